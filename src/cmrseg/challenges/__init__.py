@@ -1,0 +1,1 @@
+"""The two recipes, each read top to bottom like its paper's method section."""

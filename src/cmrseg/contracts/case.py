@@ -1,0 +1,86 @@
+"""What walks through the house: a case on its way in, a result on its way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from cmrseg.imaging.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine."""
+
+    path: Path
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient's images, by role.
+
+    Attributes:
+        id: names the case in outputs ("Case_P001", "012", a file's stem).
+        images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
+            ``LA_ES`` (mnms2).
+        log_name: how the case is called in log lines, where no file name may stand.
+    """
+
+    id: str
+    images: Mapping[str, ImageSource]
+    log_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What came of one image: labels and float maps, all on the image's own voxels.
+
+    Attributes:
+        mask: uint8 labels in the challenge's codes.
+        maps: float32 volumes by name (for example ``variance``, ``entropy``).
+    """
+
+    mask: Volume
+    maps: Mapping[str, Volume] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one case.
+
+    Attributes:
+        predictions: role -> prediction; empty if the case failed.
+        measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
+        timings_s: step -> seconds.
+        warnings: what the user should know, in words.
+        error: why the case failed, else None.
+    """
+
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Contract(Protocol):
+    """One way for cases to come in and results to go out.
+
+    ``write`` stages a result outside the output folder, re-reads it, compares geometry and label
+    set with the input, and moves it in whole; it raises ``OutputError`` rather than leave a file
+    that could not be verified.
+    """
+
+    name: str
+
+    def cases(self) -> Iterator[Case]:
+        """The cases found, in a stable order."""
+
+    def write(self, case: Case, result: Result) -> None:
+        """Put one verified result in its place."""
+
+    def finish(self, results: Mapping[str, Result]) -> None:
+        """Write what belongs to the whole run (a summary), after the last case."""

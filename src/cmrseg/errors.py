@@ -1,0 +1,81 @@
+"""Errors made for people, and the exit codes they end a command with.
+
+Exit codes (also in README):
+
+====  =================================================================
+0     every case was segmented and written
+1     a fault of cmrseg itself (please report it)
+2     the command line is wrong
+3     the input cannot be used: no case could be segmented
+4     some cases failed, the others were written
+5     the output cannot be written (permission, disk full)
+6     the weights are missing or altered
+7     not enough memory
+130   interrupted (SIGINT); 143 terminated (SIGTERM)
+====  =================================================================
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_INPUT = 3
+EXIT_PARTIAL = 4
+EXIT_OUTPUT = 5
+EXIT_WEIGHTS = 6
+EXIT_MEMORY = 7
+
+
+class CmrsegError(Exception):
+    """What was wrong and where, and what to do about it; one line each.
+
+    Args:
+        problem: what was wrong, naming the case and the image's role ("case 012, SA_ED"), never
+            a patient's file name: messages go to logs that others read.
+        remedy: what the user can do about it.
+    """
+
+    exit_code = EXIT_BUG
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = " ".join(problem.split())
+        self.remedy = " ".join(remedy.split())
+
+    def __str__(self) -> str:
+        return f"{self.problem.rstrip('.')}. {self.remedy.rstrip('.')}."
+
+    def within(self, place: str) -> CmrsegError:
+        """The same error with the place it happened in put before it ("case 012, SA_ED")."""
+        return type(self)(f"{place}: {self.problem}", self.remedy)
+
+
+class UsageError(CmrsegError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_code = EXIT_USAGE
+
+
+class InputError(CmrsegError):
+    """An input folder, image or label file that cannot be used."""
+
+    exit_code = EXIT_INPUT
+
+
+class OutputError(CmrsegError):
+    """A result that cannot be written, or that failed its own verification."""
+
+    exit_code = EXIT_OUTPUT
+
+
+class WeightsError(CmrsegError):
+    """A bundle that is missing, incomplete or altered."""
+
+    exit_code = EXIT_WEIGHTS
+
+
+class MemoryLimitError(CmrsegError):
+    """The case does not fit the memory at hand."""
+
+    exit_code = EXIT_MEMORY

@@ -1,0 +1,1 @@
+"""The official metrics of both challenges, calibration, and tables."""

@@ -1,0 +1,1 @@
+"""Volumes: read, orient, resample there and back, write."""

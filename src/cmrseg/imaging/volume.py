@@ -1,0 +1,88 @@
+"""The one image type of the house."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cmrseg.errors import InputError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Geometry:
+    """Where the voxels of a (z, y, x) array lie in the patient.
+
+    ``patient = origin_mm + direction @ (index * spacing_mm)`` with ``index`` in (z, y, x).
+
+    Attributes:
+        shape: voxels along (z, y, x).
+        spacing_mm: distance of voxel centres along (z, y, x).
+        origin_mm: patient position (x, y, z in LPS) of the first voxel's centre.
+        direction: (3, 3); column j is the unit vector of array axis j (z, y, x) in LPS.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: Array = field(default_factory=lambda: np.eye(3)[:, ::-1].copy())
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(s) and s > 0 for s in self.spacing_mm):
+            raise InputError(
+                f"voxel spacing {tuple(float(s) for s in self.spacing_mm)} mm is not positive",
+                "write the true spacing into the image header",
+            )
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in mL."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
+    def same_as(self, other: Geometry, tolerance: float = 1e-3) -> bool:
+        """Same shape, and every corner within ``tolerance`` mm."""
+        if self.shape != other.shape:
+            return False
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1)
+        return bool(np.abs(self.to_patient(corners) - other.to_patient(corners)).max() <= tolerance)
+
+    def to_patient(self, index: Array) -> Array:
+        """Patient positions (3, n) in LPS mm of array indices (3, n) in (z, y, x)."""
+        scaled = np.asarray(index, float) * np.array(self.spacing_mm)[:, None]
+        moved: Array = np.array(self.origin_mm)[:, None] + self.direction @ scaled
+        return moved
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Volume:
+    """An array (z, y, x) with its place in the patient and the header it came with.
+
+    Attributes:
+        array: (z, y, x).
+        geometry: where the voxels lie.
+        header: what the source file said beyond geometry, kept so that outputs can copy it
+            (for NIfTI the raw 348 bytes under ``"nifti"``).
+        warnings: what had to be mended while reading, in words.
+    """
+
+    array: Array
+    geometry: Geometry
+    header: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.array.shape != self.geometry.shape:
+            raise ValueError(f"array {self.array.shape} but geometry {self.geometry.shape}")
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Voxel spacing (z, y, x) in mm."""
+        return self.geometry.spacing_mm
+
+    def like(self, array: Array) -> Volume:
+        """Another array on the same voxels, with the same header."""
+        return replace(self, array=array, warnings=())

@@ -1,0 +1,1 @@
+"""Layers only: no file, no configuration source."""

@@ -1,1 +1,51 @@
-"""Volumes: read, orient, resample there and back, write."""
+"""Volumes: read, orient, resample there and back, write.
+
+Importing this needs numpy only: SimpleITK and nibabel come with the first file of theirs, and
+``resample``, which needs scipy, with the first of its names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cmrseg.imaging.intensity import robust_zscore
+from cmrseg.imaging.orient import Orientation, canonical
+
+# These two functions take the place of the modules they come from, so they are never lazy.
+from cmrseg.imaging.read import check_image, frame_count, read
+from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.imaging.write import write
+
+if TYPE_CHECKING:
+    from cmrseg.imaging.resample import (
+        Grid,
+        labels_to_grid,
+        probabilities_to,
+        resample_to,
+        to_grid,
+    )
+
+__all__ = [
+    "Geometry",
+    "Grid",
+    "Orientation",
+    "Volume",
+    "canonical",
+    "check_image",
+    "frame_count",
+    "labels_to_grid",
+    "probabilities_to",
+    "read",
+    "resample_to",
+    "robust_zscore",
+    "to_grid",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cmrseg.imaging import resample
+
+    return getattr(resample, name)

@@ -1,0 +1,103 @@
+"""MHA, MHD, NRRD and TIFF, through SimpleITK. Its (x, y, z) order stops here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+
+from cmrseg.errors import InputError
+from cmrseg.imaging.direction import orthonormal
+from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.volume import Geometry, Volume
+
+sitk: Any = SimpleITK  # its Python layer is untyped
+# ITK prints warnings with full paths on stderr; patients' file names do not belong in logs.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+def read_itk(path: Path, frame: int | None) -> Volume:
+    """The volume in a file that SimpleITK reads, ``frame`` of it if it is a cine.
+
+    Raises:
+        InputError: unreadable, truncated, not one grey image, no usable geometry.
+    """
+    reader = _information(path)
+    size = list(reader.GetSize())
+    number = choose(frame, _frames(size))
+    if len(size) == 4:
+        reader.SetExtractSize([*size[:3], 0])
+        reader.SetExtractIndex([0, 0, 0, number])
+    geometry, warnings = _geometry(reader)
+    try:
+        array = sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise _broken() from error
+    return Volume(plain(array.reshape(geometry.shape)), geometry, {}, warnings)
+
+
+def count_frames(path: Path) -> int:
+    """Frames in a file that SimpleITK reads; 1 unless it is a cine."""
+    return _frames(list(_information(path).GetSize()))
+
+
+def to_itk(volume: Volume) -> Any:
+    """The volume as a SimpleITK image."""
+    geometry = volume.geometry
+    image = sitk.GetImageFromArray(volume.array)
+    image.SetSpacing(geometry.spacing_mm[::-1])
+    image.SetOrigin(geometry.origin_mm)
+    image.SetDirection(geometry.direction[:, ::-1].ravel().tolist())
+    return image
+
+
+def _information(path: Path) -> Any:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _broken() from error
+    size = reader.GetSize()
+    if not 2 <= len(size) <= 4:
+        raise InputError(
+            f"the image has {len(size)} dimensions {tuple(size)}",
+            "give a 2D or 3D image, or a 4D cine and the frame to take",
+        )
+    if reader.GetNumberOfComponents() != 1:
+        raise InputError(
+            f"the image holds {reader.GetNumberOfComponents()} values a voxel (colour or vector)",
+            "give a grey image",
+        )
+    return reader
+
+
+def _frames(size: list[int]) -> int:
+    return size[3] if len(size) == 4 else 1
+
+
+def _geometry(reader: Any) -> tuple[Geometry, tuple[str, ...]]:
+    size, n = reader.GetSize(), len(reader.GetSize())
+    axes = np.array(reader.GetDirection()).reshape(n, n)[:3, :3]
+    spacing, origin = list(reader.GetSpacing())[:3], list(reader.GetOrigin())[:3]
+    if n == 2:
+        axes = np.block([[axes, np.zeros((2, 1))], [np.zeros((1, 2)), np.ones((1, 1))]])
+        spacing, origin = [*spacing, 1.0], [*origin, 0.0]
+    axes, bent = orthonormal(axes)
+    shape = (*size[:3], 1)[:3]
+    geometry = Geometry(
+        shape=tuple(reversed(shape)),
+        spacing_mm=tuple(reversed(spacing)),
+        origin_mm=tuple(origin),
+        direction=axes[:, ::-1].copy(),
+    )
+    return geometry, (bent,) if bent else ()
+
+
+def _broken() -> InputError:
+    return InputError(
+        "the image file is truncated, damaged or not of the format its name says",
+        "copy or export the image again",
+    )

@@ -1,0 +1,168 @@
+"""To a recipe's grid and back.
+
+Grids that share their axes are resampled one axis at a time, each axis one small matrix
+(target voxels x source voxels) that holds interpolation and anti-aliasing together. An axis
+whose voxels do not move is left alone, so a stack of thick slices is resampled slice by slice
+and the grid a volume came from is met exactly. Voxel centres are matched by their position in
+the patient; beyond the outermost centres the edge value goes on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from cmrseg.imaging.volume import Array, Geometry, Volume
+
+STRONGLY = 1.5
+"""Spacing ratio from which finer detail is smoothed away before it is sampled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The voxel spacing a recipe works at.
+
+    Attributes:
+        spacing_mm: (z, y, x); None keeps the image's own.
+    """
+
+    spacing_mm: tuple[float | None, float, float]
+
+    def of(self, geometry: Geometry) -> Geometry:
+        """The geometry of this spacing that covers the same extent around the same centre."""
+        pairs = zip(geometry.spacing_mm, self.spacing_mm, strict=True)
+        z, y, x = (old if new is None else float(new) for old, new in pairs)
+        shape = [
+            n if new == old else max(1, round(n * old / new))
+            for n, old, new in zip(geometry.shape, geometry.spacing_mm, (z, y, x), strict=True)
+        ]
+        centre = (np.array(geometry.shape) - 1) / 2 * geometry.spacing_mm
+        shift = centre - (np.array(shape) - 1) / 2 * (z, y, x)
+        origin = np.array(geometry.origin_mm) + geometry.direction @ shift
+        return replace(
+            geometry,
+            shape=(shape[0], shape[1], shape[2]),
+            spacing_mm=(z, y, x),
+            origin_mm=tuple(origin.tolist()),
+        )
+
+
+def to_grid(volume: Volume, grid: Grid, *, order: int = 3) -> Volume:
+    """The image at a recipe's spacing, float32.
+
+    Args:
+        volume: (z, y, x) grey values.
+        grid: the spacing wanted.
+        order: 3 for cubic B-splines, 1 for linear.
+    """
+    return resample_to(volume, grid.of(volume.geometry), order)
+
+
+def labels_to_grid(volume: Volume, grid: Grid) -> Volume:
+    """The label map at a recipe's spacing, in its own type.
+
+    Each class is resampled as a smooth share of the voxel and the largest share wins: a wall
+    one voxel thin stays closed where nearest neighbours would tear it.
+    """
+    target = grid.of(volume.geometry)
+    labels = np.unique(volume.array)
+    winner = np.full(target.shape, labels[0], volume.array.dtype)
+    most = np.full(target.shape, -1.0, np.float32)
+    for label in labels:
+        share = _resampled(
+            (volume.array == label).astype(np.float32), volume.geometry, target, order=1
+        )
+        ahead = share > most
+        winner[ahead], most[ahead] = label, share[ahead]
+    return replace(volume, array=winner, geometry=target)
+
+
+def probabilities_to(source: Geometry, probabilities: Array, on: Geometry) -> Array:
+    """Class probabilities brought back to the voxels of ``on``, linearly.
+
+    Args:
+        source: the geometry the probabilities lie on.
+        probabilities: (C, z, y, x) float32.
+        on: the geometry wanted, as a rule the image's own.
+
+    Returns:
+        (C, z, y, x) float32 with exactly the shape of ``on``; sums over classes are kept.
+    """
+    return _resampled(np.asarray(probabilities, np.float32), source, on, order=1)
+
+
+def resample_to(volume: Volume, geometry: Geometry, order: int = 1) -> Volume:
+    """The image on the voxels of another geometry, float32, never beyond its own range.
+
+    Args:
+        volume: (z, y, x) grey values.
+        geometry: the voxels wanted; turned axes are allowed.
+        order: 3 for cubic B-splines, 1 for linear.
+    """
+    values = np.asarray(volume.array, np.float32)
+    array = _resampled(values, volume.geometry, geometry, order)
+    if order > 1:  # splines swing beyond the values at an edge
+        np.clip(array, values.min(), values.max(), out=array)
+    return replace(volume, array=array, geometry=geometry)
+
+
+def _resampled(array: Array, source: Geometry, target: Geometry, order: int) -> Array:
+    """(..., z, y, x) float32 on ``source`` to (..., z, y, x) on ``target``."""
+    turn = source.direction.T @ target.direction
+    if not np.allclose(turn, np.eye(3), atol=1e-6):
+        return _turned(array, source, target, order)
+    start = source.direction.T @ (np.array(target.origin_mm) - source.origin_mm)
+    for axis in range(3):
+        at = (start[axis] + np.arange(target.shape[axis]) * target.spacing_mm[axis]) / (
+            source.spacing_mm[axis]
+        )
+        count = source.shape[axis]
+        if len(at) == count and np.allclose(at, np.arange(count), atol=1e-4):
+            continue
+        ratio = target.spacing_mm[axis] / source.spacing_mm[axis]
+        array = _along(axis, array, _weights(count, at, order, ratio))
+    return array
+
+
+def _along(axis: int, array: Array, weights: Array) -> Array:
+    """Apply (target, source) weights along axis 0 (z), 1 (y) or 2 (x) of the last three."""
+    if axis == 2:
+        moved: Array = array @ weights.T
+    elif axis == 1:
+        moved = weights @ array
+    else:
+        flat = array.reshape(*array.shape[:-2], -1)
+        moved = (weights @ flat).reshape(*array.shape[:-3], len(weights), *array.shape[-2:])
+    return moved
+
+
+def _weights(count: int, at: Array, order: int, ratio: float) -> Array:
+    """(target, source) weights that sample ``count`` voxels at the positions ``at`` (in voxels).
+
+    Interpolation is linear in the voxels' values, so the matrix is what interpolating each unit
+    vector gives.
+    """
+    values = np.eye(count)
+    if ratio > STRONGLY:
+        values = ndimage.gaussian_filter1d(values, (ratio - 1) / 2, axis=0, mode="nearest")
+    at = np.clip(at, 0, count - 1)
+    rows, columns = np.meshgrid(at, np.arange(count), indexing="ij")
+    weights: Array = ndimage.map_coordinates(values, [rows, columns], order=order, mode="mirror")
+    return weights.astype(np.float32)
+
+
+def _turned(array: Array, source: Geometry, target: Geometry, order: int) -> Array:
+    """Sampling between grids whose axes are not parallel, volume by volume."""
+    matrix = source.direction.T @ target.direction * target.spacing_mm
+    matrix /= np.array(source.spacing_mm)[:, None]
+    offset = source.direction.T @ (np.array(target.origin_mm) - source.origin_mm)
+    offset /= source.spacing_mm
+    moved = [
+        ndimage.affine_transform(
+            one, matrix, offset, target.shape, order=order, mode="nearest", output=np.float32
+        )
+        for one in array.reshape(-1, *source.shape)
+    ]
+    return np.stack(moved).reshape(*array.shape[:-3], *target.shape)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from cmrseg.errors import CmrsegError
 from cmrseg.imaging.volume import Volume
 
 
@@ -27,11 +28,16 @@ class Case:
         images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
             ``LA_ES`` (mnms2).
         log_name: how the case is called in log lines, where no file name may stand.
+        warnings: what was odd about the case's files, in words (a missing view, say).
+        problem: why the case cannot be segmented, known from its files alone; the run then
+            reports it without calling the recipe.
     """
 
     id: str
     images: Mapping[str, ImageSource]
     log_name: str
+    warnings: tuple[str, ...] = ()
+    problem: CmrsegError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Result:
     Attributes:
         predictions: role -> prediction; empty if the case failed.
         measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
-        timings_s: step -> seconds.
+        timings_s: step -> seconds; the run adds ``total``, the case's wall clock.
         warnings: what the user should know, in words.
         error: why the case failed, else None.
     """

@@ -1,0 +1,126 @@
+"""What all contracts share: verified writing by role, and the summary of a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import ClassVar
+
+import numpy as np
+
+from cmrseg.contracts.case import Case, Prediction, Result
+from cmrseg.contracts.labels import Challenge, label_code
+from cmrseg.contracts.staging import Piece, deliver
+from cmrseg.contracts.summary import summary_csv, summary_json
+from cmrseg.errors import CmrsegError, OutputError
+from cmrseg.imaging.read import read
+from cmrseg.imaging.volume import Volume
+
+
+class FileContract(ABC):
+    """Cases from files in an input folder, results to files in an output folder.
+
+    A layout says where cases are found (``recognises``, ``cases``) and what files are called
+    (``mask_path``, ``map_path``). Paths are kept as given and looked up at every call: a
+    platform may re-point ``/input`` between two of them.
+
+    Args:
+        challenge: which recipe's labels are written.
+        input_dir: where cases are looked for.
+        output_dir: where results go.
+        labels: label code (see ``labels.CODES``); None for the layout's usual one.
+    """
+
+    name: ClassVar[str]
+    looked_for: ClassVar[str]
+    challenges: ClassVar[tuple[Challenge, ...]]
+    usual_labels: ClassVar[str] = "all"
+    summary_stem = "summary"
+
+    def __init__(
+        self,
+        challenge: Challenge,
+        input_dir: Path,
+        output_dir: Path,
+        *,
+        labels: str | None = None,
+    ) -> None:
+        self.challenge = challenge
+        self.input_dir = input_dir
+        self.output_dir = output_dir
+        self.code = label_code(challenge, labels or self.usual_labels)
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, input_dir: Path) -> bool:
+        """Whether this layout lies in the input folder."""
+
+    @abstractmethod
+    def cases(self) -> Iterator[Case]:
+        """The cases found, in a stable order."""
+
+    @abstractmethod
+    def mask_path(self, case: Case, role: str) -> PurePath:
+        """Where a mask goes, relative to the output folder."""
+
+    @abstractmethod
+    def map_path(self, case: Case, role: str, name: str) -> PurePath | None:
+        """Where a map goes, relative to the output folder; None if the layout has no place."""
+
+    def write(self, case: Case, result: Result) -> None:
+        """Put one verified result in its place: all its files, or none.
+
+        Raises:
+            OutputError: a file could not be written, or failed its verification.
+            InputError: an input image could not be read again to compare with.
+        """
+        if not result.predictions:
+            raise OutputError("there is no mask to write", "please report it as a fault of cmrseg")
+        pieces: list[Piece] = []
+        for role, prediction in result.predictions.items():
+            try:
+                pieces += self._pieces(case, role, prediction)
+            except CmrsegError as error:
+                raise error.within(role) from error
+        deliver([*pieces, *self.extras(case, result)], self.output_dir)
+
+    def extras(self, case: Case, result: Result) -> list[Piece]:
+        """Files that belong to a case beside masks and maps."""
+        return []
+
+    def finish(self, results: Mapping[str, Result]) -> None:
+        """Write the run's summary, ``summary.json`` and ``summary.csv``.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        texts = {
+            ".json": summary_json(self.challenge, self.name, results),
+            ".csv": summary_csv(results),
+        }
+        deliver(
+            [
+                Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
+                for ending, text in texts.items()
+            ],
+            self.output_dir,
+        )
+
+    def _pieces(self, case: Case, role: str, prediction: Prediction) -> Iterator[Piece]:
+        source = case.images[role]
+        image = read(source.path, source.frame)
+        yield Piece(
+            path=self.mask_path(case, role),
+            what=f"{role} mask",
+            content=replace(self.code.encode(prediction.mask), header=image.header),
+            like=image.geometry,
+            labels=self.code.allowed,
+        )
+        for name, volume in prediction.maps.items():
+            path = self.map_path(case, role, name)
+            if path is not None:
+                content = Volume(volume.array.astype(np.float32), volume.geometry, image.header)
+                what = f"{role} {name} map"
+                yield Piece(path=path, what=what, content=content, like=image.geometry)

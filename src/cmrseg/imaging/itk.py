@@ -11,14 +11,17 @@ import SimpleITK
 from cmrseg.errors import InputError
 from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.tiff import survey
 from cmrseg.imaging.volume import Geometry, Volume
 
 sitk: Any = SimpleITK  # its Python layer is untyped
 # ITK prints warnings with full paths on stderr; patients' file names do not belong in logs.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
+TIFF = (".tif", ".tiff")
 
-def read_itk(path: Path, frame: int | None) -> Volume:
+
+def read_frame(path: Path, frame: int | None) -> Volume:
     """The volume in a file that SimpleITK reads, ``frame`` of it if it is a cine.
 
     Raises:
@@ -31,6 +34,8 @@ def read_itk(path: Path, frame: int | None) -> Volume:
         reader.SetExtractSize([*size[:3], 0])
         reader.SetExtractIndex([0, 0, 0, number])
     geometry, warnings = _geometry(reader)
+    if path.suffix.lower() in TIFF:
+        warnings += survey(path)
     try:
         array = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:

@@ -11,6 +11,7 @@ holds the true spacing. A reader that takes spacing from the affine gets 1 x 1 x
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -25,12 +26,16 @@ from cmrseg.imaging.volume import Array, Geometry, Volume
 
 nib: Any = nibabel  # its headers are untyped
 
+HeaderDataError: type[Exception] = nib.spatialimages.HeaderDataError
+
+MOST_PACKED = 1032
+"""Bytes that one byte of a deflate stream stands for at most."""
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres in the spatial unit of ``xyzt_units`` (metre, millimetre, micrometre)."""
 
 
-def read_nifti(path: Path, frame: int | None) -> Volume:
+def read_frame(path: Path, frame: int | None) -> Volume:
     """The volume in a NIfTI-1 or -2 file, ``frame`` of it if it is a cine.
 
     Raises:
@@ -39,13 +44,16 @@ def read_nifti(path: Path, frame: int | None) -> Volume:
     with _open(path) as stream:
         header = _header(stream)
         shape = _shape(header)
+        _check_size(path, header, shape)
         number = choose(frame, _frames(shape))
         # trailing axes of length one (a cine of one frame) are no axes of the image
         extra = (number, *[0] * (len(shape) - 4)) if len(shape) > 3 else ()
         index = (*[slice(None)] * min(3, len(shape)), *extra)
         try:
             data = np.asarray(nib.arrayproxy.ArrayProxy(stream, header, mmap=False)[index])
-        except (OSError, EOFError, ValueError, zlib.error) as error:
+            if _frames(shape) == 1:
+                stream.read()  # to the end, where the archive's checksum is
+        except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
             raise _broken() from error
     array = plain(data.reshape((*data.shape, 1, 1)[:3]).T)
     geometry, warnings = geometry_of(header)
@@ -100,13 +108,21 @@ def encode(volume: Volume) -> bytes:
     header.set_data_shape(array.shape[::-1])
     header.set_slope_inter(1.0, 0.0)
     header["cal_min"] = header["cal_max"] = 0
-    if not raw or not geometry_of(header)[0].same_as(volume.geometry):
+    if not raw or not _tells(header, volume.geometry):
         _place(header, volume.geometry)
     header["magic"] = header.single_magic
     header["vox_offset"] = header.single_vox_offset
     gap = b"\0" * (header.single_vox_offset - len(header.binaryblock))
     coded: bytes = header.binaryblock + gap + array.tobytes()
     return coded
+
+
+def _tells(header: Any, geometry: Geometry) -> bool:
+    """Whether a reader of the header would find this geometry."""
+    try:
+        return geometry_of(header)[0].same_as(geometry)
+    except InputError:  # a 2D header need not know the slice spacing
+        return False
 
 
 def _place(header: Any, geometry: Geometry) -> None:
@@ -149,9 +165,23 @@ def _shape(header: Any) -> tuple[int, ...]:
             f"the image has {len(shape)} dimensions {shape}",
             "give a 2D or 3D image, or a 4D cine and the frame to take",
         )
-    if header.get_data_dtype().fields is not None:
+    try:
+        colours = header.get_data_dtype().fields is not None
+    except KeyError as error:
+        raise InputError(
+            f"the image holds numbers of an unknown type ({int(header['datatype'])})",
+            "export the image again with 16-bit integers or 32-bit floats",
+        ) from error
+    if colours:
         raise InputError("the image holds colours, not one grey value a voxel", "give a grey image")
     return shape
+
+
+def _check_size(path: Path, header: Any, shape: tuple[int, ...]) -> None:
+    """Refuse a header that promises more than the file can hold, before memory is asked for."""
+    promised = math.prod(shape) * header.get_data_dtype().itemsize
+    if promised > path.stat().st_size * MOST_PACKED:
+        raise _broken()
 
 
 def _frames(shape: tuple[int, ...]) -> int:

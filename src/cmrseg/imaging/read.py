@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from cmrseg.errors import InputError
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 
 NIFTI = (".nii", ".nii.gz")
 ITK = (".mha", ".mhd", ".nrrd", ".tif", ".tiff")
@@ -37,7 +40,8 @@ def read(path: Path, frame: int | None = None) -> Volume:
         InputError: missing, empty, truncated or unreadable; wrong dimensions; a cine and no
             frame; spacing or axes that cannot be used. The message does not name the file.
     """
-    volume: Volume = _format(path).read(path, frame)
+    with _readable():
+        volume: Volume = _format(path).read_frame(path, frame)
     return volume
 
 
@@ -47,7 +51,8 @@ def frame_count(path: Path) -> int:
     Raises:
         InputError: as :func:`read`.
     """
-    count: int = _format(path).count(path)
+    with _readable():
+        count: int = _format(path).count_frames(path)
     return count
 
 
@@ -76,7 +81,7 @@ def check_image(volume: Volume) -> None:
         )
 
 
-def _is_label_map(array: Any, low: float, high: float) -> bool:
+def _is_label_map(array: Array, low: float, high: float) -> bool:
     if low < 0 or high > 255:
         return False
     whole = array.astype(np.uint8)
@@ -85,24 +90,24 @@ def _is_label_map(array: Any, low: float, high: float) -> bool:
     return int(np.count_nonzero(np.bincount(whole.ravel()))) <= LABEL_VALUES
 
 
-class _Format:
-    """A pair of functions, imported when first needed: SimpleITK alone costs 0.2 s."""
-
-    def __init__(self, kind: str) -> None:
-        if kind == "nifti":
-            from cmrseg.imaging import nifti
-
-            self.read, self.count = nifti.read_nifti, nifti.count_frames
-        else:
-            from cmrseg.imaging import itk
-
-            self.read, self.count = itk.read_itk, itk.count_frames
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the image cannot be read ({error.strerror or 'read error'})",
+            "check the permissions of the file and its folder",
+        ) from error
 
 
-def _format(path: Path) -> _Format:
+def _format(path: Path) -> ModuleType:
+    """The module that reads ``path``, imported when first needed (SimpleITK costs 0.2 s)."""
     name = path.name.lower()
     if not path.exists():
         raise InputError("the image does not exist", "check the path and the folder layout")
+    if path.is_dir():
+        return import_module("cmrseg.imaging.dicom")
     if not name.endswith(SUFFIXES):
         raise InputError(
             "the file is of a kind that is not read",
@@ -110,4 +115,4 @@ def _format(path: Path) -> _Format:
         )
     if path.stat().st_size == 0:
         raise InputError("the image file is empty", "copy or export the image again")
-    return _Format("nifti" if name.endswith(NIFTI) else "itk")
+    return import_module(f"cmrseg.imaging.{'nifti' if name.endswith(NIFTI) else 'itk'}")

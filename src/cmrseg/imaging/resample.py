@@ -20,6 +20,15 @@ STRONGLY = 1.5
 """Spacing ratio from which finer detail is smoothed away before it is sampled."""
 
 
+PARALLEL = 1e-4
+"""Largest difference of two direction matrices that are the same: 0.03 mm over a body."""
+SAME_Z = 0.01
+"""Share by which slice spacing may miss a recipe's before slices are interpolated."""
+ANISOTROPIC = 2.0
+"""Ratio to the finest spacing from which an axis is interpolated linearly at most: a spline
+through slices this thick rings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """The voxel spacing a recipe works at.
@@ -34,6 +43,8 @@ class Grid:
         """The geometry of this spacing that covers the same extent around the same centre."""
         pairs = zip(geometry.spacing_mm, self.spacing_mm, strict=True)
         z, y, x = (old if new is None else float(new) for old, new in pairs)
+        if abs(z / geometry.spacing_mm[0] - 1) < SAME_Z:
+            z = geometry.spacing_mm[0]
         shape = [
             n if new == old else max(1, round(n * old / new))
             for n, old, new in zip(geometry.shape, geometry.spacing_mm, (z, y, x), strict=True)
@@ -111,7 +122,7 @@ def resample_to(volume: Volume, geometry: Geometry, order: int = 1) -> Volume:
 def _resampled(array: Array, source: Geometry, target: Geometry, order: int) -> Array:
     """(..., z, y, x) float32 on ``source`` to (..., z, y, x) on ``target``."""
     turn = source.direction.T @ target.direction
-    if not np.allclose(turn, np.eye(3), atol=1e-6):
+    if not np.allclose(turn, np.eye(3), atol=PARALLEL):
         return _turned(array, source, target, order)
     start = source.direction.T @ (np.array(target.origin_mm) - source.origin_mm)
     for axis in range(3):
@@ -121,8 +132,10 @@ def _resampled(array: Array, source: Geometry, target: Geometry, order: int) -> 
         count = source.shape[axis]
         if len(at) == count and np.allclose(at, np.arange(count), atol=1e-4):
             continue
+        thick = source.spacing_mm[axis] > ANISOTROPIC * min(source.spacing_mm)
+        degree = min(order, 1) if thick else order
         ratio = target.spacing_mm[axis] / source.spacing_mm[axis]
-        array = _along(axis, array, _weights(count, at, order, ratio))
+        array = _along(axis, array, _weights(count, at, degree, ratio))
     return array
 
 

@@ -37,6 +37,11 @@ class Geometry:
                 f"voxel spacing {tuple(float(s) for s in self.spacing_mm)} mm is not positive",
                 "write the true spacing into the image header",
             )
+        if not np.isfinite(self.origin_mm).all():
+            raise InputError(
+                "the position of the image in the patient is not a number",
+                "write the true origin into the image header",
+            )
 
     @property
     def voxel_ml(self) -> float:

@@ -1,0 +1,75 @@
+"""From two label volumes to boolean masks that may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from cmrseg.errors import InputError
+from cmrseg.imaging.volume import Array, Volume
+
+GEOMETRY_TOLERANCE_MM = 0.1
+"""Corners may lie this far apart: less than a tenth of a pixel, more than the rounding of a header
+that went through single precision or through text."""
+
+
+def paired_labels(pred: Volume, truth: Volume, highest: int) -> tuple[Array, Array]:
+    """The two label arrays (z, y, x) as uint8, once they are known to be comparable.
+
+    Args:
+        pred: predicted labels.
+        truth: expert labels.
+        highest: the highest label of the challenge.
+
+    Raises:
+        InputError: the grids differ (size, spacing or place), or a label is none of 0..highest.
+    """
+    check_geometry(pred, truth)
+    return _labels(pred, highest, "prediction"), _labels(truth, highest, "truth")
+
+
+def check_geometry(pred: Volume, truth: Volume) -> None:
+    """Refuse a prediction on another grid than the truth's.
+
+    Raises:
+        InputError: sizes differ, or corners lie more than ``GEOMETRY_TOLERANCE_MM`` apart.
+    """
+    if pred.geometry.same_as(truth.geometry, GEOMETRY_TOLERANCE_MM):
+        return
+    ours, theirs = pred.geometry, truth.geometry
+    if ours.shape != theirs.shape:
+        said = (
+            f"the prediction has {_by(ours.shape)} voxels (z, y, x), the truth {_by(theirs.shape)}"
+        )
+    elif not np.allclose(ours.spacing_mm, theirs.spacing_mm, rtol=0, atol=1e-3):
+        said = (
+            f"the prediction's voxels are {_by(ours.spacing_mm)} mm (z, y, x), "
+            f"the truth's {_by(theirs.spacing_mm)} mm"
+        )
+    else:
+        said = "prediction and truth have the same voxels but lie in different places"
+    raise InputError(said, "write the prediction with the header of its input image")
+
+
+def union(labels: Array, values: Iterable[int]) -> Array:
+    """Where a label array (uint8) holds one of ``values``, as bool."""
+    table = np.zeros(256, bool)
+    table[list(values)] = True
+    mask: Array = table[labels]
+    return mask
+
+
+def _labels(volume: Volume, highest: int, whose: str) -> Array:
+    array = volume.array
+    whole = np.isfinite(array).all() and (array == np.round(array)).all()
+    if not whole or array.min() < 0 or array.max() > highest:
+        raise InputError(
+            f"the {whose} holds values that are not labels (whole numbers from 0 to {highest})",
+            "give label maps in the challenge's codes, resampled with nearest neighbour if at all",
+        )
+    return array.astype(np.uint8)
+
+
+def _by(numbers: Iterable[float]) -> str:
+    return " x ".join(f"{number:.5g}" for number in numbers)

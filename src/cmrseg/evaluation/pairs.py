@@ -1,0 +1,160 @@
+"""Finding the predictions that belong to the truths, by name, in the challenges' folders.
+
+EMIDEC (role ``LGE``)::
+
+    TRUTH/Case_X/Contours/Case_X.nii.gz
+    PREDICTIONS/Case_X/Contours/Case_X.nii.gz       or flat: PREDICTIONS/Case_X.nii.gz
+
+M&Ms-2 (roles ``SA_ED``, ``SA_ES``, ``LA_ED``, ``LA_ES``)::
+
+    TRUTH/<id>/<id>_SA_ED_gt.nii.gz
+    PREDICTIONS/<id>/<id>_SA_ED_pred.nii.gz
+
+Both folders may hold the layout one level deeper (``emidec-dataset-1.0.1/``, ``dataset/``), as the
+organisers' archives unpack.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from cmrseg.errors import InputError
+
+Challenge = Literal["emidec", "mnms2"]
+Index = dict[str, dict[str, Path]]
+"""Case -> role -> file."""
+
+LOOKED_FOR = {
+    ("emidec", "truth"): "Case_X/Contours/Case_X.nii.gz",
+    ("emidec", "predictions"): "Case_X/Contours/Case_X.nii.gz or Case_X.nii.gz",
+    ("mnms2", "truth"): "<id>/<id>_SA_ED_gt.nii.gz and so on",
+    ("mnms2", "predictions"): "<id>/<id>_SA_ED_pred.nii.gz and so on",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """What can be compared, and what cannot for lack of the other half.
+
+    Attributes:
+        found: case -> role -> (prediction, truth).
+        missing: truths without a prediction: "Case_X", "012" or "012 LA_ED".
+        extra: predictions without a truth, named likewise.
+    """
+
+    found: Mapping[str, Mapping[str, tuple[Path, Path]]]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> Pairs:
+    """Pair the predictions with the truths.
+
+    Raises:
+        InputError: a folder is missing, cannot be read or holds nothing of the challenge; or no
+            prediction has a truth.
+    """
+    truths = _index(challenge, "truth", truth_dir)
+    predictions = _index(challenge, "predictions", predictions_dir)
+    found = {
+        case: {
+            role: (predictions[case][role], path) for role, path in roles.items() if role in have
+        }
+        for case, roles in truths.items()
+        if (have := predictions.get(case, {})).keys() & roles.keys()
+    }
+    if not found:
+        raise InputError(
+            f"no prediction has the name of one of the {len(truths)} cases in the truth folder",
+            "name the predictions' cases as the truth names them",
+        )
+    return Pairs(
+        found=found,
+        missing=_lacking(truths, predictions),
+        extra=_lacking(
+            {case: roles for case, roles in predictions.items() if not _is_map(case, truths)},
+            truths,
+        ),
+    )
+
+
+def _lacking(wanted: Index, there: Index) -> tuple[str, ...]:
+    """What of ``wanted`` is not ``there``: a case's name, or the case and the role."""
+    names: list[str] = []
+    for case, roles in wanted.items():
+        if case not in there:
+            names.append(case)
+        else:
+            names += [f"{case} {role}" for role in roles if role not in there[case]]
+    return tuple(names)
+
+
+def _is_map(name: str, truths: Index) -> bool:
+    """Whether a flat file is a map beside a prediction (``Case_X_variance``) rather than a case."""
+    return name not in truths and any(name.startswith(f"{case}_") for case in truths)
+
+
+def _index(challenge: Challenge, which: Literal["truth", "predictions"], folder: Path) -> Index:
+    if not folder.is_dir():
+        raise InputError(f"the {which} folder does not exist", "check its path")
+    try:
+        if challenge == "mnms2":
+            ending = "gt" if which == "truth" else "pred"
+            index = _here_or_below(folder, lambda root: _mnms2(root, ending))
+        else:
+            index = _here_or_below(folder, _emidec)
+            if not index and which == "predictions":
+                index = _flat(folder)
+    except OSError as error:
+        raise InputError(
+            f"the {which} folder cannot be read ({error.strerror or type(error).__name__})",
+            "check that it is mounted and may be read",
+        ) from error
+    if not index:
+        raise InputError(
+            f"the {which} folder holds no labels of {challenge}",
+            f"looked for {LOOKED_FOR[challenge, which]}",
+        )
+    return index
+
+
+def _here_or_below(folder: Path, index_of: Callable[[Path], Index]) -> Index:
+    """The layout in ``folder``, else the one in the only subfolder that holds it."""
+    here = index_of(folder)
+    if here:
+        return here
+    below = [index for path in _subfolders(folder) if (index := index_of(path))]
+    if len(below) > 1:
+        raise InputError(
+            f"{len(below)} subfolders hold data sets of the same layout", "evaluate each by itself"
+        )
+    return below[0] if below else {}
+
+
+def _emidec(root: Path) -> Index:
+    paths = {path.name: path / "Contours" / f"{path.name}.nii.gz" for path in _subfolders(root)}
+    return {case: {"LGE": path} for case, path in paths.items() if path.is_file()}
+
+
+def _flat(root: Path) -> Index:
+    files = [path for path in sorted(root.iterdir()) if path.is_file()]
+    names = {path: re.fullmatch(r"([^.].*)\.nii(\.gz)?", path.name) for path in files}
+    return {match[1]: {"LGE": path} for path, match in names.items() if match}
+
+
+def _mnms2(root: Path, ending: str) -> Index:
+    index: Index = {}
+    for folder in _subfolders(root):
+        for role in ("SA_ED", "SA_ES", "LA_ED", "LA_ES"):
+            path = folder / f"{folder.name}_{role}_{ending}.nii.gz"
+            if path.is_file():
+                index.setdefault(folder.name, {})[role] = path
+    return index
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -1,0 +1,200 @@
+"""A folder of predictions against a folder of truths: what ``cmrseg evaluate`` does.
+
+Nothing is printed here: :func:`evaluate` returns a :class:`Report`, which knows its words and its
+exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError, OutputError
+from cmrseg.evaluation import emidec, mnms2
+from cmrseg.evaluation.pairs import Challenge, find_pairs
+from cmrseg.evaluation.table import Grid, Row, aggregate, cases_csv, cases_json, grid
+from cmrseg.imaging.read import read
+from cmrseg.imaging.volume import Volume
+
+LAYOUTS = {"emidec": emidec.LAYOUT, "mnms2": mnms2.LAYOUT}
+STEM = "evaluation"
+"""Name of the files written: ``evaluation.csv``, ``.json`` and ``.md``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of an evaluation.
+
+    Attributes:
+        challenge: ``emidec`` or ``mnms2``.
+        rows: case -> metrics, of the cases that could be compared.
+        cohort: the challenge's own figures over the cohort (mnms2: 0.75 SA + 0.25 LA).
+        missing: cases or images with a truth and no prediction, by name.
+        extra: cases or images with a prediction and no truth, by name.
+        failed: case -> why it could not be compared.
+        notes: what the reader should know.
+        files: what was written.
+    """
+
+    challenge: Challenge
+    rows: Mapping[str, Row]
+    cohort: Mapping[str, float]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    failed: Mapping[str, CmrsegError]
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 all truths were compared; 3 none could be; 4 some were missing or failed.
+
+        Extra predictions are reported and do no harm: a test set is often larger than its truth.
+        """
+        if not self.rows:
+            return EXIT_INPUT
+        return EXIT_PARTIAL if self.missing or self.failed else EXIT_OK
+
+    def table(self) -> Grid:
+        """Mean (std) by structure."""
+        return grid(aggregate(self.rows.values()), LAYOUTS[self.challenge])
+
+    def text(self) -> str:
+        """What the command prints: the table, then all that was not as it should be."""
+        lines = [self.table().text(), "", *self._remarks()]
+        lines += [f"written: {path}" for path in self.files]
+        return "\n".join(lines)
+
+    def markdown(self) -> str:
+        """The same as a Markdown page."""
+        remarks = "\n".join(f"- {remark}" for remark in self._remarks())
+        return f"# {self.challenge}: mean (std)\n\n{self.table().markdown()}\n\n{remarks}\n"
+
+    def json(self) -> str:
+        """Everything, by case and over cases, without NaN or infinity."""
+        return cases_json(
+            self.rows,
+            challenge=self.challenge,
+            cohort=dict(self.cohort),
+            missing=list(self.missing),
+            extra=list(self.extra),
+            failed={case: str(error) for case, error in self.failed.items()},
+            notes=list(self.notes),
+        )
+
+    def _remarks(self) -> list[str]:
+        remarks = [f"{len(self.rows)} cases compared"]
+        if "rv_average_dice" in self.cohort:
+            remarks.append(
+                "challenge average (0.75 SA + 0.25 LA): "
+                f"RV DC {self.cohort['rv_average_dice']:.3f}, "
+                f"HD {self.cohort['rv_average_hd_mm']:.2f} mm"
+            )
+        if self.missing:
+            remarks.append(f"no prediction for {len(self.missing)}: {', '.join(self.missing)}")
+        if self.extra:
+            remarks.append(f"no truth for {len(self.extra)}: {', '.join(self.extra)}")
+        remarks += [f"failed: {error}" for error in self.failed.values()]
+        return [*remarks, *self.notes]
+
+
+def evaluate(
+    challenge: Challenge,
+    predictions_dir: Path,
+    truth_dir: Path,
+    output_dir: Path | None = None,
+) -> Report:
+    """Score every case that has a prediction and a truth; one bad case does not stop the others.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        predictions_dir: where the predictions lie (see :mod:`cmrseg.evaluation.pairs`).
+        truth_dir: where the expert labels lie.
+        output_dir: where ``evaluation.csv`` (a line a case), ``evaluation.json`` and
+            ``evaluation.md`` go; None to write nothing.
+
+    Raises:
+        InputError: a folder is missing, unreadable or holds nothing to compare.
+        OutputError: the files cannot be written.
+    """
+    pairs = find_pairs(challenge, predictions_dir, truth_dir)
+    rows: dict[str, dict[str, float]] = {}
+    failed: dict[str, CmrsegError] = {}
+    labels: set[float] = set()
+    for case, images in pairs.found.items():
+        try:
+            volumes = {role: _read_pair(role, *paths) for role, paths in images.items()}
+            rows[case] = _score(challenge, volumes)
+            labels.update(*(mnms2.predicted_labels(pred) for pred, _ in volumes.values()))
+        except CmrsegError as error:
+            failed[case] = error.within(f"case {case}")
+    if challenge == "mnms2":
+        rows = mnms2.without_unpredicted(rows, labels)
+    report = Report(
+        challenge=challenge,
+        rows=rows,
+        cohort=mnms2.cohort_averages(list(rows.values())) if challenge == "mnms2" else {},
+        missing=pairs.missing,
+        extra=pairs.extra,
+        failed=failed,
+        notes=_notes(challenge, rows, labels),
+    )
+    return report if output_dir is None else _written(report, output_dir)
+
+
+def _read_pair(role: str, pred_path: Path, truth_path: Path) -> tuple[Volume, Volume]:
+    return _read(pred_path, f"{role} prediction"), _read(truth_path, f"{role} truth")
+
+
+def _read(path: Path, what: str) -> Volume:
+    try:
+        return read(path)
+    except CmrsegError as error:
+        raise error.within(what) from error
+
+
+def _score(challenge: Challenge, volumes: Mapping[str, tuple[Volume, Volume]]) -> dict[str, float]:
+    if challenge == "emidec":
+        return emidec.evaluate_case(*volumes["LGE"])
+    # all structures: whether LV and myocardium were predicted at all shows after the last case
+    return mnms2.evaluate_case(volumes, tuple(mnms2.STRUCTURES))
+
+
+def _notes(challenge: Challenge, rows: Mapping[str, Row], labels: set[float]) -> tuple[str, ...]:
+    if not rows:
+        return ()
+    if challenge == "emidec":
+        return (
+            "HD official carries the organisers' swapped axes, as all published figures do: "
+            "compare that one, believe HD",
+        )
+    if labels == {1.0}:
+        return ("all predictions hold label 1 alone: was the RV written as 1? It is 3 here",)
+    return ()
+
+
+def _written(report: Report, output_dir: Path) -> Report:
+    files = tuple(output_dir / f"{STEM}{ending}" for ending in (".csv", ".json", ".md"))
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        for path, text in zip(
+            files, (cases_csv(report.rows), report.json(), report.markdown()), strict=True
+        ):
+            _replace(path, text)
+    except OSError as error:
+        raise OutputError(
+            f"the evaluation cannot be written ({error.strerror or type(error).__name__})",
+            "check that the output folder may be written to and has space left",
+        ) from error
+    return replace(report, files=files)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a whole file or none."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """A plain folder of images, in any format that is read, for people with their own data.
 
-In: image files directly in the folder, and sub-folders (or the folder itself) of DICOM slices.
-What is no image file is passed over.
+In: image files directly in the folder, and sub-folders (or the folder itself) of DICOM slices
+(``.dcm``, ``.ima``, or without ending).
+Everything else is passed over.
 
 - emidec: each file is a case (role ``LGE``).
 - mnms2: a name with a view (``SA``, ``LA``) and a phase (``ED``, ``ES``) as separate words tells
@@ -29,7 +30,7 @@ from typing import ClassVar
 
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, ImageSource
-from cmrseg.contracts.folders import entries, subfolders
+from cmrseg.contracts.folders import entries, readable, subfolders
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError
 from cmrseg.imaging.read import SUFFIXES
@@ -90,7 +91,12 @@ def _images(input_dir: Path, without: Path | None = None) -> list[Path]:
 
 
 def _holds_dicom(folder: Path) -> bool:
-    return any(path.suffix.lower() == ".dcm" for path in entries(folder))
+    files = [path for path in entries(folder) if path.is_file()]
+    if any(path.suffix.lower() in (".dcm", ".ima") for path in files):
+        return True
+    # Archives export slices without an ending; the first file tells.
+    with readable("the input folder"):
+        return any(path.open("rb").read(132)[128:] == b"DICM" for path in files[:1])
 
 
 def _stem(path: Path) -> str:

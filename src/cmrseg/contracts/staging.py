@@ -207,7 +207,7 @@ def _place(arrivals: Path, target_dir: Path, replaced: Path, undo: ExitStack) ->
 def _keep(target: Path, former: Path) -> None:
     """A second name for a file about to be replaced; a copy where no hard links exist."""
     try:
-        former.hardlink_to(target)
+        os.link(target, former, follow_symlinks=False)
     except OSError:
         shutil.copy2(target, former, follow_symlinks=False)
 

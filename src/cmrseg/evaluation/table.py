@@ -106,10 +106,16 @@ class Grid:
 
 
 def aggregate(rows: Iterable[Row]) -> dict[str, Aggregate]:
-    """Every metric that any case has, over the cases that have it."""
+    """Every metric that any case has, over the cases that have it.
+
+    Raises:
+        ValueError: a value is NaN or infinite: no metric of ours ever is.
+    """
     values: dict[str, list[float]] = {}
     for row in rows:
         for metric, value in row.items():
+            if not np.isfinite(value):
+                raise ValueError(f"{metric} is {value}")
             values.setdefault(metric, []).append(value)
     return {metric: _aggregate(np.asarray(found, float)) for metric, found in values.items()}
 
@@ -144,7 +150,7 @@ def cases_json(rows: Mapping[str, Row], **more: Any) -> str:
     """Cases under ``results``, their statistics under ``aggregates``, then ``more``.
 
     Raises:
-        ValueError: a value is NaN or infinite, which JSON does not know.
+        ValueError: a value is NaN or infinite, which JSON does not know either.
     """
     document = {
         **more,

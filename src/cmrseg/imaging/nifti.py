@@ -105,7 +105,9 @@ def encode(volume: Volume) -> bytes:
     header = _parse(raw).as_byteswapped("<") if raw else nib.Nifti1Header(endianness="<")
     array = np.ascontiguousarray(volume.array, volume.array.dtype.newbyteorder("<"))
     header.set_data_dtype(array.dtype)
+    pixdim = header["pixdim"].copy()
     header.set_data_shape(array.shape[::-1])
+    header["pixdim"] = pixdim  # as it was: setting the shape clears what lies past it
     header.set_slope_inter(1.0, 0.0)
     header["cal_min"] = header["cal_max"] = 0
     if not raw or not _tells(header, volume.geometry):

@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk  # noqa: N813
+
+from cmrseg.errors import InputError
+from cmrseg.imaging import Geometry, Volume, check_image, frame_count, read, write
+
+
+def volume_of(array: np.ndarray) -> Volume:
+    return Volume(array, Geometry(array.shape, (8.0, 1.0, 1.0)))
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nrrd"])
+def test_reads_what_itk_wrote(tmp_path: Path, oblique: Volume, suffix: str) -> None:
+    image = sitk.GetImageFromArray(oblique.array)
+    image.SetSpacing((1.5, 1.25, 8.0))
+    image.SetOrigin((-31.5, 12.25, 77.0))
+    image.SetDirection(oblique.geometry.direction[:, ::-1].ravel().tolist())
+    path = tmp_path / f"a{suffix}"
+    sitk.WriteImage(image, str(path))
+    volume = read(path)
+    np.testing.assert_array_equal(volume.array, oblique.array)
+    assert volume.array.dtype == np.int16
+    assert volume.geometry.same_as(oblique.geometry)
+    theirs = image.TransformIndexToPhysicalPoint((39, 29, 4))
+    ours = volume.geometry.to_patient(np.array([[4], [29], [39]]))[:, 0]
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert volume.warnings == ()
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_cine_by_frame(tmp_path: Path, oblique: Volume, suffix: str) -> None:
+    frames = [sitk.GetImageFromArray(oblique.array + np.int16(t)) for t in range(3)]
+    path = tmp_path / f"a{suffix}"
+    sitk.WriteImage(sitk.JoinSeries(frames), str(path))
+    assert frame_count(path) == 3
+    np.testing.assert_array_equal(read(path, 2).array, oblique.array + 2)
+    with pytest.raises(InputError, match="cine of 3 frames"):
+        read(path)
+
+
+def test_a_2d_mha_is_one_slice(tmp_path: Path, oblique: Volume) -> None:
+    image = sitk.GetImageFromArray(oblique.array[0])
+    image.SetSpacing((1.5, 1.25))
+    image.SetDirection((0.0, 1.0, -1.0, 0.0))
+    sitk.WriteImage(image, str(tmp_path / "a.mha"))
+    volume = read(tmp_path / "a.mha")
+    np.testing.assert_array_equal(volume.array, oblique.array[:1])
+    assert volume.spacing_mm == (1.0, 1.25, 1.5)
+    np.testing.assert_array_equal(volume.geometry.direction[:, 2], [0, -1, 0])
+
+
+def test_leaning_axes_in_mha(tmp_path: Path) -> None:
+    path = tmp_path / "a.mha"
+    write(volume_of(np.arange(60, dtype=np.int16).reshape(3, 4, 5)), path)
+    data = path.read_bytes()
+    line = b"TransformMatrix = 1 0 0 0 1 0 0 0 1"
+    assert line in data
+    path.write_bytes(data.replace(line, b"TransformMatrix = 1 0.05 0 0 1 0 0 0 1"))
+    volume = read(path)
+    axes = volume.geometry.direction
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-12)
+    assert "2.9 degrees" in volume.warnings[0]
+
+
+@pytest.mark.parametrize("spacing", [b"0 1 8", b"1 -1 8", b"1 nan 8"])
+def test_mha_spacing(tmp_path: Path, spacing: bytes) -> None:
+    path = tmp_path / "jane.mha"
+    write(volume_of(np.arange(60, dtype=np.int16).reshape(3, 4, 5)), path)
+    data = path.read_bytes()
+    assert b"ElementSpacing = 1 1 8" in data
+    path.write_bytes(data.replace(b"ElementSpacing = 1 1 8", b"ElementSpacing = " + spacing))
+    with pytest.raises(InputError, match="spacing") as caught:
+        read(path)
+    assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+@pytest.mark.parametrize("kept", [0.01, 0.6, 0.95])
+def test_truncated(tmp_path: Path, oblique: Volume, suffix: str, kept: float) -> None:
+    path = tmp_path / f"jane{suffix}"
+    write(oblique, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with pytest.raises(InputError, match="truncated") as caught:
+        read(path)
+    assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".mha", ".mhd", ".nrrd", ".tif"])
+def test_a_text_file_of_that_name(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    path.write_text("not an image " * 100)
+    with pytest.raises(InputError, match=r"truncated|damaged"):
+        read(path)
+
+
+def test_mhd_whose_data_file_is_gone(tmp_path: Path, oblique: Volume) -> None:
+    write(oblique, tmp_path / "a.mhd")
+    (data,) = (p for p in tmp_path.iterdir() if p.suffix != ".mhd")
+    data.unlink()
+    with pytest.raises(InputError):
+        read(tmp_path / "a.mhd")
+
+
+def test_colours_and_five_dimensions(tmp_path: Path) -> None:
+    plane = sitk.GetImageFromArray(np.zeros((3, 4, 5), np.uint8))
+    sitk.WriteImage(sitk.Compose(plane, plane, plane), str(tmp_path / "rgb.mha"))
+    with pytest.raises(InputError, match="3 values a voxel"):
+        read(tmp_path / "rgb.mha")
+    sitk.WriteImage(sitk.Compose(plane, plane, plane), str(tmp_path / "rgb.nii"))
+    with pytest.raises(InputError, match="5 dimensions"):
+        read(tmp_path / "rgb.nii")
+    header = b"NDims = 5\nDimSize = 2 2 2 2 2\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    (tmp_path / "5.mha").write_bytes(b"ObjectType = Image\n" + header + bytes(32))
+    with pytest.raises(InputError, match="5 dimensions"):
+        read(tmp_path / "5.mha")
+
+
+@pytest.mark.parametrize("name", ["no.nii.gz", "no.mha", "no"])
+def test_missing(tmp_path: Path, name: str) -> None:
+    for look in (read, frame_count):
+        with pytest.raises(InputError, match="does not exist"):
+            look(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "a.nrrd", "a.tif"])
+def test_empty_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match="is empty"):
+        read(tmp_path / name)
+
+
+def test_unknown_kind(tmp_path: Path) -> None:
+    (tmp_path / "jane.jpg").write_bytes(b"1")
+    with pytest.raises(InputError, match="kind that is not read") as caught:
+        read(tmp_path / "jane.jpg")
+    assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["jane.nii", "jane.mha"])
+def test_unreadable_file(
+    tmp_path: Path, oblique: Volume, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permission bits do not stop root, so the refusal is played."""
+    write(oblique, tmp_path / name)
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(InputError, match="Permission denied") as caught:
+        read(tmp_path / name)
+    assert "jane" not in str(caught.value)
+
+
+def test_check_image_lets_grey_values_pass() -> None:
+    rng = np.random.default_rng(0)
+    check_image(volume_of(rng.integers(0, 1024, (3, 20, 20)).astype(np.int16)))
+    check_image(volume_of(rng.integers(0, 256, (3, 20, 20)).astype(np.uint8)))
+    check_image(volume_of(rng.normal(size=(3, 20, 20)).astype(np.float32)))
+    check_image(volume_of((rng.integers(0, 3, (3, 20, 20)) * 0.5).astype(np.float32)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_check_image_refuses_what_is_not_a_number(bad: float) -> None:
+    array = np.random.default_rng(0).normal(size=(3, 20, 20)).astype(np.float32)
+    array[1, 2, 3] = array[2, 2, 2] = bad
+    with pytest.raises(InputError, match="2 voxels that are NaN"):
+        check_image(volume_of(array))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+def test_check_image_refuses_one_value_everywhere(dtype: type) -> None:
+    with pytest.raises(InputError, match="every voxel of the image is 7"):
+        check_image(volume_of(np.full((3, 4, 5), 7, dtype)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
+@pytest.mark.parametrize("codes", [[0, 1], [0, 1, 2, 3, 4], [0, 85, 170, 255]])
+def test_check_image_refuses_labels(dtype: type, codes: list[int]) -> None:
+    array = np.random.default_rng(0).choice(codes, (3, 20, 20)).astype(dtype)
+    with pytest.raises(InputError, match="label file where an image should be"):
+        check_image(volume_of(array))

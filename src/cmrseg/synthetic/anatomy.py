@@ -1,0 +1,304 @@
+"""One heart: shape parameters drawn from a population, end-diastole and end-systole linked.
+
+The heart frame has its origin at the centre of the mitral plane at end-diastole, and in mm
+``u`` towards the right ventricle, ``v`` towards the anterior wall, ``w`` towards the base. The
+apex stays where it is over the cycle, and the base comes down to it.
+
+Volumes are drawn first, from the group's table, and the shapes are then solved for them, so that
+a synthetic group has the volumes of its real counterpart by construction. The tables hold means
+and deviations of ACDC (Bernard et al., IEEE TMI 37(11), 2018) for NOR, LV (its DCM), HCM, MINF
+and RV; the congenital groups of M&Ms-2 follow the usual clinical picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import radians, sqrt, tan
+
+import numpy as np
+
+from cmrseg.synthetic.profiles import Outline, rv_volume_terms
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a disease does to the heart: (mean, deviation) of each quantity.
+
+    Attributes:
+        lv_edv_ml: LV cavity volume at end-diastole.
+        lv_ef: LV ejection fraction.
+        mass_ml: myocardial volume at end-diastole.
+        rv_edv_ml: RV cavity volume at end-diastole.
+        rv_ef: RV ejection fraction.
+        slenderness: LV length over LV radius.
+        septal: how much thicker the septum is than the rest (0 = even).
+        flattening: how far the septum is pressed towards the LV, share of the radius.
+        rv_wall_mm: thickness of the RV free wall.
+        bulge: outward bulges of the RV free wall, share of its width.
+        septal_gap_mm: hole between the atria.
+        ra_scale: size of the right atrium.
+    """
+
+    lv_edv_ml: Range
+    lv_ef: Range
+    mass_ml: Range
+    rv_edv_ml: Range
+    rv_ef: Range
+    slenderness: Range = (3.25, 0.25)
+    septal: Range = (0.05, 0.06)
+    flattening: Range = (0.03, 0.03)
+    rv_wall_mm: Range = (3.0, 0.5)
+    bulge: Range = (0.04, 0.03)
+    septal_gap_mm: Range = (0.0, 0.0)
+    ra_scale: Range = (1.0, 0.08)
+
+
+GROUPS: dict[str, Group] = {
+    "NOR": Group(
+        lv_edv_ml=(138, 27), lv_ef=(0.605, 0.05), mass_ml=(103, 22),
+        rv_edv_ml=(158, 34), rv_ef=(0.555, 0.06),
+    ),
+    "LV": Group(
+        lv_edv_ml=(270, 55), lv_ef=(0.21, 0.09), mass_ml=(162, 30),
+        rv_edv_ml=(172, 60), rv_ef=(0.33, 0.13), slenderness=(2.85, 0.2), septal=(-0.04, 0.05),
+        flattening=(-0.02, 0.02), rv_wall_mm=(3.3, 0.5), ra_scale=(1.1, 0.12),
+    ),
+    "HCM": Group(
+        lv_edv_ml=(132, 33), lv_ef=(0.69, 0.06), mass_ml=(172, 45),
+        rv_edv_ml=(120, 33), rv_ef=(0.59, 0.06), slenderness=(3.4, 0.25), septal=(0.45, 0.25),
+        rv_wall_mm=(4.0, 0.8),
+    ),
+    "MINF": Group(
+        lv_edv_ml=(165, 37), lv_ef=(0.33, 0.08), mass_ml=(116, 20),
+        rv_edv_ml=(120, 36), rv_ef=(0.54, 0.1), slenderness=(3.1, 0.22),
+    ),
+    "RV": Group(
+        lv_edv_ml=(112, 36), lv_ef=(0.55, 0.08), mass_ml=(79, 22),
+        rv_edv_ml=(198, 52), rv_ef=(0.32, 0.1), flattening=(0.14, 0.07), rv_wall_mm=(4.5, 1.0),
+        ra_scale=(1.25, 0.15),
+    ),
+    "ARR": Group(
+        lv_edv_ml=(140, 30), lv_ef=(0.55, 0.07), mass_ml=(95, 20),
+        rv_edv_ml=(215, 48), rv_ef=(0.38, 0.09), flattening=(0.06, 0.04), rv_wall_mm=(2.0, 0.4),
+        bulge=(0.12, 0.05), ra_scale=(1.12, 0.12),
+    ),
+    "FALL": Group(
+        lv_edv_ml=(130, 30), lv_ef=(0.56, 0.06), mass_ml=(92, 20),
+        rv_edv_ml=(235, 60), rv_ef=(0.46, 0.08), flattening=(0.13, 0.06), rv_wall_mm=(5.5, 1.2),
+        bulge=(0.09, 0.04), ra_scale=(1.2, 0.15),
+    ),
+    "CIA": Group(
+        lv_edv_ml=(108, 25), lv_ef=(0.6, 0.06), mass_ml=(82, 18),
+        rv_edv_ml=(225, 55), rv_ef=(0.53, 0.07), flattening=(0.1, 0.05), rv_wall_mm=(3.8, 0.7),
+        septal_gap_mm=(16, 6), ra_scale=(1.35, 0.15),
+    ),
+    "TRI": Group(
+        lv_edv_ml=(125, 30), lv_ef=(0.57, 0.07), mass_ml=(90, 20),
+        rv_edv_ml=(220, 55), rv_ef=(0.47, 0.09), flattening=(0.1, 0.05), rv_wall_mm=(3.6, 0.7),
+        ra_scale=(1.5, 0.2),
+    ),
+}  # fmt: skip
+
+MNMS2_MIX = {"NOR": 0.2, "LV": 0.16, "HCM": 0.16, "ARR": 0.1, "FALL": 0.11, "CIA": 0.1,
+             "RV": 0.12, "TRI": 0.05}  # fmt: skip
+"""How often each M&Ms-2 group is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """The heart at one moment; lengths in mm, angles as in :class:`Heart`'s frame.
+
+    Attributes:
+        endo: LV cavity.
+        epi: outside of the LV wall.
+        rv_width_mm: widest distance of the RV free wall from the LV wall.
+        rv_apex_w: where the RV ends towards the apex.
+        tricuspid_w: height of the tricuspid plane.
+        rv_reach: tangent of half the angle that the RV embraces on either side.
+        rv_skew: where the RV is widest, -1 inferior to 1 anterior.
+        rv_wall_mm: RV free wall thickness.
+        bulge: outward bulges of the RV free wall, share of its width.
+        atrial_scale: size of the atria (largest at end-systole).
+        systole: 0 at end-diastole, 1 at end-systole.
+    """
+
+    endo: Outline
+    epi: Outline
+    rv_width_mm: float
+    rv_apex_w: float
+    tricuspid_w: float
+    rv_reach: float
+    rv_skew: float
+    rv_wall_mm: float
+    bulge: float
+    atrial_scale: float
+    systole: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heart:
+    """A heart over its cycle.
+
+    Attributes:
+        group: key of ``GROUPS``.
+        ed: end-diastole.
+        es: end-systole.
+        septal_gap_mm: hole between the atria, 0 for none.
+        ra_scale: size of the right atrium.
+        papillary_mm: radius of the papillary muscles at end-diastole.
+        papillary_angles: where they stand, radians from ``u`` towards ``v``.
+        trabeculae_mm: how far trabeculae reach into the cavities (LV, RV).
+        fat_mm: mean thickness of the fat around the heart.
+        texture: which part of the noise this heart is made of.
+    """
+
+    group: str
+    ed: Phase
+    es: Phase
+    septal_gap_mm: float
+    ra_scale: float
+    papillary_mm: float
+    papillary_angles: tuple[float, float]
+    trabeculae_mm: tuple[float, float]
+    fat_mm: float
+    texture: int
+
+
+def draw(rng: np.random.Generator, bounds: Range, low: float, high: float) -> float:
+    """A normal number, drawn again until it lies within ``low`` to ``high``."""
+    for _ in range(64):
+        value = rng.normal(*bounds)
+        if low <= value <= high:
+            return float(value)
+    return float(np.clip(bounds[0], low, high))
+
+
+def draw_group(rng: np.random.Generator, mix: dict[str, float]) -> str:
+    """A group drawn by weight."""
+    weights = np.array(list(mix.values()))
+    return str(rng.choice(list(mix), p=weights / weights.sum()))
+
+
+def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> Heart:
+    """A heart of the group.
+
+    Args:
+        rng: all randomness.
+        group: key of ``GROUPS``.
+        size: scales all volumes (body size).
+    """
+    g = GROUPS[group]
+    volumes = _volumes(rng, g, size)
+    septal = draw(rng, g.septal, -0.15, 1.0)
+    flat = draw(rng, g.flattening, -0.06, 0.32)
+    endo_form = _form(rng, flat, -septal * 0.33)
+    epi_form = _form(rng, flat * 0.8, septal * 0.05)
+    ed, es = _phases(rng, g, volumes, endo_form, epi_form)
+    return Heart(
+        group=group,
+        ed=ed,
+        es=es,
+        septal_gap_mm=draw(rng, g.septal_gap_mm, 0.0, 30.0),
+        ra_scale=draw(rng, g.ra_scale, 0.8, 2.0),
+        papillary_mm=draw(rng, (4.3, 0.8), 2.5, 6.5),
+        papillary_angles=(radians(rng.normal(128, 12)), radians(rng.normal(-128, 12))),
+        trabeculae_mm=(draw(rng, (2.6, 1.0), 0.5, 5.5), draw(rng, (3.8, 1.2), 1.0, 7.0)),
+        fat_mm=draw(rng, (4.5, 2.0), 1.0, 10.0),
+        texture=int(rng.integers(64**3)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Volumes:
+    lv: tuple[float, float]
+    wall: tuple[float, float]
+    rv: tuple[float, float]
+
+
+def _volumes(rng: np.random.Generator, g: Group, size: float) -> _Volumes:
+    """End-diastolic and end-systolic volumes in mL; one body size moves them together."""
+    body = size * float(np.exp(rng.normal(0, 0.1)))
+    lv = body * draw(rng, g.lv_edv_ml, 55, 420)
+    rv = body * draw(rng, g.rv_edv_ml, 45, 400)
+    mass = body * draw(rng, g.mass_ml, 38, 320)
+    lv_es = lv * (1 - draw(rng, g.lv_ef, 0.08, 0.82))
+    rv_es = rv * (1 - draw(rng, g.rv_ef, 0.1, 0.76))
+    # experts draw the systolic wall thicker: compacted trabeculae are counted as muscle
+    return _Volumes(lv=(lv, lv_es), wall=(mass, mass * draw(rng, (1.12, 0.05), 1.0, 1.25)),
+                    rv=(rv, rv_es))  # fmt: skip
+
+
+def _form(rng: np.random.Generator, flat: float, septal: float) -> tuple[float, ...]:
+    """Harmonics of an LV outline: septal lobe, then cos and sin of 2 and 3 times the angle."""
+    return (septal - flat, *rng.normal(0, 0.018, 2), *rng.normal(0, 0.012, 2))
+
+
+def _phases(
+    rng: np.random.Generator,
+    g: Group,
+    volumes: _Volumes,
+    endo_form: tuple[float, ...],
+    epi_form: tuple[float, ...],
+) -> tuple[Phase, Phase]:
+    slender = draw(rng, g.slenderness, 2.3, 4.2)
+    ratio = Outline(base_w=0, length_mm=1, radius_mm=1, form=endo_form).volume_ml()
+    radius = (volumes.lv[0] / ratio / slender) ** (1 / 3)
+    length = slender * radius
+    ef = 1 - volumes.lv[1] / volumes.lv[0]
+    # the base comes down by a share of the length that goes with the ejection fraction
+    descent = length * float(np.clip(0.04 + 0.19 * ef + rng.normal(0, 0.015), 0.03, 0.24))
+    rv_ef = 1 - volumes.rv[1] / volumes.rv[0]
+    reach, skew = draw(rng, (72, 5), 58, 86), draw(rng, (-0.1, 0.15), -0.45, 0.3)
+    gap = draw(rng, (0.07, 0.04), 0.0, 0.2) * length
+    below, rise = draw(rng, (4, 3), -2, 12), float(np.clip(6 + 18 * rv_ef, 4, 22))
+    wall, bulge = draw(rng, g.rv_wall_mm, 1.5, 8), draw(rng, g.bulge, 0, 0.25)
+    apex, phases = None, []
+    for systole in (0, 1):
+        base = -descent * systole
+        endo, epi = _walls(volumes.lv[systole], volumes.wall[systole], base, length, apex,
+                           (endo_form, epi_form))  # fmt: skip
+        apex = epi.base_w - epi.length_mm
+        tricuspid = -below - rise * systole
+        rv_apex = apex + (epi.length_mm - endo.length_mm) * 0.6 + gap * (1 + 0.5 * systole)
+        phase = Phase(
+            endo=endo, epi=epi, rv_width_mm=1.0, rv_apex_w=rv_apex, tricuspid_w=tricuspid,
+            rv_reach=tan(radians(reach - 4 * systole) / 2), rv_skew=skew,
+            rv_wall_mm=wall * (1 + 0.4 * systole), bulge=bulge,
+            atrial_scale=1.0 + 0.16 * systole, systole=float(systole),
+        )  # fmt: skip
+        phases.append(_with_rv_volume(phase, volumes.rv[systole]))
+    return phases[0], phases[1]
+
+
+def _walls(
+    cavity_ml: float,
+    wall_ml: float,
+    base_w: float,
+    length_mm: float,
+    apex_w: float | None,
+    forms: tuple[tuple[float, ...], tuple[float, ...]],
+) -> tuple[Outline, Outline]:
+    """The two outlines of the LV wall that enclose these volumes.
+
+    Without ``apex_w`` the cavity has the given length; with it the outside ends there, and the
+    cavity's length follows from the wall's thickness at the apex.
+    """
+    endo = Outline.of_volume(cavity_ml, base_w, length_mm, forms[0])
+    epi = endo
+    for _ in range(8):
+        thickness = 0.75 * max(epi.radius_mm - endo.radius_mm, 2.0)
+        if apex_w is not None:
+            endo = Outline.of_volume(cavity_ml, base_w, base_w - apex_w - thickness, forms[0])
+        epi = Outline.of_volume(
+            cavity_ml + wall_ml, base_w, endo.length_mm + thickness, forms[1]
+        )
+    return endo, epi
+
+
+def _with_rv_volume(phase: Phase, volume_ml: float) -> Phase:
+    """The phase with the RV as wide as its volume asks (a quadratic equation)."""
+    linear, square = rv_volume_terms(phase)
+    width = (sqrt(linear * linear + 4 * square * volume_ml) - linear) / (2 * square)
+    return replace(phase, rv_width_mm=float(width))

@@ -1,0 +1,219 @@
+"""The heart and great vessels at the points of a plane: signal, and the share of each label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.synthetic.anatomy import Heart, Phase
+from cmrseg.synthetic.canvas import Canvas
+from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.profiles import Outline, fall, rv_axial, rv_crescent, rv_roof
+from cmrseg.synthetic.shapes import blend_union, capsule, ellipsoid, share
+from cmrseg.synthetic.texture import Floats, Texture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surfaces:
+    """Signed distances in mm at points (negative inside), all of one shape.
+
+    Attributes:
+        endo: LV cavity, without its lid.
+        epi: outside of the LV, without its lid.
+        base: the mitral plane; negative on the side of the ventricle.
+        rv: RV cavity.
+        rv_outside: RV cavity and wall together.
+        atrium_left: left atrium.
+        atrium_right: right atrium.
+        aorta: ascending aorta and its root.
+        pulmonary: pulmonary trunk.
+        depth: 0 at the endocardium to 1 at the epicardium, beyond outside.
+        cosine: of the angle around the long axis, 1 at mid septum.
+        sine: of that angle, 1 anterior.
+    """
+
+    endo: Floats
+    epi: Floats
+    base: Floats
+    rv: Floats
+    rv_outside: Floats
+    atrium_left: Floats
+    atrium_right: Floats
+    aorta: Floats
+    pulmonary: Floats
+    depth: Floats
+    cosine: Floats
+    sine: Floats
+
+
+def _bowl(outline: Outline, form: Floats, r: Floats, w: Floats) -> Floats:
+    """Signed distance to an LV outline."""
+    t = outline.depth(w)
+    inverse = 1 / (np.float32(outline.radius_mm) * form)
+    rr = r * inverse
+    q = np.sqrt(rr * rr + fall(t) + np.float32(1e-6))
+    across = rr * inverse
+    along = t * (np.float32(0.4) + np.float32(0.9) * t) * np.float32(1 / outline.length_mm)
+    return (q - 1) * q / (np.sqrt(across * across + along * along) + np.float32(1e-3))
+
+
+def surfaces(heart: Heart, phase: Phase, u: Floats, v: Floats, w: Floats) -> Surfaces:
+    """All surfaces of the heart at points given in the heart frame."""
+    r = np.sqrt(u * u + v * v) + np.float32(1e-3)
+    cosine, sine = u / r, v / r
+    endo_form, epi_form = phase.endo.around(cosine, sine), phase.epi.around(cosine, sine)
+    endo = _bowl(phase.endo, endo_form, r, w)
+    epi = _bowl(phase.epi, epi_form, r, w)
+    rv, rv_outside = _right_ventricle(phase, epi, epi_form, (r, w), (cosine, sine))
+    left, right, aorta, pulmonary = _neighbours(heart, phase, u, v, w)
+    base = w - np.float32(phase.epi.base_w)
+    return Surfaces(
+        endo=endo, epi=epi, base=base, rv=rv, rv_outside=rv_outside,
+        atrium_left=left, atrium_right=right, aorta=aorta, pulmonary=pulmonary,
+        depth=endo / np.maximum(endo - epi, 0.5), cosine=cosine, sine=sine,
+    )  # fmt: skip
+
+
+def _right_ventricle(
+    phase: Phase, epi: Floats, epi_form: Floats, rw: tuple[Floats, Floats], cs: tuple[Floats, Floats]
+) -> tuple[Floats, Floats]:
+    r, w = rw
+    cosine, sine = cs
+    x = sine / (1 + cosine + np.float32(1e-4)) * np.float32(1 / phase.rv_reach)
+    width = np.float32(phase.rv_width_mm) * rv_axial(phase, w) * rv_crescent(phase, x)
+    free_wall = (r - phase.epi.radius(epi_form, w) - width) * np.float32(0.88)
+    roof = w - rv_roof(phase, x)
+    body = np.maximum(free_wall, roof * np.float32(0.9))
+    cavity = np.maximum(body, -epi)
+    near = np.maximum(np.abs(x) - np.float32(1.06), 0) * np.float32(30.0)
+    outside = body - np.float32(phase.rv_wall_mm) + near
+    outside = np.maximum(outside, np.float32(phase.rv_apex_w - 2.0) - w)
+    return cavity, outside
+
+
+def _neighbours(
+    heart: Heart, phase: Phase, u: Floats, v: Floats, w: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    radius, scale = phase.endo.radius_mm, phase.atrial_scale
+    ed = heart.ed.endo.radius_mm
+    base, tricuspid = phase.epi.base_w, phase.tricuspid_w
+    la = 0.5 * (20 + 0.35 * ed) * scale
+    left = ellipsoid(u, v, w, (-4, -4, base + la * 1.15), (la * 1.45, la * 1.25, la * 1.35))
+    ra = 0.5 * (24 + 0.3 * ed) * scale * heart.ra_scale
+    across = phase.epi.radius_mm + 0.42 * phase.rv_width_mm
+    right = ellipsoid(u, v, w, (across + 2, -14, tricuspid + ra * 1.1), (ra * 1.2, ra * 1.5, ra * 1.3))
+    right = np.maximum(right, np.float32(tricuspid) - w)
+    left = np.maximum(left, np.float32(base) - w)
+    root = (0.42 * radius, 0.5 * radius, base - 4.0)
+    aorta = capsule(u, v, w, root, (14.0, 40.0, base + 50.0), 12.5)
+    trunk = (0.35 * radius, 1.25 * radius + 12, tricuspid + 18.0)
+    pulmonary = capsule(u, v, w, trunk, (-22.0, 42.0, base + 44.0), 11.5)
+    return left, right, np.maximum(aorta, np.float32(base - 4.0) - w), pulmonary
+
+
+def heart_distance(s: Surfaces) -> Floats:
+    """Signed distance to the whole heart."""
+    lower = np.maximum(s.epi, s.base - 4)
+    both = blend_union(lower, s.rv_outside, 10.0)
+    atria = np.minimum(s.atrium_left, s.atrium_right) - 2
+    vessels = np.minimum(s.aorta, s.pulmonary) - 2
+    return blend_union(both, np.minimum(atria, vessels), 8.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Share of each voxel's points that lie in a structure."""
+
+    cavity: Floats
+    wall: Floats
+    rv: Floats
+
+
+def paint_heart(
+    canvas: Canvas,
+    heart: Heart,
+    phase: Phase,
+    contrast: Contrast,
+    point: tuple[Floats, Floats, Floats],
+) -> tuple[Surfaces, Shares]:
+    """Paint the heart over its surroundings.
+
+    Args:
+        canvas: signal at the points, painted in place.
+        heart: what is the same over the cycle.
+        phase: the moment.
+        contrast: tissue table.
+        point: (u, v, w) of the points in the heart frame, mm.
+
+    Returns:
+        The surfaces, and the shares of cavity, wall and RV.
+    """
+    u, v, w = point
+    s = surfaces(heart, phase, u, v, w)
+    grain = Texture.at(u, v, w * np.float32(0.35), 1.3, heart.texture)
+    fine, middle, coarse = grain.fine(), grain.middle(), grain.coarse()
+    _paint_surroundings(canvas, heart, contrast, s, coarse)
+    muscle = contrast.myocardium * (1 + np.float32(0.06) * middle + np.float32(0.04) * fine)
+    canvas.paint(s.rv_outside, muscle)
+    canvas.paint(np.minimum(s.atrium_left, s.atrium_right) - np.float32(1.8), muscle)
+    canvas.paint(np.minimum(s.aorta, s.pulmonary) - np.float32(1.6), muscle)
+    wall = canvas.paint(np.maximum(s.epi, s.base), muscle)
+    flow = 1 + np.float32(0.07) * coarse + np.float32(0.03) * fine
+    _paint_blood(canvas, heart, contrast, s, flow)
+    cavity, rv = _paint_ventricles(canvas, heart, phase, contrast, s, flow, middle, muscle, point)
+    return s, Shares(cavity=cavity, wall=wall - cavity, rv=rv)
+
+
+def _paint_surroundings(
+    canvas: Canvas, heart: Heart, contrast: Contrast, s: Surfaces, coarse: Floats
+) -> None:
+    around = heart_distance(s)
+    # fat lies over the RV and in the grooves, hardly over the LV's free wall
+    thick = np.maximum(np.float32(0.55) + np.float32(0.45) * s.cosine + np.float32(0.25) * coarse, 0.05)
+    thick *= np.float32(heart.fat_mm)
+    canvas.paint(around - thick - np.float32(1.2), contrast.muscle * 0.5)
+    canvas.paint(around - thick, contrast.fat * (1 + np.float32(0.08) * coarse))
+
+
+def _paint_blood(
+    canvas: Canvas, heart: Heart, contrast: Contrast, s: Surfaces, flow: Floats
+) -> None:
+    canvas.paint(s.atrium_right, contrast.blood_right * flow)
+    canvas.paint(s.atrium_left, contrast.blood * flow)
+    canvas.paint(s.pulmonary, contrast.blood_right * flow)
+    canvas.paint(s.aorta, contrast.blood * flow)
+
+
+def _paint_ventricles(
+    canvas: Canvas,
+    heart: Heart,
+    phase: Phase,
+    contrast: Contrast,
+    s: Surfaces,
+    flow: Floats,
+    middle: Floats,
+    muscle: Floats,
+    point: tuple[Floats, Floats, Floats],
+) -> tuple[Floats, Floats]:
+    rough = np.maximum(middle - np.float32(0.2), 0.0)
+    lv_crypts, rv_crypts = (np.float32(m) for m in heart.trabeculae_mm)
+    rv = share(s.rv, canvas.pixel_mm)
+    canvas.paint(s.rv + rv_crypts * rough, contrast.blood_right * flow)
+    cavity = share(np.maximum(s.endo, s.base), canvas.pixel_mm)
+    canvas.paint(np.maximum(s.endo + lv_crypts * rough, s.base), contrast.blood * flow)
+    canvas.paint(_papillaries(heart, phase, point), muscle)
+    return cavity, rv
+
+
+def _papillaries(heart: Heart, phase: Phase, point: tuple[Floats, Floats, Floats]) -> Floats:
+    radius = heart.papillary_mm * (1 + 0.15 * phase.systole)
+    length, base = phase.endo.length_mm, phase.endo.base_w
+    rods = []
+    for angle in heart.papillary_angles:
+        c, s = np.cos(angle), np.sin(angle)
+        reach = phase.endo.radius_mm
+        low = (0.62 * reach * c, 0.62 * reach * s, base - 0.78 * length)
+        high = (0.55 * reach * c, 0.55 * reach * s, base - 0.36 * length)
+        rods.append(capsule(*point, low, high, radius))
+    return np.minimum(*rods)

@@ -1,0 +1,52 @@
+"""Writing synthetic patients in the challenges' folder layouts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cmrseg.errors import OutputError
+from cmrseg.imaging.write import write
+from cmrseg.synthetic.patient import Patient
+
+MNMS2_COLUMNS = ("SUBJECT_CODE", "DISEASE", "VENDOR", "SCANNER", "FIELD")
+
+
+def write_mnms2(patient: Patient, case_id: str, output_dir: Path) -> None:
+    """``dataset/<id>/<id>_<role>.nii.gz`` and ``<id>_<role>_gt.nii.gz``.
+
+    Raises:
+        OutputError: the folder or a file cannot be written.
+    """
+    folder = _folder(output_dir / "dataset" / case_id)
+    for role, image in patient.images.items():
+        write(image, folder / f"{case_id}_{role}.nii.gz")
+        write(patient.labels[role], folder / f"{case_id}_{role}_gt.nii.gz")
+
+
+def write_mnms2_table(rows: Sequence[tuple[str, dict[str, Any]]], output_dir: Path) -> None:
+    """``dataset_information.csv``; codes without leading zeros, as the organisers write them.
+
+    Args:
+        rows: case id and facts of each patient.
+        output_dir: where ``dataset`` lies.
+    """
+    with (output_dir / "dataset_information.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(MNMS2_COLUMNS)
+        for case_id, facts in rows:
+            group, vendor = facts["group"], facts["vendor"]
+            table.writerow((int(case_id), group, vendor, facts["scanner"], facts["field_tesla"]))
+
+
+def _folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"a folder for the synthetic patients cannot be made ({error.strerror})",
+            "check that the output folder may be written to and has space left",
+        ) from error
+    return path

@@ -1,0 +1,122 @@
+"""The curves a heart is made of: outlines of the LV wall and the width of the RV around it.
+
+The same functions give the volumes that shapes are solved for and the surfaces that are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cmrseg.synthetic.texture import Floats
+
+if TYPE_CHECKING:
+    from cmrseg.synthetic.anatomy import Phase
+
+CONE = 1 - 0.4 / 3 - 0.6 / 4
+"""Volume of an outline over that of the cylinder around it."""
+
+RV_OUTFLOW_MM = 22.0
+"""How far the outflow tract rises above the tricuspid plane."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A bowl around the long axis, open at the base.
+
+    Its radius at height ``w`` and angle ``a`` is ``radius * form(a) * sqrt(1 - fall(t))`` where
+    ``t`` runs from 0 at the base to 1 at the apex and ``fall = 0.4 t^2 + 0.6 t^3``.
+
+    Attributes:
+        base_w: height of the base.
+        length_mm: from base to apex.
+        radius_mm: at the base.
+        form: weights of the septal lobe ``max(cos a, 0)^2``, cos 2a, sin 2a, cos 3a, sin 3a.
+    """
+
+    base_w: float
+    length_mm: float
+    radius_mm: float
+    form: tuple[float, ...]
+
+    @classmethod
+    def of_volume(
+        cls, volume_ml: float, base_w: float, length_mm: float, form: tuple[float, ...]
+    ) -> Outline:
+        """The outline of this length that encloses this volume."""
+        unit = cls(base_w=base_w, length_mm=length_mm, radius_mm=1.0, form=form)
+        radius = (volume_ml / unit.volume_ml()) ** 0.5
+        return cls(base_w=base_w, length_mm=length_mm, radius_mm=float(radius), form=form)
+
+    def volume_ml(self) -> float:
+        """Enclosed volume, exact up to the sum over angles."""
+        angle = np.linspace(0, 2 * np.pi, 128, endpoint=False, dtype=np.float32)
+        area = np.pi * self.radius_mm**2 * float((self.around(np.cos(angle), np.sin(angle)) ** 2).mean())
+        return area * self.length_mm * CONE / 1000.0
+
+    def around(self, cosine: Floats, sine: Floats) -> Floats:
+        """``form`` at the angles with this cosine and sine."""
+        lobe, c2, s2, c3, s3 = (np.float32(f) for f in self.form)
+        septal = np.maximum(cosine, 0.0)
+        cc = cosine * cosine
+        cs = cosine * sine
+        even = lobe * septal * septal + c2 * (2 * cc - 1) + 2 * s2 * cs
+        odd = c3 * cosine * (4 * cc - 3) + s3 * sine * (4 * cc - 1)
+        return even + odd + np.float32(1.0)
+
+    def depth(self, w: Floats) -> Floats:
+        """``t``: 0 at the base and above, growing towards the apex and past it."""
+        return np.maximum((np.float32(self.base_w) - w) * np.float32(1 / self.length_mm), 0.0)
+
+    def radius(self, form: Floats, w: Floats) -> Floats:
+        """Distance from the axis to the outline; 0 past the apex."""
+        t = self.depth(w)
+        return np.float32(self.radius_mm) * form * np.sqrt(np.maximum(1 - fall(t), 0.0))
+
+
+def fall(t: Floats) -> Floats:
+    """How the squared radius falls from base (0) to apex (1)."""
+    return t * t * (np.float32(0.4) + np.float32(0.6) * t)
+
+
+def rv_axial(phase: Phase, w: Floats) -> Floats:
+    """Width of the RV over its greatest, 0 at its apex, about 1 at the tricuspid plane."""
+    span = phase.tricuspid_w - phase.rv_apex_w
+    s = np.maximum((w - np.float32(phase.rv_apex_w)) * np.float32(1 / span), 0.0)
+    low = np.minimum(s, 1.0)
+    return np.float32(0.5) * (low + np.sqrt(low)) - np.float32(0.6) * (s - low)
+
+
+def rv_crescent(phase: Phase, x: Floats) -> Floats:
+    """Width of the RV around the LV, over its greatest.
+
+    Args:
+        phase: the heart.
+        x: from -1 (inferior insertion) over 0 (mid septum) to 1 (anterior insertion).
+    """
+    rest = np.maximum(1 - x * x, 0.0)
+    lean = 1 + np.float32(phase.rv_skew) * x
+    if phase.bulge:
+        lean = lean + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
+    return (np.float32(0.65) * np.sqrt(rest) + np.float32(0.35) * rest) * lean
+
+
+def rv_roof(phase: Phase, x: Floats) -> Floats:
+    """Height of the RV's upper end: tricuspid plane, rising anteriorly into the outflow tract."""
+    s = np.clip((x - np.float32(0.1)) * np.float32(1.7), 0.0, 1.0)
+    return np.float32(phase.tricuspid_w) + np.float32(RV_OUTFLOW_MM) * s * s * (3 - 2 * s)
+
+
+def rv_volume_terms(phase: Phase) -> tuple[float, float]:
+    """``(a, b)`` such that an RV of width ``d`` mm holds ``a d + b d^2`` mL."""
+    x = np.linspace(-1, 1, 97, dtype=np.float32)[None, :]
+    w = np.linspace(phase.rv_apex_w, phase.tricuspid_w + RV_OUTFLOW_MM, 97, dtype=np.float32)[:, None]
+    angle = 2 * np.arctan(x * np.float32(phase.rv_reach))
+    inner = phase.epi.radius(phase.epi.around(np.cos(angle), np.sin(angle)), w)
+    outer = rv_axial(phase, w) * rv_crescent(phase, x)
+    outer = np.where(w < rv_roof(phase, x), np.maximum(outer, 0), 0)
+    per_x = np.gradient(angle[0]) * (float(w[1, 0] - w[0, 0]) / 1000.0)
+    return float((inner * outer * per_x).sum()), float((outer * outer * per_x).sum() / 2)

@@ -1,0 +1,104 @@
+"""How a scanner and a site make images look: the dial between in- and out-of-distribution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.errors import UsageError
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """Acquisition and appearance; ranges are drawn from uniformly for each patient.
+
+    Attributes:
+        vendor: as the challenges' tables name it.
+        scanner: model name.
+        field_tesla: field strength.
+        spacing_mm: pixel size of short-axis images.
+        la_spacing_mm: pixel size of the long-axis image.
+        gaps_mm: choices of slice distance.
+        matrices: choices of (rows, columns).
+        slices_above: slices beyond the base.
+        slices_below: slices beyond the apex.
+        breath_mm: how far breath-holds move a slice in its plane (deviation).
+        apex_first: whether the stack starts at the apex.
+        turns_deg: choices of an extra rotation in the plane.
+        resolution: acquired share of k-space along (rows, columns).
+        noise: noise deviation relative to blood.
+        bias: strength of the coils' unevenness.
+        gamma: contrast curve, 1 = linear.
+        spread: how much tissues vary from patient to patient.
+        fat_sign: -1 where fat and water cancel at edges, 1 where they add.
+        scale: grey value of blood.
+    """
+
+    vendor: str
+    scanner: str
+    field_tesla: float
+    spacing_mm: Range = (1.25, 1.7)
+    la_spacing_mm: Range = (1.2, 1.6)
+    gaps_mm: tuple[float, ...] = (10.0,)
+    matrices: tuple[tuple[int, int], ...] = ((256, 216), (256, 208), (216, 256), (256, 256))
+    slices_above: Range = (0.0, 1.2)
+    slices_below: Range = (-0.4, 0.8)
+    breath_mm: float = 1.2
+    apex_first: bool = False
+    turns_deg: tuple[float, ...] = (0.0,)
+    resolution: tuple[Range, Range] = ((0.62, 0.85), (0.8, 1.0))
+    noise: Range = (0.02, 0.06)
+    bias: Range = (0.3, 0.9)
+    gamma: Range = (0.92, 1.12)
+    spread: float = 0.13
+    fat_sign: float = -1.0
+    scale: Range = (150.0, 700.0)
+
+
+CINE_STYLES: dict[str, Style] = {
+    "siemens-1.5t": Style(vendor="SIEMENS", scanner="Aera", field_tesla=1.5),
+    "siemens-3t": Style(
+        vendor="SIEMENS", scanner="Trio Tim", field_tesla=3.0, noise=(0.015, 0.05),
+        bias=(0.5, 1.3), gaps_mm=(8.0, 10.0), spread=0.16,
+    ),
+    "philips-1.5t": Style(
+        vendor="PHILIPS", scanner="Achieva", field_tesla=1.5, spacing_mm=(1.15, 1.5),
+        matrices=((256, 256), (288, 288), (240, 240)), resolution=((0.55, 0.75), (0.6, 0.8)),
+        bias=(0.1, 0.5), gaps_mm=(8.0, 10.0, 10.0), scale=(300.0, 1200.0), slices_above=(0.0, 2.2),
+    ),
+}  # fmt: skip
+"""What training data look like."""
+
+HELD_OUT_STYLES: dict[str, Style] = {
+    "ge-1.5t": Style(
+        vendor="GE", scanner="Signa Excite", field_tesla=1.5, spacing_mm=(1.4, 1.6),
+        matrices=((256, 256),), resolution=((0.4, 0.55), (0.6, 0.8)), noise=(0.08, 0.14),
+        bias=(1.2, 2.0), gamma=(0.6, 0.75), gaps_mm=(8.0, 10.0), fat_sign=1.0, spread=0.25,
+        turns_deg=(90.0, 180.0, 270.0), slices_above=(1.0, 3.0), slices_below=(0.5, 2.0),
+        scale=(1500.0, 3500.0),
+    ),
+    "low-field": Style(
+        vendor="LOWFIELD", scanner="0.55T", field_tesla=0.55, spacing_mm=(1.7, 2.0),
+        matrices=((192, 192), (176, 208)), resolution=((0.45, 0.6), (0.6, 0.75)),
+        noise=(0.13, 0.22), bias=(0.0, 0.3), gamma=(1.2, 1.5), spread=0.22, gaps_mm=(12.0, 13.0),
+        fat_sign=1.0,
+    ),
+}  # fmt: skip
+"""What training data do not look like."""
+
+
+def choose_style(rng: np.random.Generator, table: dict[str, Style], held: dict[str, Style], name: str) -> tuple[str, Style]:
+    """A style by name, or drawn: ``in`` from the training styles, ``out`` from the held-out ones.
+
+    Raises:
+        UsageError: no such style.
+    """
+    if name in ("in", "out"):
+        name = str(rng.choice(list(table if name == "in" else held)))
+    every = {**table, **held}
+    if name not in every:
+        raise UsageError(f"there is no style {name!r}", f"choose in, out, {', '.join(every)}")
+    return name, every[name]

@@ -1,0 +1,97 @@
+"""Many patients on disk, in parallel; the same seed gives the same files whatever the jobs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmrseg.errors import UsageError
+from cmrseg.synthetic import layouts
+from cmrseg.synthetic.patient import draw_patient
+
+CHALLENGES = ("emidec", "mnms2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One patient to make: everything a worker process needs."""
+
+    challenge: str
+    output_dir: Path
+    number: int
+    seed: int
+    group: str | None
+    style: str
+
+
+def synthesize(
+    challenge: str,
+    output_dir: Path,
+    *,
+    patients: int,
+    seed: int = 0,
+    group: str | None = None,
+    style: str = "in",
+    jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write labelled synthetic patients in a challenge's folder layout.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        output_dir: made if missing.
+        patients: how many.
+        seed: patient ``i`` depends on this and ``i`` alone, not on ``jobs`` or ``patients``.
+        group: disease of all patients; drawn if None.
+        style: ``in``, ``out`` or the name of a style.
+        jobs: worker processes; all usable cores if None.
+        progress: called with (done, all) after each patient.
+
+    Raises:
+        UsageError: no such challenge, group or style; fewer than one patient.
+        OutputError: the folder cannot be written.
+    """
+    if challenge not in CHALLENGES:
+        raise UsageError(f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}")
+    if patients < 1:
+        raise UsageError(f"{patients} patients cannot be made", "ask for one or more")
+    orders = [
+        Order(challenge=challenge, output_dir=output_dir, number=i, seed=seed, group=group, style=style)
+        for i in range(1, patients + 1)
+    ]
+    rows = []
+    for done, row in enumerate(_made(orders, jobs), start=1):
+        rows.append(row)
+        if progress:
+            progress(done, patients)
+    if challenge == "mnms2":
+        layouts.write_mnms2_table(rows, output_dir)
+
+
+def patient_seed(seed: int, number: int) -> int:
+    """The seed of patient ``number`` in a run: far from those of its neighbours."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0])
+
+
+def _made(orders: list[Order], jobs: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    jobs = min(jobs or len(os.sched_getaffinity(0)), len(orders))
+    if jobs == 1:
+        yield from map(_make, orders)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(_make, orders)
+
+
+def _make(order: Order) -> tuple[str, dict[str, Any]]:
+    patient = draw_patient(
+        order.challenge, patient_seed(order.seed, order.number), group=order.group, style=order.style
+    )
+    case_id = f"{order.number:03d}"
+    layouts.write_mnms2(patient, case_id, order.output_dir)
+    return case_id, dict(patient.facts)

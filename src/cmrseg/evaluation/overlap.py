@@ -29,7 +29,7 @@ def dice(pred: Array, truth: Array) -> float:
     total = np.count_nonzero(pred) + np.count_nonzero(truth)
     if total == 0:
         return 1.0
-    return 2.0 * np.count_nonzero(pred & truth) / total
+    return float(2 * np.count_nonzero(pred & truth) / total)
 
 
 def volume_mm3(mask: Array, spacing_mm: Sequence[float]) -> float:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,33 @@ def test_a_case_without_any_image_fails_by_name(tmp_path, roles):
     assert isinstance(bad.problem, InputError)
     assert "002_SA_ED.nii.gz" in bad.problem.remedy
     assert sum("cine" in warning for warning in bad.warnings) == len(roles)
+
+
+def test_a_folder_that_cannot_be_read_fails_by_name(tmp_path, monkeypatch):
+    for case_id in ("001", "002"):
+        patient(tmp_path / "in", case_id, "SA_ED")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    is_file = Path.is_file
+
+    def locked(path):
+        # What the operating system answers to anyone but root.
+        if path.parent.name == "002":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    good, bad = contract.cases()
+    assert good.problem is None
+    assert bad.id == "002"
+    assert "its folder cannot be read (Permission denied)" in str(bad.problem)
+
+
+@pytest.mark.parametrize("name", ["lost+found", "__MACOSX", ".Trash"])
+def test_what_file_systems_add_is_no_case(tmp_path, name):
+    patient(tmp_path / "in", "001", "SA_ED")
+    (tmp_path / "in" / name).mkdir()
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert [case.id for case in contract.cases()] == ["001"]
 
 
 def test_an_output_folder_among_the_cases_is_no_case(tmp_path):

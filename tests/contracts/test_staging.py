@@ -1,3 +1,5 @@
+import errno
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -291,3 +293,29 @@ def test_permissions_follow_the_umask(opened, tmp_path):
     (tmp_path / "plain/file").touch()
     for made, plain in [("Case_1", "plain"), (MASK, "plain/file")]:
         assert (tmp_path / "out" / made).stat().st_mode == (tmp_path / plain).stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "ends_the_run"),
+    [
+        (errno.ENOSPC, "full. free some space", True),
+        (errno.EDQUOT, "full. free some space", True),
+        (errno.EROFS, "read-only. mount it writable", True),
+        (errno.EACCES, f"may not be written by user {os.getuid()}. give that user", False),
+        (errno.EPERM, f"may not be written by user {os.getuid()}. give that user", False),
+        (errno.EIO, r"cannot be written \(Input/output error\). check that its disk", False),
+    ],
+)
+def test_the_operating_systems_errors_in_plain_words(
+    opened, tmp_path, monkeypatch, number, words, ends_the_run
+):
+    contract, case, result = opened
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(staging.shutil, "copyfile", refuse)
+    with pytest.raises(OutputError, match=words) as caught:
+        contract.write(case, result)
+    assert isinstance(caught.value, OutputGoneError) == ends_the_run
+    assert tree(tmp_path / "out") == []

@@ -69,7 +69,8 @@ def test_finish_writes_both_into_the_output_folder(tmp_path):
     save(tmp_path / "in/Case_1/Images/Case_1.nii.gz")
     contract = open_contract("emidec", tmp_path / "in", tmp_path / "out")
     (case,) = contract.cases()
-    contract.finish({case.id: threshold(case)})
+    contract.finish({"not \udce4 text": Result()})
+    assert '"not \\udce4 text"' in (tmp_path / "out/summary.json").read_text()
     contract.finish({case.id: threshold(case)})
     assert tree(tmp_path / "out") == ["summary.csv", "summary.json"]
     (told,) = json.loads((tmp_path / "out/summary.json").read_text())["cases"]

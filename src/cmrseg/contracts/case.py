@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from cmrseg.errors import CmrsegError
 from cmrseg.imaging.volume import Volume
@@ -80,7 +80,7 @@ class Contract(Protocol):
     that could not be verified.
     """
 
-    name: str
+    name: ClassVar[str]
 
     def cases(self) -> Iterator[Case]:
         """The cases found, in a stable order."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.contracts.base import FileContract
+from cmrseg.contracts.case import Contract
 from cmrseg.contracts.emidec import EmidecContract, holds_cases
 from cmrseg.contracts.folder import FolderContract
-from cmrseg.contracts.folders import entries, same_folder
+from cmrseg.contracts.folders import entries, readable, same_folder
 from cmrseg.contracts.grand_challenge import GrandChallengeContract
 from cmrseg.contracts.labels import CODES, Challenge
 from cmrseg.contracts.mnms2 import Mnms2Contract, holds_patients
@@ -29,7 +30,7 @@ def open_contract(
     *,
     labels: str | None = None,
     sockets: str | Path | None = None,
-) -> FileContract:
+) -> Contract:
     """The contract for an input folder, its output folder proven to be writable.
 
     Args:
@@ -49,11 +50,10 @@ def open_contract(
     if challenge not in CODES:
         raise UsageError(f"challenge '{challenge}' is unknown", f"use one of: {', '.join(CODES)}")
     source, target = Path(input_dir), Path(output_dir)
-    chosen = _named(name, challenge) if name else None
-    _check_input(source)
-    if chosen and not chosen.recognises(source):
-        raise _unrecognised([chosen])
-    kind = chosen or _detected(challenge, source)
+    with readable("the input folder"):
+        _check_input(source)
+        kind = _named(name, challenge, source) if name else _detected(challenge, source)
+        _check_apart(source, target)
     contract: FileContract
     if issubclass(kind, GrandChallengeContract):
         table = Path(sockets) if sockets else None
@@ -62,17 +62,18 @@ def open_contract(
         raise UsageError(f"contract '{kind.name}' has no sockets", "leave the socket table out")
     else:
         contract = kind(challenge, source, target, labels=labels)
-    _check_apart(source, target)
     prepare_output(target)
     return contract
 
 
-def _named(name: str, challenge: Challenge) -> type[FileContract]:
+def _named(name: str, challenge: Challenge, source: Path) -> type[FileContract]:
     fitting = [key for key, kind in CONTRACTS.items() if challenge in kind.challenges]
     if name not in fitting:
         raise UsageError(
             f"contract '{name}' is none of {challenge}'s", f"use one of: {', '.join(fitting)}"
         )
+    if not CONTRACTS[name].recognises(source):
+        raise _unrecognised([CONTRACTS[name]])
     return CONTRACTS[name]
 
 

@@ -29,7 +29,7 @@ from typing import ClassVar
 
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, ImageSource
-from cmrseg.contracts.folders import find_root, subfolders
+from cmrseg.contracts.folders import case_of, find_root, subfolders
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError
 
@@ -51,7 +51,7 @@ class EmidecContract(FileContract):
         root = find_root(self.input_dir, holds_cases) or self.input_dir
         for folder in subfolders(root, without=self.output_dir):
             if folder.name.startswith("Case_"):
-                yield _case(folder)
+                yield case_of(folder, _case)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``Case_X/Contours/Case_X.nii.gz``."""

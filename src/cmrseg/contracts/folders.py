@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cmrseg.contracts.case import Case
 from cmrseg.errors import InputError
+
+# What file systems and archives add of their own.
+NO_CASES = ("lost+found", "__MACOSX")
 
 
 @contextmanager
@@ -22,14 +26,15 @@ def readable(place: str) -> Iterator[None]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What lies in a folder, hidden names left out, sorted by name.
+    """What lies in a folder, sorted by name, without hidden names and what is never a case.
 
     Raises:
         InputError: the folder cannot be listed.
     """
-    with readable("the input folder"):
-        found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return sorted(found, key=lambda path: path.name)
+    with readable("the input folder, or one in it,"):
+        found = list(folder.iterdir())
+    shown = [p for p in found if not p.name.startswith(".") and p.name not in NO_CASES]
+    return sorted(shown, key=lambda path: path.name)
 
 
 def subfolders(folder: Path, without: Path | None = None) -> list[Path]:
@@ -57,6 +62,15 @@ def find_root(input_dir: Path, holds_layout: Callable[[Path], bool]) -> Path | N
             "run each of them on its own",
         )
     return found[0] if found else None
+
+
+def case_of(folder: Path, look: Callable[[Path], Case]) -> Case:
+    """The case that ``look`` finds in a patient's folder; a failed one if it cannot be read."""
+    try:
+        with readable("its folder"):
+            return look(folder)
+    except InputError as error:
+        return Case(folder.name, {}, f"case {folder.name}", problem=error)
 
 
 def same_folder(first: Path, second: Path) -> bool:

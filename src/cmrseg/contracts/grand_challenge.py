@@ -78,7 +78,9 @@ class GrandChallengeContract(FileContract):
     def cases(self) -> Iterator[Case]:
         """The one case in the input folder."""
         try:
-            yield Case(CASE_ID, dict(self._images()), "the case")
+            with readable("the input folder"):
+                images = dict(self._images())
+            yield Case(CASE_ID, images, "the case")
         except CmrsegError as error:
             yield Case(CASE_ID, {}, "the case", problem=error)
 

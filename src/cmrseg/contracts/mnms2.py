@@ -35,7 +35,7 @@ from typing import ClassVar
 
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, ImageSource
-from cmrseg.contracts.folders import find_root, subfolders
+from cmrseg.contracts.folders import case_of, find_root, subfolders
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError
 
@@ -59,7 +59,7 @@ class Mnms2Contract(FileContract):
         """One case a folder, whether it holds images or not."""
         root = find_root(self.input_dir, holds_patients) or self.input_dir
         for folder in subfolders(root, without=self.output_dir):
-            yield _case(folder)
+            yield case_of(folder, _case)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``<id>/<id>_<role>_pred.nii.gz``."""

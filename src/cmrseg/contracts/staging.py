@@ -129,7 +129,8 @@ def _stage(piece: Piece, stage: Path) -> None:
     with plain_words(TEMPORARY):
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(piece.content, str):
-            path.write_text(piece.content, encoding="utf-8", newline="")
+            # File names need not be valid text; escaped, they are still told.
+            path.write_bytes(piece.content.encode("utf-8", "backslashreplace"))
             return
         try:
             write(piece.content, path)

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 from scipy import ndimage, sparse
 
+from cmrseg.imaging.shares import winners
 from cmrseg.imaging.volume import Array, Geometry, Volume
 
+SHARES = 0
+"""In place of an interpolation order: by overlap of voxels."""
 STRONGLY = 1.5
 """Spacing ratio from which finer detail is smoothed away before it is sampled."""
 NEGLIGIBLE = 1e-7
@@ -79,24 +82,21 @@ def to_grid(volume: Volume, grid: Grid, *, order: int = 3) -> Volume:
 def labels_to_grid(volume: Volume, grid: Grid) -> Volume:
     """The label map at a recipe's spacing, in its own type.
 
-    Each class is resampled as a smooth share of the voxel and the largest share wins: a wall
-    one voxel thin stays closed where nearest neighbours would tear it.
+    Each class's share of every new voxel is found by area, and the voxels are dealt out so that
+    each class keeps its volume (:func:`~cmrseg.imaging.shares.winners`): thin walls survive that
+    nearest neighbours or the plain largest share would tear.
     """
     target = grid.of(volume.geometry)
-    labels = np.unique(volume.array)
-    winner = np.full(target.shape, labels[0], volume.array.dtype)
-    most = np.full(target.shape, -1.0, np.float32)
-    for label in labels:
-        share = _resampled(
-            (volume.array == label).astype(np.float32), volume.geometry, target, order=1
-        )
-        ahead = share > most
-        winner[ahead], most[ahead] = label, share[ahead]
-    return replace(volume, array=winner, geometry=target)
+    codes, index = np.unique(volume.array, return_inverse=True)
+    one_hot = np.eye(len(codes), dtype=np.float32)[:, index.reshape(volume.array.shape)]
+    shares = _resampled(one_hot, volume.geometry, target, SHARES)
+    return replace(volume, array=codes[winners(shares)], geometry=target)
 
 
 def probabilities_to(source: Geometry, probabilities: Array, on: Geometry) -> Array:
-    """Class probabilities brought back to the voxels of ``on``, linearly.
+    """Class probabilities brought back to the voxels of ``on``.
+
+    Linear between voxel centres; where the voxels of ``on`` are larger, the mean over them.
 
     Args:
         source: the geometry the probabilities lie on.
@@ -106,7 +106,7 @@ def probabilities_to(source: Geometry, probabilities: Array, on: Geometry) -> Ar
     Returns:
         (C, z, y, x) float32 with exactly the shape of ``on``; sums over classes are kept.
     """
-    return _resampled(np.asarray(probabilities, np.float32), source, on, order=1)
+    return _resampled(np.asarray(probabilities, np.float32), source, on, SHARES)
 
 
 def resample_to(volume: Volume, geometry: Geometry, order: int = 1) -> Volume:
@@ -159,13 +159,30 @@ def _weights(count: int, at: Array, order: int, ratio: float) -> Any:
     Interpolation is linear in the voxels' values, so the matrix is what interpolating each unit
     vector gives. Every row sums to one.
     """
+    at = np.clip(at, 0, count - 1)
+    if order == SHARES:
+        return sparse.csr_array(_overlaps(count, at, ratio))
     values = np.eye(count)
     if ratio > STRONGLY:
         values = ndimage.gaussian_filter1d(values, (ratio - 1) / 2, axis=0, mode="nearest")
-    rows, columns = np.meshgrid(np.clip(at, 0, count - 1), np.arange(count), indexing="ij")
+    rows, columns = np.meshgrid(at, np.arange(count), indexing="ij")
     weights = ndimage.map_coordinates(values, [rows, columns], order=order, mode="mirror")
     weights[np.abs(weights) < NEGLIGIBLE] = 0.0
     return sparse.csr_array(weights.astype(np.float32))
+
+
+def _overlaps(count: int, at: Array, ratio: float) -> Array:
+    """(target, source) shares that each source voxel has in each target voxel.
+
+    A target voxel no larger than a source voxel is taken as one of its size, whose overlaps are
+    the weights of linear interpolation.
+    """
+    half, source = max(ratio, 1.0) / 2, np.arange(count)
+    low = np.maximum(at[:, None] - half, source - 0.5)
+    high = np.minimum(at[:, None] + half, source + 0.5)
+    shares = np.clip(high - low, 0, None)
+    weights: Array = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+    return weights
 
 
 def _turned(array: Array, source: Geometry, target: Geometry, order: int) -> Array:
@@ -176,7 +193,13 @@ def _turned(array: Array, source: Geometry, target: Geometry, order: int) -> Arr
     offset /= source.spacing_mm
     moved = [
         ndimage.affine_transform(
-            one, matrix, offset, target.shape, order=order, mode="nearest", output=np.float32
+            one,
+            matrix,
+            offset,
+            target.shape,
+            order=max(order, 1),
+            mode="nearest",
+            output=np.float32,
         )
         for one in array.reshape(-1, *source.shape)
     ]

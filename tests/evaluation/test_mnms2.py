@@ -85,6 +85,15 @@ def test_a_prediction_of_the_rv_alone_has_no_columns_of_lv_and_myocardium():
     assert not any(key.startswith(("lv", "myo")) for key in row)
 
 
+def test_each_structure_has_its_own_label():
+    for structure, label in (("lv", 1), ("myo", 2), ("rv", 3)):
+        source = truth("SA_ED")
+        pred = source.like(np.where(source.array == label, label, 0).astype(np.uint8))
+        row = evaluate_case({"SA_ED": (pred, source)}, ("rv", "lv", "myo"))
+        found = {name for name in ("rv", "lv", "myo") if row[f"{name}_sa_ed_dice"] == 1.0}
+        assert found == {structure}
+
+
 def test_a_case_without_long_axis_has_no_average():
     row = evaluate_case({role: (truth(role), truth(role)) for role in ("SA_ED", "SA_ES")})
     assert row["rv_sa_dice"] == 1.0

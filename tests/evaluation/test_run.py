@@ -121,6 +121,11 @@ def test_extra_cases_alone_do_no_harm_and_maps_are_no_cases(emidec):
     assert report.exit_code == EXIT_OK
 
 
+def test_hidden_folders_hold_no_cases(emidec):
+    predict_emidec(emidec / "pred", {"Case_P002": 0, ".staged": 0})
+    assert evaluate("emidec", emidec / "pred", emidec / "truth").extra == ()
+
+
 def test_a_bad_case_is_named_and_the_others_go_on(emidec):
     predict_emidec(emidec / "pred", {"Case_N001": 0})
     save(emidec / "pred" / "Case_P002" / "Contours" / "Case_P002.nii.gz", lge(), (10.0, 1.0, 1.0))

@@ -60,13 +60,12 @@ def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> 
     """
     truths = _index(challenge, "truth", truth_dir)
     predictions = _index(challenge, "predictions", predictions_dir)
-    found = {
-        case: {
-            role: (predictions[case][role], path) for role, path in roles.items() if role in have
-        }
-        for case, roles in truths.items()
-        if (have := predictions.get(case, {})).keys() & roles.keys()
-    }
+    found = {}
+    for case, roles in truths.items():
+        there = predictions.get(case, {})
+        both = {role: (there[role], path) for role, path in roles.items() if role in there}
+        if both:
+            found[case] = both
     if not found:
         raise InputError(
             f"no prediction has the name of one of the {len(truths)} cases in the truth folder",
@@ -75,10 +74,7 @@ def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> 
     return Pairs(
         found=found,
         missing=_lacking(truths, predictions),
-        extra=_lacking(
-            {case: roles for case, roles in predictions.items() if not _is_map(case, truths)},
-            truths,
-        ),
+        extra=_lacking(predictions, truths),
     )
 
 
@@ -91,11 +87,6 @@ def _lacking(wanted: Index, there: Index) -> tuple[str, ...]:
         else:
             names += [f"{case} {role}" for role in roles if role not in there[case]]
     return tuple(names)
-
-
-def _is_map(name: str, truths: Index) -> bool:
-    """Whether a flat file is a map beside a prediction (``Case_X_variance``) rather than a case."""
-    return name not in truths and any(name.startswith(f"{case}_") for case in truths)
 
 
 def _index(challenge: Challenge, which: Literal["truth", "predictions"], folder: Path) -> Index:
@@ -142,8 +133,11 @@ def _emidec(root: Path) -> Index:
 
 def _flat(root: Path) -> Index:
     files = [path for path in sorted(root.iterdir()) if path.is_file()]
-    names = {path: re.fullmatch(r"([^.].*)\.nii(\.gz)?", path.name) for path in files}
-    return {match[1]: {"LGE": path} for path, match in names.items() if match}
+    named = {path: re.fullmatch(r"([^.].*)\.nii(\.gz)?", path.name) for path in files}
+    index = {match[1]: {"LGE": path} for path, match in named.items() if match}
+    # Case_X_variance beside Case_X is a map of that case and no case of its own
+    maps = {name for name in index for case in index if name.startswith(f"{case}_")}
+    return {case: roles for case, roles in index.items() if case not in maps}
 
 
 def _mnms2(root: Path, ending: str) -> Index:

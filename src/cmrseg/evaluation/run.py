@@ -84,7 +84,7 @@ class Report:
         )
 
     def _remarks(self) -> list[str]:
-        remarks = [f"{len(self.rows)} cases compared"]
+        remarks = [f"{len(self.rows)} case{'' if len(self.rows) == 1 else 's'} compared"]
         if "rv_average_dice" in self.cohort:
             remarks.append(
                 "challenge average (0.75 SA + 0.25 LA): "

@@ -2,7 +2,7 @@
 
 The surface of a mask is its border voxels: those with a face neighbour outside the mask
 (connectivity 1), where everything beyond the image is outside. This is the definition of MedPy's
-``hd``, which EMIDEC's evaluation code carries and which the participants of M&Ms-2 used. The one
+``hd``, which EMIDEC's evaluation code carries and the M&Ms-2 paper's authors use too. The one
 deviation: an axis with a single voxel is no axis, so the surface of a single slice (M&Ms-2's long
 axis) is its contour in the plane; MedPy calls every voxel of such an array surface, unless it is
 given the 2D slice, and then agrees.

@@ -81,7 +81,7 @@ def test_an_image_there_and_back(case: tuple[Volume, Grid], order: int) -> None:
     volume, grid = case
     there = to_grid(volume, grid, order=order)
     back = resample_to(there, volume.geometry, order)
-    assert back.geometry == volume.geometry or back.geometry.same_as(volume.geometry, 0.0)
+    assert back.geometry.same_as(volume.geometry, 0.0)
     check_blob(volume.array, back.array)
     check_blob(volume.array > 0.5, back.array > 0.5)
 
@@ -122,8 +122,9 @@ def test_grid_covers_the_same_extent_around_the_same_centre(
     np.testing.assert_allclose(centre(grid), centre(geometry), atol=1e-9)
     assert grid.spacing_mm[1:] == wanted[1:]
     missed = np.array(grid.shape) * grid.spacing_mm - np.array(shape) * spacing
-    assert (np.abs(missed) <= np.array(grid.spacing_mm) / 2 + 1e-9).all()
-    if wanted[0] is None:
+    at_least_one_voxel = np.array(grid.shape) == 1
+    assert (at_least_one_voxel | (np.abs(missed) <= np.array(grid.spacing_mm) / 2 + 1e-9)).all()
+    if wanted[0] is None or shape[0] == 1:
         assert (grid.shape[0], grid.spacing_mm[0]) == (shape[0], spacing[0])
 
 

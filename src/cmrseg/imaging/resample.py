@@ -42,7 +42,8 @@ class Grid:
     """The voxel spacing a recipe works at.
 
     Attributes:
-        spacing_mm: (z, y, x); None keeps the image's own.
+        spacing_mm: (z, y, x); None keeps the image's own. A single slice keeps its thickness,
+            and a stack its slices where they are within 1 % of the wanted ones.
     """
 
     spacing_mm: tuple[float | None, float, float]
@@ -51,7 +52,7 @@ class Grid:
         """The geometry of this spacing that covers the same extent around the same centre."""
         pairs = zip(geometry.spacing_mm, self.spacing_mm, strict=True)
         z, y, x = (old if new is None else float(new) for old, new in pairs)
-        if abs(z / geometry.spacing_mm[0] - 1) < SAME_Z:
+        if geometry.shape[0] == 1 or abs(z / geometry.spacing_mm[0] - 1) < SAME_Z:
             z = geometry.spacing_mm[0]
         shape = [
             n if new == old else max(1, round(n * old / new))

@@ -74,6 +74,16 @@ def test_qform_and_no_form(nifti_file: Make, grey: np.ndarray) -> None:
     # a turn about z by 2 asin(0.6), in RAS; x and y change sign in LPS
     cosine, sine = 1 - 2 * 0.36, 2 * 0.6 * 0.8
     np.testing.assert_allclose(turned.geometry.direction[:, 2], [-cosine, -sine, 0], atol=1e-6)
+    unsigned = nifti_file(
+        grey,
+        sform_code=0,
+        qform_code=1,
+        quatern_b=0,
+        quatern_c=0,
+        quatern_d=0.6,
+        pixdim=[0, 1.5, 1.25, 8, 0, 0, 0, 0],
+    )
+    assert read(unsigned).geometry.same_as(turned.geometry)
     bare = read(nifti_file(grey, sform_code=0, qform_code=0))
     np.testing.assert_array_equal(bare.geometry.direction, np.eye(3)[:, ::-1])
     assert bare.spacing_mm == (8.0, 1.25, 1.5)

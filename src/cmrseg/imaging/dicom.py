@@ -25,7 +25,18 @@ UNEVEN = 0.05
 
 SERIES, IMAGE, POSITION = "0020|000e", "0008|0018", "0020|0032"
 TRIGGER_TIME, INSTANCE = "0018|1060", "0020|0013"
+PIXEL_SPACING = "0028|0030"
 BETWEEN_SLICES, THICKNESS = "0018|0088", "0018|0050"
+TAGS = (
+    SERIES,
+    IMAGE,
+    POSITION,
+    TRIGGER_TIME,
+    INSTANCE,
+    PIXEL_SPACING,
+    BETWEEN_SLICES,
+    THICKNESS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,8 +102,21 @@ def _slices(folder: Path) -> list[_Slice]:
             "the DICOM slices do not say where they lie in the patient",
             "export the original series, with image positions",
         )
+    if not all(_spaced(one.tags.get(PIXEL_SPACING, "")) for one in slices):
+        # GDCM would quietly make it 1 mm
+        raise InputError(
+            "the DICOM slices give no positive pixel spacing",
+            "export the original series, with pixel spacing",
+        )
     _of_one_kind(slices)
     return list({one.tags.get(IMAGE, str(one.path)): one for one in slices}.values())
+
+
+def _spaced(tag: str) -> bool:
+    try:
+        return all(float(value) > 0 for value in tag.split("\\"))
+    except ValueError:
+        return False
 
 
 def _is_dicom(path: Path) -> bool:
@@ -125,7 +149,6 @@ def _slice(path: Path) -> _Slice:
             "a DICOM file holds many slices (enhanced multi-frame)",
             "convert the series to one file a slice, or to NIfTI",
         )
-    keys = (SERIES, IMAGE, POSITION, TRIGGER_TIME, INSTANCE, BETWEEN_SLICES, THICKNESS)
     n = len(size)
     return _Slice(
         path=path,
@@ -133,7 +156,7 @@ def _slice(path: Path) -> _Slice:
         spacing_mm=reader.GetSpacing()[:2],
         origin_mm=np.array(reader.GetOrigin()),
         axes=np.array(reader.GetDirection()).reshape(n, n),
-        tags={key: reader.GetMetaData(key).strip() for key in keys if reader.HasMetaDataKey(key)},
+        tags={key: reader.GetMetaData(key).strip() for key in TAGS if reader.HasMetaDataKey(key)},
     )
 
 

@@ -194,8 +194,11 @@ def _affine(header: Any, pixdim: Array) -> Array:
     if int(header["sform_code"]) > 0:
         affine: Array = header.get_sform()[:3]
     elif int(header["qform_code"]) > 0:
+        signed = header.copy()
+        if signed["pixdim"][0] not in (-1, 1):
+            signed["pixdim"][0] = 1  # qfac 0 means 1, says the NIfTI-1 standard
         try:
-            affine = header.get_qform()[:3]
+            affine = signed.get_qform()[:3]
         except ValueError:  # a quaternion longer than 1
             affine = np.full((3, 4), np.nan)
     else:

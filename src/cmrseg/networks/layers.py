@@ -1,0 +1,124 @@
+"""Convolutions that see stacks of slices either as volumes or as slices folded into the batch.
+
+A cardiac stack is a handful of thick slices, and pooling never crosses them. A 3-D convolution is
+then exactly a 2-D convolution over the channels of the slices z-1, z, z+1 laid side by side, so one
+set of weights has two executions:
+
+- *native*: ``conv3d`` on (B, C, Z, Y, X);
+- *folded*: ``conv2d`` on (B*Z, k*C, Y, X), several times faster on CPUs.
+
+Every layer takes the activation together with ``depth``: the number of slices of the folded
+layout, or ``None`` for the native one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def fold(x: Tensor) -> Tensor:
+    """(B, C, Z, Y, X) to (B*Z, C, Y, X), channels last in memory."""
+    b, c, z, height, width = x.shape
+    folded = x.transpose(1, 2).reshape(b * z, c, height, width)
+    return folded.contiguous(memory_format=torch.channels_last)
+
+
+def unfold(x: Tensor, depth: int) -> Tensor:
+    """(B*Z, C, Y, X) back to (B, C, Z, Y, X)."""
+    n, c, height, width = x.shape
+    return x.reshape(n // depth, depth, c, height, width).transpose(1, 2)
+
+
+def beside(x: Tensor, depth: int, taps: int) -> Tensor:
+    """Each slice with its neighbours as channels: (B*Z, C, Y, X) to (B*Z, taps*C, Y, X).
+
+    Beyond the first and last slice lie zeros, as in a zero-padded 3-D convolution.
+    """
+    if taps == 1:
+        return x
+    n, c, height, width = x.shape
+    stack = x.permute(0, 2, 3, 1).reshape(n // depth, depth, height, width, c)
+    reach = taps // 2
+    padded = F.pad(stack, (0, 0, 0, 0, 0, 0, reach, reach))
+    sides = torch.cat([padded[:, k : k + depth] for k in range(taps)], dim=-1)
+    return sides.reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
+
+
+class SliceConv(nn.Module):
+    """Same-padded convolution with a (kz, ky, kx) kernel; weight (out, in, kz, ky, kx)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: tuple[int, int, int],
+        stride: int = 1,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels, *kernel))
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        # He initialisation for LeakyReLU(0.01), as nnU-Net starts its networks.
+        nn.init.kaiming_normal_(self.weight, a=0.01)
+
+    def forward(self, x: Tensor, depth: int | None) -> Tensor:
+        """Convolve native (B, C, Z, Y, X) if ``depth`` is None, else folded (B*Z, C, Y, X)."""
+        kz, ky, kx = self.kernel
+        if depth is None:
+            padding = (kz // 2, ky // 2, kx // 2)
+            stride = (1, self.stride, self.stride)
+            return F.conv3d(x, self.weight, self.bias, stride, padding)
+        flat = self.weight.transpose(1, 2).flatten(1, 2)
+        flat = flat.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(beside(x, depth, kz), flat, self.bias, self.stride, (ky // 2, kx // 2))
+
+
+class UpConv(nn.Module):
+    """Transposed convolution doubling y and x; weight (in, out, 1, 2, 2)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(in_channels, out_channels, 1, 2, 2))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        nn.init.normal_(self.weight, std=math.sqrt(1.0 / in_channels))
+
+    def forward(self, x: Tensor, depth: int | None) -> Tensor:
+        """Double the in-plane size of a native or folded activation."""
+        if depth is None:
+            return F.conv_transpose3d(x, self.weight, self.bias, stride=(1, 2, 2))
+        return F.conv_transpose2d(x, self.weight[:, :, 0], self.bias, stride=2)
+
+
+class SliceNorm(nn.BatchNorm3d):
+    """Batch normalisation over (B, Z, Y, X); the folded layout has the same statistics."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() not in (4, 5):
+            raise ValueError(f"expected 4-D or 5-D input, got {input.dim()}-D")
+
+
+class Block(nn.Module):
+    """Convolution, batch norm, LeakyReLU(0.01), and dropout where the recipe places it."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: tuple[int, int, int],
+        stride: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.conv = SliceConv(in_channels, out_channels, kernel, stride)
+        self.norm = SliceNorm(out_channels)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, depth: int | None) -> Tensor:
+        """Activations in the layout of ``x``."""
+        x = F.leaky_relu(self.norm(self.conv(x, depth)), 0.01)
+        return self.dropout(x)

@@ -1,0 +1,133 @@
+"""The U-Net of both recipes: 3-D where kernels look across slices, 2-D where none does.
+
+arega2021 section 2.2 (3-D U-Net of the nnU-Net family, dropout in the middle layers) and galati2021
+section 3.1 (2-D U-Net, BN1) differ only in their :class:`UNetConfig`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, unfold
+
+Execution = Literal["native", "folded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UNetConfig:
+    """Shape of a U-Net whose pooling is (1, 2, 2) at every stage.
+
+    Attributes:
+        in_channels: image channels.
+        classes: output classes, background included.
+        features: channels by stage, finest first; the last is the bottleneck.
+        across: by stage, whether the 3x3 kernels are 3 slices deep.
+        dropout: by stage, the dropout rate of the encoder's and the decoder's blocks.
+        deep_supervision: how many of the finest decoder stages carry a segmentation head.
+    """
+
+    in_channels: int = 1
+    classes: int
+    features: tuple[int, ...]
+    across: tuple[bool, ...]
+    dropout: tuple[float, ...]
+    deep_supervision: int = 3
+
+    def __post_init__(self) -> None:
+        stages = len(self.features)
+        if not stages == len(self.across) == len(self.dropout):
+            raise ValueError("features, across and dropout must name the same number of stages")
+        if not 1 <= self.deep_supervision < stages:
+            raise ValueError(f"deep_supervision must be 1..{stages - 1}")
+
+    @property
+    def multiple(self) -> int:
+        """In-plane sizes must be a multiple of this."""
+        return int(2 ** (len(self.features) - 1))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, the inverse of :meth:`from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
+        """From a manifest's or checkpoint's JSON."""
+        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**lists)
+
+
+class Stage(nn.Module):
+    """Two blocks; the first strides in the encoder below the finest stage."""
+
+    def __init__(self, cin: int, cout: int, across: bool, stride: int, dropout: float) -> None:
+        super().__init__()
+        kernel = (3 if across else 1, 3, 3)
+        self.first = Block(cin, cout, kernel, stride, dropout)
+        self.second = Block(cout, cout, kernel, 1, dropout)
+
+    def forward(self, x: Tensor, depth: int | None) -> Tensor:
+        """Activations in the layout of ``x``."""
+        out: Tensor = self.second(self.first(x, depth), depth)
+        return out
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with skip connections and heads for deep supervision."""
+
+    def __init__(self, config: UNetConfig, execution: Execution = "folded") -> None:
+        super().__init__()
+        self.config = config
+        self.execution: Execution = execution
+        widths, stages = config.features, range(len(config.features))
+        inputs = (config.in_channels, *widths[:-1])
+        self.encoder = nn.ModuleList(
+            Stage(inputs[s], widths[s], config.across[s], 1 if s == 0 else 2, config.dropout[s])
+            for s in stages
+        )
+        self.up = nn.ModuleList(UpConv(widths[s + 1], widths[s]) for s in stages[:-1])
+        self.decoder = nn.ModuleList(
+            Stage(2 * widths[s], widths[s], config.across[s], 1, config.dropout[s])
+            for s in stages[:-1]
+        )
+        self.heads = nn.ModuleList(
+            SliceConv(widths[s], config.classes, (1, 1, 1), bias=True)
+            for s in range(config.deep_supervision)
+        )
+
+    def encode(self, x: Tensor, depth: int | None) -> list[Tensor]:
+        """Activations by stage, finest first."""
+        skips = []
+        for stage in self.encoder:
+            x = stage(x, depth)
+            skips.append(x)
+        return skips
+
+    def decode(self, skips: list[Tensor], depth: int | None) -> list[Tensor]:
+        """Logits by head, finest first; coarser heads only while training."""
+        x, logits = skips[-1], []
+        for s in reversed(range(len(self.up))):
+            x = self.up[s](x, depth)
+            x = self.decoder[s](torch.cat([x, skips[s]], dim=1), depth)
+            if s == 0 or (self.training and s < len(self.heads)):
+                logits.insert(0, self.heads[s](x, depth))
+        return logits
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Logits (B, classes, Z, Y, X), one tensor a head, each coarser one half in y and x.
+
+        Args:
+            x: (B, in_channels, Z, Y, X); y and x multiples of ``config.multiple``.
+        """
+        if self.execution == "native":
+            return self.decode(self.encode(x, None), None)
+        depth = x.shape[2]
+        return [unfold(y, depth) for y in self.decode(self.encode(fold(x), depth), depth)]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)

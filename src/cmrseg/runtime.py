@@ -1,0 +1,126 @@
+"""The machine: device, precision, threads, and one line of progress.
+
+torch is imported inside functions, so that commands that compute nothing start at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cmrseg.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+def cpu_limit(
+    v2: Path = Path("/sys/fs/cgroup/cpu.max"),
+    v1: Path = Path("/sys/fs/cgroup/cpu"),
+) -> int:
+    """CPUs this process may use: affinity, and the container's quota (cgroup v2 or v1)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = _cgroup_quota(v2, v1)
+    return max(1, min(count or 1, round(quota)) if quota else count or 1)
+
+
+def _cgroup_quota(v2: Path, v1: Path) -> float | None:
+    with contextlib.suppress(OSError, ValueError):
+        limit, period = v2.read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        limit_us = int((v1 / "cpu.cfs_quota_us").read_text())
+        period_us = int((v1 / "cpu.cfs_period_us").read_text())
+        return limit_us / period_us if limit_us > 0 else None
+    return None
+
+
+def use_device(name: str = "auto") -> torch.device:
+    """The device to compute on, with torch's threads set to the CPUs at hand.
+
+    Args:
+        name: ``auto`` (CUDA if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        UsageError: CUDA is asked for and not there.
+    """
+    import torch
+
+    torch.set_num_threads(cpu_limit())
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("no CUDA device is visible to torch", "use --device cpu or auto")
+    return torch.device(name)
+
+
+@contextlib.contextmanager
+def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
+    """Matrix work in bf16 or fp16, or none of it."""
+    import torch
+
+    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    dtype = kinds.get(precision)
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+        yield
+
+
+def fastest_precision(
+    run: Callable[[Precision], object], device: torch.device, repeats: int = 2
+) -> Precision:
+    """The precision in which ``run`` is fastest here, measured: bf16 pays on some CPUs only.
+
+    Args:
+        run: does a representative piece of work in the precision given.
+        device: on CUDA, bf16 where the chip has it and fp16 elsewhere, without measuring.
+        repeats: timed runs after one warm-up; the best counts.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    seconds: dict[Precision, float] = {}
+    for precision in ("fp32", "bf16"):
+        timed = []
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            run(precision)
+            timed.append(time.perf_counter() - start)
+        seconds[precision] = min(timed[1:])
+    return "bf16" if seconds["bf16"] < seconds["fp32"] else "fp32"
+
+
+class Progress:
+    """A bar on a terminal, a plain line every few seconds elsewhere."""
+
+    def __init__(self, total: int, what: str, every_s: float = 15.0) -> None:
+        self.total, self.what, self.every_s = total, what, every_s
+        self.started = self.last = time.monotonic()
+        self.first: int | None = None
+        self.terminal = sys.stdout.isatty()
+
+    def show(self, done: int, note: str = "") -> None:
+        """Report ``done`` of ``total``; frequent calls are cheap."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = done - 1
+        pause = 0.2 if self.terminal else self.every_s
+        if now - self.last < pause and done < self.total:
+            return
+        self.last = now
+        rate = (done - self.first) / max(now - self.started, 1e-6)
+        left = (self.total - done) / rate if rate else 0.0
+        line = f"{self.what} {done}/{self.total} {note} ({left / 60:.0f} min left)"
+        if self.terminal:
+            width = 20 * done // self.total
+            end = "\n" if done >= self.total else ""
+            print(f"\r\033[K[{'=' * width:<20}] {line}", end=end, flush=True)
+        else:
+            print(line, flush=True)

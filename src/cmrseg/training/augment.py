@@ -1,0 +1,142 @@
+"""Patches out of volumes, augmented so that other scanners' images work too.
+
+In-plane transforms treat the slices of a stack as channels, so all slices of a patch turn, scale
+and mirror together, and the same list serves single slices and stacks. MONAI supplies the
+transforms; a sample depends on (seed, index) alone, which is what makes resuming exact.
+"""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+import monai.data
+import monai.transforms as mt
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmrseg.imaging.volume import Array
+from cmrseg.training.cache import Sample
+from cmrseg.training.config import TrainingConfig
+
+MARGIN = 1.5
+"""How much larger than the patch the crop is that gets turned and scaled."""
+
+
+def augmentation(config: TrainingConfig) -> mt.Compose:
+    """The random transforms of a patch: keys ``image`` and ``label``, each (z, y, x).
+
+    Ranges follow nnU-Net's where it has one; contrast, resolution and artefacts go further,
+    because unseen scanners are where networks trained on one centre fail.
+    """
+    plane = config.patch[1:]
+    both, image = ["image", "label"], ["image"]
+    monai.data.set_track_meta(False)
+    spatial = [
+        mt.RandAffined(
+            both,
+            prob=0.8,
+            rotate_range=pi / 6,
+            shear_range=0.1,
+            scale_range=(-0.2, 0.25),
+            spatial_size=plane,
+            mode=("bilinear", "nearest"),
+            padding_mode="border",
+        ),
+        mt.RandRotate90d(both, prob=0.3),
+        mt.RandFlipd(both, prob=0.5, spatial_axis=0),
+        mt.RandFlipd(both, prob=0.5, spatial_axis=1),
+    ]
+    grey = [
+        mt.RandAdjustContrastd(image, prob=0.4, gamma=(0.6, 1.7), retain_stats=True),
+        mt.RandAdjustContrastd(
+            image, prob=0.1, gamma=(0.7, 1.5), invert_image=True, retain_stats=True
+        ),
+        mt.RandHistogramShiftd(image, prob=0.2, num_control_points=(4, 8)),
+        mt.RandBiasFieldd(image, prob=0.2, degree=2, coeff_range=(0.0, 0.25)),
+        mt.RandScaleIntensityd(image, prob=0.3, factors=0.3),
+        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.3),
+        mt.RandSimulateLowResolutiond(image, prob=0.2, zoom_range=(0.4, 1.0)),
+        mt.RandGaussianSmoothd(image, prob=0.15, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
+        mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6)),
+        mt.RandGaussianNoised(image, prob=0.3, std=0.2),
+    ]
+    if config.slice_contrast:
+        per_slice = mt.RandScaleIntensityd(
+            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
+        )
+        shifts = mt.RandStdShiftIntensityd(
+            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
+        )
+        grey = [per_slice, shifts, *grey]
+    return mt.Compose([*spatial, *grey])
+
+
+class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):
+    """Endless augmented patches; item ``index`` is the same in every process and every run."""
+
+    def __init__(self, samples: list[Sample], config: TrainingConfig) -> None:
+        self.samples, self.config = samples, config
+        self.transform = augmentation(config)
+        self.hearts = [_heart(sample.label) for sample in samples]
+
+    def __len__(self) -> int:
+        return self.config.steps * self.config.batch
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([self.config.seed, index])
+        chosen = int(rng.integers(len(self.samples)))
+        sample, heart = self.samples[chosen], self.hearts[chosen]
+        centre = self._centre(rng, sample, heart)
+        size = (
+            self.config.patch[0],
+            *(int(n * MARGIN) for n in self.config.patch[1:]),
+        )
+        data: dict[str, Any] = {
+            "image": torch.from_numpy(crop(sample.image, centre, size)),
+            "label": torch.from_numpy(crop(sample.label, centre, size).astype(np.float32)),
+        }
+        self.transform.set_random_state(seed=int(rng.integers(2**31)))
+        data = self.transform(data)
+        # RandAffine leaves the crop at its size in the draws it does nothing: cut the patch out.
+        image, label = (_middle(data[key], self.config.patch) for key in ("image", "label"))
+        return {"image": image[None].float(), "label": label.round().long()}
+
+    def _centre(
+        self, rng: np.random.Generator, sample: Sample, heart: tuple[Array, Array]
+    ) -> tuple[int, int, int]:
+        shape, depth = sample.image.shape, self.config.patch[0]
+        z = int(rng.integers(shape[0])) if depth < shape[0] else (shape[0] - 1) // 2
+        low, high = heart
+        if rng.random() < self.config.on_heart:
+            y, x = (int(rng.integers(a, b + 1)) for a, b in zip(low, high, strict=True))
+            return z, y, x
+        return z, int(rng.integers(shape[1])), int(rng.integers(shape[2]))
+
+
+def _heart(label: Array) -> tuple[Array, Array]:
+    """Where patch centres on the heart lie: the inner half of the labels' bounding box."""
+    inside = np.argwhere(label.any(axis=0))
+    if not len(inside):
+        middle = np.array(label.shape[1:]) // 2
+        return middle, middle
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    quarter = (high - low) // 4
+    return low + quarter, high - quarter
+
+
+def crop(array: Array, centre: tuple[int, int, int], size: tuple[int, ...]) -> Array:
+    """A box of ``size`` around ``centre``; beyond the volume the edge value goes on."""
+    start = [c - n // 2 for c, n in zip(centre, size, strict=True)]
+    picks = [
+        np.clip(np.arange(s, s + n), 0, total - 1)
+        for s, n, total in zip(start, size, array.shape, strict=True)
+    ]
+    return array[np.ix_(*picks)].copy()
+
+
+def _middle(patch: Tensor, size: tuple[int, int, int]) -> Tensor:
+    top = [(have - want) // 2 for have, want in zip(patch.shape, size, strict=True)]
+    z, y, x = (slice(t, t + n) for t, n in zip(top, size, strict=True))
+    return torch.as_tensor(patch)[z, y, x]

@@ -1,0 +1,60 @@
+"""What a training run is, in one frozen object that travels with the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from cmrseg.networks.unet import UNetConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """One network's training.
+
+    Attributes:
+        recipe: ``emidec``, ``mnms2-sa`` or ``mnms2-la``.
+        network: shape of the U-Net.
+        patch: (z, y, x) voxels a sample has.
+        batch: samples a step.
+        steps: optimiser steps in all; the learning rate falls to zero over them.
+        optimiser: ``sgd`` (Nesterov 0.99, arega2021 section 2.3) or ``adamw``.
+        learning_rate: initial; poly decay with exponent 0.9.
+        weight_decay: of the optimiser.
+        gradient_clip: largest gradient norm.
+        on_heart: share of patches centred near the heart; the others lie anywhere.
+        slice_contrast: strength of grey-scale jumps between slices of a stack.
+        seed: everything random follows from it.
+        validate_every: steps between looks at the held-out fold.
+        checkpoint_every_s: seconds between checkpoints.
+    """
+
+    recipe: str
+    network: UNetConfig
+    patch: tuple[int, int, int]
+    batch: int
+    steps: int
+    optimiser: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    gradient_clip: float = 12.0
+    on_heart: float = 0.8
+    slice_contrast: float = 0.0
+    seed: int = 0
+    validate_every: int = 500
+    checkpoint_every_s: float = 180.0
+
+    def __post_init__(self) -> None:
+        multiple = self.network.multiple
+        if self.patch[1] % multiple or self.patch[2] % multiple:
+            raise ValueError(f"patch {self.patch} is no multiple of {multiple} in y and x")
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready, the inverse of :meth:`from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:
+        """From a checkpoint's or manifest's JSON."""
+        network = UNetConfig.from_dict(values["network"])
+        return cls(**{**values, "network": network, "patch": tuple(values["patch"])})

@@ -1,0 +1,80 @@
+"""One training job: which volumes are learned from, which are held out, and where it all goes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cmrseg.errors import InputError
+from cmrseg.runtime import use_device
+from cmrseg.training import cache
+from cmrseg.training.config import TrainingConfig
+from cmrseg.training.fit import fit
+from cmrseg.training.folds import stratified_folds
+
+FOLDS = 5
+FOLD_SEED = 2021
+"""One split for every network, so that scores out of fold stay comparable."""
+
+
+def split(
+    entries: list[cache.Entry], fold: int | None
+) -> tuple[list[cache.Entry], list[cache.Entry]]:
+    """Volumes to learn from and volumes held out.
+
+    Folds are dealt by source and group. Synthetic hearts are never held out where there are real
+    ones: a score means real data. ``fold=None`` learns from everything.
+    """
+    if fold is None:
+        return entries, []
+    real = [e for e in entries if not e.source.startswith("synthetic")] or entries
+    dealt = stratified_folds(
+        {e.patient: f"{e.source} {e.group}" for e in real}, FOLDS, FOLD_SEED
+    )
+    out = {e.file for e in real if dealt[e.patient] == fold}
+    return [e for e in entries if e.file not in out], [e for e in entries if e.file in out]
+
+
+def train(
+    config: TrainingConfig,
+    cache_dir: Path,
+    run_dir: Path,
+    *,
+    fold: int | None = 0,
+    device: str = "auto",
+    resume: bool = False,
+    workers: int = 1,
+    steps: int | None = None,
+    seed: int | None = None,
+) -> Path:
+    """Fit one fold from the cache and return the checkpoint.
+
+    Raises:
+        InputError: the cache is missing or of another recipe, or holds nothing to learn from.
+    """
+    changes = {"steps": steps, "seed": seed}
+    config = replace(config, **{k: v for k, v in changes.items() if v is not None})
+    entries = cache.read_index(cache_dir, config.recipe)
+    learn, held_out = split(entries, fold)
+    if not learn:
+        raise InputError("the cache holds no volume to learn from", "preprocess more cases")
+    about: dict[str, Any] = {
+        "fold": fold,
+        "folds": FOLDS,
+        "fold_seed": FOLD_SEED,
+        "sources": sorted({e.source for e in learn}),
+        "volumes": len(learn),
+        "patients": len({e.patient for e in learn}),
+        "held_out": sorted({e.patient for e in held_out}),
+    }
+    return fit(
+        config,
+        [cache.load(cache_dir, e) for e in learn],
+        [cache.load(cache_dir, e) for e in held_out],
+        run_dir,
+        device=use_device(device),
+        resume=resume,
+        workers=workers,
+        about=about,
+    )

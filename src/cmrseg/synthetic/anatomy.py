@@ -99,11 +99,22 @@ GROUPS: dict[str, Group] = {
         rv_edv_ml=(220, 55), rv_ef=(0.47, 0.09), flattening=(0.1, 0.05), rv_wall_mm=(3.6, 0.7),
         ra_scale=(1.5, 0.2),
     ),
+    "N": Group(
+        lv_edv_ml=(90, 24), lv_ef=(0.63, 0.06), mass_ml=(103, 24),
+        rv_edv_ml=(125, 30), rv_ef=(0.57, 0.06), slenderness=(3.1, 0.25),
+    ),
+    "P": Group(
+        lv_edv_ml=(118, 36), lv_ef=(0.48, 0.1), mass_ml=(109, 28),
+        rv_edv_ml=(125, 32), rv_ef=(0.54, 0.08), slenderness=(3.0, 0.25),
+    ),
 }  # fmt: skip
 
 MNMS2_MIX = {"NOR": 0.2, "LV": 0.16, "HCM": 0.16, "ARR": 0.1, "FALL": 0.11, "CIA": 0.1,
              "RV": 0.12, "TRI": 0.05}  # fmt: skip
 """How often each M&Ms-2 group is drawn."""
+
+EMIDEC_MIX = {"N": 0.33, "P": 0.67}
+"""How often each EMIDEC group is drawn: normal and pathological, as in its training set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,9 +302,7 @@ def _walls(
         thickness = 0.75 * max(epi.radius_mm - endo.radius_mm, 2.0)
         if apex_w is not None:
             endo = Outline.of_volume(cavity_ml, base_w, base_w - apex_w - thickness, forms[0])
-        epi = Outline.of_volume(
-            cavity_ml + wall_ml, base_w, endo.length_mm + thickness, forms[1]
-        )
+        epi = Outline.of_volume(cavity_ml + wall_ml, base_w, endo.length_mm + thickness, forms[1])
     return endo, epi
 
 

@@ -28,6 +28,10 @@ class Canvas:
         self.blend(alpha, value)
         return alpha
 
+    def part(self, window: tuple[slice, slice, slice]) -> Canvas:
+        """A part of this canvas; painting it paints this one."""
+        return Canvas(self.signal[window], self.pixel_mm)
+
     def blend(self, alpha: Floats, value: Floats | float) -> None:
         """Cover a share of each point with a tissue."""
         tissue = np.asarray(value, np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from cmrseg.synthetic.anatomy import Heart, Phase
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.infarct import Infarct
 from cmrseg.synthetic.profiles import Outline, fall, rv_axial, rv_crescent, rv_roof
 from cmrseg.synthetic.shapes import blend_union, capsule, ellipsoid, share
 from cmrseg.synthetic.texture import Floats, Texture
@@ -76,7 +77,11 @@ def surfaces(heart: Heart, phase: Phase, u: Floats, v: Floats, w: Floats) -> Sur
 
 
 def _right_ventricle(
-    phase: Phase, epi: Floats, epi_form: Floats, rw: tuple[Floats, Floats], cs: tuple[Floats, Floats]
+    phase: Phase,
+    epi: Floats,
+    epi_form: Floats,
+    rw: tuple[Floats, Floats],
+    cs: tuple[Floats, Floats],
 ) -> tuple[Floats, Floats]:
     r, w = rw
     cosine, sine = cs
@@ -102,7 +107,9 @@ def _neighbours(
     left = ellipsoid(u, v, w, (-4, -4, base + la * 1.15), (la * 1.45, la * 1.25, la * 1.35))
     ra = 0.5 * (24 + 0.3 * ed) * scale * heart.ra_scale
     across = phase.epi.radius_mm + 0.42 * phase.rv_width_mm
-    right = ellipsoid(u, v, w, (across + 2, -14, tricuspid + ra * 1.1), (ra * 1.2, ra * 1.5, ra * 1.3))
+    right = ellipsoid(
+        u, v, w, (across + 2, -14, tricuspid + ra * 1.1), (ra * 1.2, ra * 1.5, ra * 1.3)
+    )
     right = np.maximum(right, np.float32(tricuspid) - w)
     left = np.maximum(left, np.float32(base) - w)
     root = (0.42 * radius, 0.5 * radius, base - 4.0)
@@ -123,11 +130,21 @@ def heart_distance(s: Surfaces) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """Share of each voxel's points that lie in a structure."""
+    """Share of each voxel's points that lie in a structure.
+
+    Attributes:
+        cavity: LV cavity.
+        wall: LV myocardium, infarct and no-reflow included.
+        rv: RV cavity.
+        infarct: infarct, no-reflow included; None without an infarct.
+        no_reflow: no-reflow.
+    """
 
     cavity: Floats
     wall: Floats
     rv: Floats
+    infarct: Floats | None = None
+    no_reflow: Floats | None = None
 
 
 def paint_heart(
@@ -136,7 +153,8 @@ def paint_heart(
     phase: Phase,
     contrast: Contrast,
     point: tuple[Floats, Floats, Floats],
-) -> tuple[Surfaces, Shares]:
+    infarct: Infarct | None = None,
+) -> Shares:
     """Paint the heart over its surroundings.
 
     Args:
@@ -145,9 +163,10 @@ def paint_heart(
         phase: the moment.
         contrast: tissue table.
         point: (u, v, w) of the points in the heart frame, mm.
+        infarct: dead myocardium, if any.
 
     Returns:
-        The surfaces, and the shares of cavity, wall and RV.
+        The shares of the structures.
     """
     u, v, w = point
     s = surfaces(heart, phase, u, v, w)
@@ -159,10 +178,43 @@ def paint_heart(
     canvas.paint(np.minimum(s.atrium_left, s.atrium_right) - np.float32(1.8), muscle)
     canvas.paint(np.minimum(s.aorta, s.pulmonary) - np.float32(1.6), muscle)
     wall = canvas.paint(np.maximum(s.epi, s.base), muscle)
+    dead, core = None, None
+    if infarct:
+        dead, core = _paint_infarct(canvas, phase, contrast, s, infarct, w, (fine, coarse))
+        dead, core = dead * wall, core * wall
     flow = 1 + np.float32(0.07) * coarse + np.float32(0.03) * fine
     _paint_blood(canvas, heart, contrast, s, flow)
     cavity, rv = _paint_ventricles(canvas, heart, phase, contrast, s, flow, middle, muscle, point)
-    return s, Shares(cavity=cavity, wall=wall - cavity, rv=rv)
+    if dead is not None:
+        dead, core = dead * (1 - cavity), core * (1 - cavity)
+    return Shares(cavity=cavity, wall=wall - cavity, rv=rv, infarct=dead, no_reflow=core)
+
+
+def _paint_infarct(
+    canvas: Canvas,
+    phase: Phase,
+    contrast: Contrast,
+    s: Surfaces,
+    infarct: Infarct,
+    w: Floats,
+    noise: tuple[Floats, Floats],
+) -> tuple[Floats, Floats]:
+    """Paint infarct and no-reflow into the wall; returns their shares."""
+    fine, coarse = noise
+    wall = np.maximum(np.maximum(s.epi, s.base), -s.endo)
+    window = infarct.window(s.cosine, s.sine, phase.endo.depth(w))
+    reach = infarct.reach(window, coarse)
+    thickness = np.maximum(s.endo - s.epi, 2.0)
+    front = (s.depth - reach) * thickness
+    dead = share(np.maximum(front, wall), canvas.pixel_mm)
+    canvas.blend(dead, contrast.infarct * (1 + np.float32(0.1) * coarse + np.float32(0.04) * fine))
+    if infarct.core <= 0:
+        return dead, np.zeros_like(dead)
+    rim = (np.float32(1 - infarct.core) - window - np.float32(0.12) * coarse) * np.float32(22.0)
+    inner = np.maximum(rim, (s.depth - np.float32(0.72) * reach) * thickness)
+    core = share(np.maximum(inner, wall), canvas.pixel_mm)
+    canvas.blend(core, contrast.no_reflow)
+    return dead, core
 
 
 def _paint_surroundings(
@@ -170,7 +222,9 @@ def _paint_surroundings(
 ) -> None:
     around = heart_distance(s)
     # fat lies over the RV and in the grooves, hardly over the LV's free wall
-    thick = np.maximum(np.float32(0.55) + np.float32(0.45) * s.cosine + np.float32(0.25) * coarse, 0.05)
+    thick = np.maximum(
+        np.float32(0.55) + np.float32(0.45) * s.cosine + np.float32(0.25) * coarse, 0.05
+    )
     thick *= np.float32(heart.fat_mm)
     canvas.paint(around - thick - np.float32(1.2), contrast.muscle * 0.5)
     canvas.paint(around - thick, contrast.fat * (1 + np.float32(0.08) * coarse))

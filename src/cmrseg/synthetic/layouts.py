@@ -9,6 +9,7 @@ from typing import Any
 
 from cmrseg.errors import OutputError
 from cmrseg.imaging.write import write
+from cmrseg.synthetic.clinical import clinical_text
 from cmrseg.synthetic.patient import Patient
 
 MNMS2_COLUMNS = ("SUBJECT_CODE", "DISEASE", "VENDOR", "SCANNER", "FIELD")
@@ -24,6 +25,21 @@ def write_mnms2(patient: Patient, case_id: str, output_dir: Path) -> None:
     for role, image in patient.images.items():
         write(image, folder / f"{case_id}_{role}.nii.gz")
         write(patient.labels[role], folder / f"{case_id}_{role}_gt.nii.gz")
+
+
+def write_emidec(patient: Patient, case_id: str, output_dir: Path) -> None:
+    """``Case_X/Images``, ``Case_X/Contours`` and ``Case X.txt`` in ``emidec-dataset-1.0.1``.
+
+    Raises:
+        OutputError: the folder or a file cannot be written.
+    """
+    root = output_dir / "emidec-dataset-1.0.1"
+    image, label = patient.images["LGE"], patient.labels["LGE"]
+    write(image, _folder(root / case_id / "Images") / f"{case_id}.nii.gz")
+    write(label, _folder(root / case_id / "Contours") / f"{case_id}.nii.gz")
+    name = case_id.replace("_", " ")
+    text = clinical_text(name, image.spacing_mm[0], patient.facts["clinical"])
+    (root / f"{name}.txt").write_bytes(text)
 
 
 def write_mnms2_table(rows: Sequence[tuple[str, dict[str, Any]]], output_dir: Path) -> None:

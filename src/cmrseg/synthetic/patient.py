@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cmrseg.imaging.volume import Volume
-from cmrseg.synthetic import anatomy, body, cardiac, contrast, scanner, styles, views
-from cmrseg.synthetic.canvas import Canvas
-from cmrseg.synthetic.texture import Floats
+from cmrseg.errors import UsageError
+from cmrseg.imaging.volume import Array, Volume
+from cmrseg.synthetic import anatomy, contrast, styles, views
+from cmrseg.synthetic.clinical import draw_clinical
+from cmrseg.synthetic.exam import Exam, Scene
+from cmrseg.synthetic.infarct import Infarct, draw_infarct
+from cmrseg.synthetic.trunk import Body, draw_body
 
-SAMPLES = 4  # points through a slice
+CHALLENGES = ("emidec", "mnms2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,9 +24,9 @@ class Patient:
     """Images and labels by role, and the truth behind them.
 
     Attributes:
-        images: role (``SA_ED``, ``LA_ES``, ``LGE``, ...) -> int16 image.
-        labels: the same roles -> uint8 labels on the same voxels.
-        facts: group, style, true volumes and the like, JSON-ready.
+        images: role (``SA_ED``, ``SA_ES``, ``LA_ED``, ``LA_ES``; ``LGE``) -> int16 image.
+        labels: the same roles -> uint8 labels on the same voxels, in the challenge's codes.
+        facts: group, style, scanner, true volumes in mL and the like; JSON-ready.
     """
 
     images: Mapping[str, Volume]
@@ -31,72 +34,95 @@ class Patient:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def draw_patient(challenge: str, seed: int, *, group: str | None = None, style: str = "in") -> Patient:
+def draw_patient(
+    challenge: str, seed: int, *, group: str | None = None, style: str = "in"
+) -> Patient:
     """A synthetic patient of a challenge.
 
     Args:
-        challenge: ``mnms2``.
+        challenge: ``emidec`` or ``mnms2``.
         seed: equal seeds give equal patients, in any process.
-        group: disease; drawn if None.
+        group: disease, a key of the challenge's mix in :mod:`cmrseg.synthetic.anatomy`; drawn if
+            None.
         style: ``in``, ``out`` or the name of a style.
+
+    Raises:
+        UsageError: no such challenge, group or style.
     """
-    return draw_mnms2(seed, group, style)
-
-
-def draw_mnms2(seed: int, group: str | None = None, style: str = "in") -> Patient:
-    """A cine patient."""
+    if challenge not in CHALLENGES:
+        raise UsageError(
+            f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
+        )
     rng = np.random.default_rng(seed)
-    group = group or anatomy.draw_group(rng, anatomy.MNMS2_MIX)
-    style_name, look = styles.choose_style(rng, styles.CINE_STYLES, styles.HELD_OUT_STYLES, style)
+    mix = anatomy.MNMS2_MIX if challenge == "mnms2" else anatomy.EMIDEC_MIX
+    group = group or anatomy.draw_group(rng, mix)
+    if group not in anatomy.GROUPS:
+        raise UsageError(f"there is no group {group!r}", f"choose one of {', '.join(mix)}")
+    draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
+    return draw(rng, group, style)
+
+
+def _draw_mnms2(rng: np.random.Generator, group: str, style: str) -> Patient:
+    name, look = styles.choose_style(rng, styles.CINE_STYLES, styles.HELD_OUT_STYLES, style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
-    lowest = pose.origin_mm[2] + min(0.0, pose.axes[2, 2] * -heart.ed.epi.length_mm) - 0.6 * heart.ed.epi.radius_mm
-    trunk = body.draw_body(rng, float(lowest + rng.normal(16, 6)))
     table = contrast.draw_contrast(rng, contrast.CINE, look.spread)
-    table = replace(table, fat=-abs(table.fat) * -look.fat_sign if look.fat_sign < 0 else abs(table.fat))
+    table = replace(table, fat=abs(table.fat) * look.fat_sign)
+    scene = Scene(heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table)
     images, labels = {}, {}
-    for view_name, view in (("SA", views.short_axis(rng, heart, pose, look)), ("LA", views.four_chamber(rng, heart, pose, look))):
-        scene = [_scenery(view, z, trunk, table) for z in range(view.geometry.shape[0])]
-        bias = float(rng.uniform(*look.bias))
-        light = [_light(view, z, trunk, bias) for z in range(view.geometry.shape[0])]
-        noise = float(rng.uniform(*look.noise))
-        res = tuple(float(rng.uniform(*r)) for r in look.resolution)
-        gamma, scale = float(rng.uniform(*look.gamma)), float(rng.uniform(*look.scale))
+    for view_name, view in (
+        ("SA", views.short_axis(rng, heart, pose, look)),
+        ("LA", views.four_chamber(rng, heart, pose, look)),
+    ):
+        exam = Exam.draw(rng, scene, view, look)
         for phase_name, phase in (("ED", heart.ed), ("ES", heart.es)):
-            image = np.empty(view.geometry.shape, np.int16)
-            label = np.zeros(view.geometry.shape, np.uint8)
-            for z in range(len(scene)):
-                signal, label[z] = _slice(view, z, scene[z], heart, phase, pose, table)
-                seen = np.abs(scanner.acquire(rng, signal * light[z], res, noise))
-                image[z] = np.minimum(np.power(seen, np.float32(gamma)) * np.float32(scale), 32000)
-            images[f"{view_name}_{phase_name}"] = Volume(image, view.geometry)
-            labels[f"{view_name}_{phase_name}"] = Volume(label, view.geometry)
-    return Patient(images=images, labels=labels, facts={"group": group, "style": style_name, "vendor": look.vendor, "scanner": look.scanner, "field_tesla": look.field_tesla})
+            role = f"{view_name}_{phase_name}"
+            images[role], labels[role] = exam.image(rng, phase)
+    return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
 
 
-def _scenery(view: views.View, z: int, trunk: body.Body, table: contrast.Contrast) -> Floats:
-    point = view.points(z, np.eye(3), np.zeros(3), 2)
-    canvas = Canvas(np.zeros(point[0].shape, np.float32), view.spacing)
-    body.paint_body(canvas, trunk, table, point)
-    return canvas.signal.mean(0)
+def _draw_emidec(rng: np.random.Generator, group: str, style: str) -> Patient:
+    name, look = styles.choose_style(rng, styles.LGE_STYLES, styles.HELD_OUT_LGE_STYLES, style)
+    heart = anatomy.draw_heart(rng, group)
+    pose = views.draw_pose(rng, heart)
+    table = contrast.draw_contrast(rng, contrast.LGE, look.spread)
+    infarct = _infarct(rng) if group in ("P", "MINF") else None
+    scene = Scene(
+        heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
+    )
+    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look)
+    image, label = exam.image(rng, heart.ed)
+    facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
+    ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]
+    facts["clinical"] = draw_clinical(rng, infarct is not None, ef)
+    return Patient(images={"LGE": image}, labels={"LGE": label}, facts=facts)
 
 
-def _light(view: views.View, z: int, trunk: body.Body, strength: float) -> Floats:
-    point = view.points(z, np.eye(3), np.zeros(3), 1)
-    return body.front_light(trunk, *point, strength)[0]
+def _infarct(rng: np.random.Generator) -> Infarct:
+    """An infarct as in EMIDEC: a fifth of the wall on average, no-reflow in two of three."""
+    share = float(np.clip(rng.gamma(3.3, 0.067), 0.03, 0.55))
+    core = float(rng.beta(1.4, 4.5)) if rng.random() < 0.4 + share else 0.0
+    return draw_infarct(rng, share, core)
 
 
-def _slice(view, z, scene, heart, phase, pose, table):
-    label = np.zeros(scene.shape, np.uint8)
-    signal = scene.copy()
-    box = view.box_around(z, pose.to_patient((12.0, 0.0, -15.0)), 108.0)
-    if box is None:
-        return signal, label
-    point = view.points(z, pose.axes, pose.origin_mm, SAMPLES, box)
-    canvas = Canvas(np.repeat(scene[None, box[0], box[1]], SAMPLES, 0), view.spacing)
-    _, shares = cardiac.paint_heart(canvas, heart, phase, table, point)
-    signal[box] = canvas.signal.mean(0)
-    parts = np.stack([s.mean(0) for s in (shares.cavity, shares.wall, shares.rv)])
-    best = parts.argmax(0)
-    label[box] = np.where(parts.max(0) > np.maximum(1 - parts.sum(0), 0), best + 1, 0)
-    return signal, label
+def _body(rng: np.random.Generator, heart: anatomy.Heart, pose: views.Pose) -> Body:
+    """A trunk whose diaphragm carries the heart."""
+    apex = pose.to_patient((0.0, 0.0, -heart.ed.epi.length_mm))
+    lowest = min(float(apex[2]), float(pose.origin_mm[2])) - 0.6 * heart.ed.epi.radius_mm
+    return draw_body(rng, lowest + float(rng.normal(16, 6)))
+
+
+def _facts(heart: anatomy.Heart, name: str, look: styles.Style) -> dict[str, Any]:
+    volumes = {}
+    for phase_name, phase in (("ed", heart.ed), ("es", heart.es)):
+        cavity = phase.endo.volume_ml()
+        volumes[f"lv_{phase_name}_ml"] = round(cavity, 2)
+        volumes[f"myocardium_{phase_name}_ml"] = round(phase.epi.volume_ml() - cavity, 2)
+    return {
+        "group": heart.group,
+        "style": name,
+        "vendor": look.vendor,
+        "scanner": look.scanner,
+        "field_tesla": look.field_tesla,
+        **volumes,
+    }

@@ -54,7 +54,11 @@ class Outline:
     def volume_ml(self) -> float:
         """Enclosed volume, exact up to the sum over angles."""
         angle = np.linspace(0, 2 * np.pi, 128, endpoint=False, dtype=np.float32)
-        area = np.pi * self.radius_mm**2 * float((self.around(np.cos(angle), np.sin(angle)) ** 2).mean())
+        area = (
+            np.pi
+            * self.radius_mm**2
+            * float((self.around(np.cos(angle), np.sin(angle)) ** 2).mean())
+        )
         return area * self.length_mm * CONE / 1000.0
 
     def around(self, cosine: Floats, sine: Floats) -> Floats:
@@ -113,7 +117,9 @@ def rv_roof(phase: Phase, x: Floats) -> Floats:
 def rv_volume_terms(phase: Phase) -> tuple[float, float]:
     """``(a, b)`` such that an RV of width ``d`` mm holds ``a d + b d^2`` mL."""
     x = np.linspace(-1, 1, 97, dtype=np.float32)[None, :]
-    w = np.linspace(phase.rv_apex_w, phase.tricuspid_w + RV_OUTFLOW_MM, 97, dtype=np.float32)[:, None]
+    w = np.linspace(phase.rv_apex_w, phase.tricuspid_w + RV_OUTFLOW_MM, 97, dtype=np.float32)[
+        :, None
+    ]
     angle = 2 * np.arctan(x * np.float32(phase.rv_reach))
     inner = phase.epi.radius(phase.epi.around(np.cos(angle), np.sin(angle)), w)
     outer = rv_axial(phase, w) * rv_crescent(phase, x)

@@ -11,7 +11,9 @@ from cmrseg.synthetic.texture import Floats
 def window(count: int, share: float) -> Floats:
     """Filter over ``count`` frequencies in FFT order: flat, then a soft edge at ``share``."""
     f = np.abs(np.fft.fftfreq(count)) * 2 / share
-    return np.asarray(np.clip((1.06 - f) / 0.14, 0, 1) * (1 - 0.35 * np.minimum(f, 1) ** 2), np.float32)
+    return np.asarray(
+        np.clip((1.06 - f) / 0.14, 0, 1) * (1 - 0.35 * np.minimum(f, 1) ** 2), np.float32
+    )
 
 
 def acquire(

@@ -34,7 +34,11 @@ class Style:
         gamma: contrast curve, 1 = linear.
         spread: how much tissues vary from patient to patient.
         fat_sign: -1 where fat and water cancel at edges, 1 where they add.
-        scale: grey value of blood.
+        scale: grey value of unit signal.
+        zero: grey value of no signal in phase-sensitive images; 0 takes the magnitude.
+        late: whether these are late-enhancement images.
+        centred: whether slices are shifted to have the LV in the middle, margins filled with 0.
+        slice_scale: how much the grey scale jumps from slice to slice (deviation).
     """
 
     vendor: str
@@ -56,6 +60,10 @@ class Style:
     spread: float = 0.13
     fat_sign: float = -1.0
     scale: Range = (150.0, 700.0)
+    zero: float = 0.0
+    late: bool = False
+    centred: bool = False
+    slice_scale: float = 0.0
 
 
 CINE_STYLES: dict[str, Style] = {
@@ -71,6 +79,33 @@ CINE_STYLES: dict[str, Style] = {
     ),
 }  # fmt: skip
 """What training data look like."""
+
+LGE_STYLES: dict[str, Style] = {
+    "psir-1.5t": Style(
+        vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
+        gaps_mm=(10.0, 10.0, 10.0, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
+        slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
+        noise=(0.03, 0.08), bias=(0.2, 0.7), spread=0.1, fat_sign=1.0, scale=(45.0, 75.0),
+        zero=125.0, late=True, centred=True, slice_scale=0.06, resolution=((0.6, 0.8), (0.75, 1.0)),
+    ),
+    "psir-3t": Style(
+        vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
+        gaps_mm=(10.0, 10.0, 8.0), matrices=((256, 224), (224, 256), (256, 256)),
+        slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
+        noise=(0.02, 0.06), bias=(0.4, 1.1), spread=0.14, fat_sign=1.0, scale=(50.0, 90.0),
+        zero=118.0, late=True, centred=True, slice_scale=0.08, resolution=((0.6, 0.85), (0.75, 1.0)),
+    ),
+}  # fmt: skip
+
+HELD_OUT_LGE_STYLES: dict[str, Style] = {
+    "magnitude": Style(
+        vendor="GE", scanner="Signa HDx", field_tesla=1.5, spacing_mm=(1.4, 1.9),
+        gaps_mm=(8.0, 10.0), matrices=((256, 256), (192, 192)), slices_above=(-0.5, 1.5),
+        slices_below=(-0.5, 1.0), breath_mm=1.5, late=True, noise=(0.08, 0.16), bias=(0.8, 1.6),
+        gamma=(0.7, 0.85), spread=0.22, fat_sign=1.0, scale=(500.0, 1500.0),
+        turns_deg=(90.0, 180.0), resolution=((0.4, 0.55), (0.6, 0.8)),
+    ),
+}  # fmt: skip
 
 HELD_OUT_STYLES: dict[str, Style] = {
     "ge-1.5t": Style(
@@ -90,7 +125,9 @@ HELD_OUT_STYLES: dict[str, Style] = {
 """What training data do not look like."""
 
 
-def choose_style(rng: np.random.Generator, table: dict[str, Style], held: dict[str, Style], name: str) -> tuple[str, Style]:
+def choose_style(
+    rng: np.random.Generator, table: dict[str, Style], held: dict[str, Style], name: str
+) -> tuple[str, Style]:
     """A style by name, or drawn: ``in`` from the training styles, ``out`` from the held-out ones.
 
     Raises:

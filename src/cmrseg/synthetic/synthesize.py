@@ -13,9 +13,7 @@ import numpy as np
 
 from cmrseg.errors import UsageError
 from cmrseg.synthetic import layouts
-from cmrseg.synthetic.patient import draw_patient
-
-CHALLENGES = ("emidec", "mnms2")
+from cmrseg.synthetic.patient import CHALLENGES, draw_patient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +56,20 @@ def synthesize(
         OutputError: the folder cannot be written.
     """
     if challenge not in CHALLENGES:
-        raise UsageError(f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}")
+        raise UsageError(
+            f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
+        )
     if patients < 1:
         raise UsageError(f"{patients} patients cannot be made", "ask for one or more")
     orders = [
-        Order(challenge=challenge, output_dir=output_dir, number=i, seed=seed, group=group, style=style)
+        Order(
+            challenge=challenge,
+            output_dir=output_dir,
+            number=i,
+            seed=seed,
+            group=group,
+            style=style,
+        )
         for i in range(1, patients + 1)
     ]
     rows = []
@@ -90,8 +97,15 @@ def _made(orders: list[Order], jobs: int | None) -> Iterator[tuple[str, dict[str
 
 def _make(order: Order) -> tuple[str, dict[str, Any]]:
     patient = draw_patient(
-        order.challenge, patient_seed(order.seed, order.number), group=order.group, style=order.style
+        order.challenge,
+        patient_seed(order.seed, order.number),
+        group=order.group,
+        style=order.style,
     )
-    case_id = f"{order.number:03d}"
-    layouts.write_mnms2(patient, case_id, order.output_dir)
+    if order.challenge == "mnms2":
+        case_id = f"{order.number:03d}"
+        layouts.write_mnms2(patient, case_id, order.output_dir)
+    else:
+        case_id = f"Case_{patient.facts['group'][0]}{order.number:03d}"
+        layouts.write_emidec(patient, case_id, order.output_dir)
     return case_id, dict(patient.facts)

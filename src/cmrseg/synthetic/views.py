@@ -10,12 +10,12 @@ from scipy.spatial.transform import Rotation
 
 from cmrseg.imaging.volume import Array, Geometry
 from cmrseg.synthetic.anatomy import Heart
+from cmrseg.synthetic.points import Points
 from cmrseg.synthetic.styles import Style
-from cmrseg.synthetic.texture import Floats
 
 TYPICAL_BASE = np.array([-0.60, 0.60, 0.53])
 """Where the base looks, LPS."""
-TYPICAL_RIGHT = np.array([-0.66, -0.72, 0.10])
+TYPICAL_RIGHT = np.array([-0.70, -0.64, -0.25])
 """Where the RV lies, LPS, before it is made square to the axis."""
 
 
@@ -51,61 +51,31 @@ class View:
     shifts_mm: Array
     thickness_mm: float
 
-    def points(
-        self, slice_index: int, axes: Array, origin_mm: Array, samples: int, box: Box | None = None
-    ) -> tuple[Floats, Floats, Floats]:
-        """Coordinates of a slice's points in a frame.
+    def points(self, slice_index: int, axes: Array, origin_mm: Array, samples: int) -> Points:
+        """A slice's points in a frame.
 
         Args:
             slice_index: which slice.
             axes: (3, 3) rows are the frame's axes in LPS.
             origin_mm: the frame's origin in LPS.
             samples: points through the thickness.
-            box: part of the slice, all if None.
-
-        Returns:
-            Three (samples, rows, columns) float32 arrays.
         """
         g = self.geometry
-        rows, columns = box or (slice(0, g.shape[1]), slice(0, g.shape[2]))
         first = g.to_patient(np.array([[slice_index], [0], [0]]))[:, 0]
-        corner = axes @ (first + self.shifts_mm[slice_index] - origin_mm)
         normal, down, right = (axes @ g.direction[:, k] for k in range(3))
-        depth = (np.arange(samples) + 0.5) / samples * self.thickness_mm - self.thickness_mm / 2
-        z = depth.astype(np.float32)[:, None, None]
-        y = np.arange(rows.start, rows.stop, dtype=np.float32)[None, :, None] * np.float32(g.spacing_mm[1])
-        x = np.arange(columns.start, columns.stop, dtype=np.float32)[None, None, :] * np.float32(g.spacing_mm[2])
-        out = [
-            (np.float32(corner[k]) + z * np.float32(normal[k]) + y * np.float32(down[k])) + x * np.float32(right[k])
-            for k in range(3)
-        ]
-        return out[0], out[1], out[2]
+        depth = ((np.arange(samples) + 0.5) / samples - 0.5) * self.thickness_mm
+        return Points(
+            corner=axes @ (first + self.shifts_mm[slice_index] - origin_mm),
+            down=down * g.spacing_mm[1],
+            right=right * g.spacing_mm[2],
+            depths=normal[:, None] * depth,
+            shape=(g.shape[1], g.shape[2]),
+        )
 
     @property
-    def spacing(self) -> float:
+    def pixel_mm(self) -> float:
         """Pixel size, mm."""
         return self.geometry.spacing_mm[2]
-
-    def box_around(self, slice_index: int, centre_mm: Array, radius_mm: float) -> Box | None:
-        """The part of a slice within a ball, None if they do not meet."""
-        g = self.geometry
-        first = g.to_patient(np.array([[slice_index], [0], [0]]))[:, 0] + self.shifts_mm[slice_index]
-        across, down, right = (g.direction[:, k] @ (centre_mm - first) for k in range(3))
-        left = radius_mm**2 - across**2
-        if left <= 0:
-            return None
-        reach = float(np.sqrt(left))
-        spans = []
-        for middle, spacing, count in ((down, g.spacing_mm[1], g.shape[1]), (right, g.spacing_mm[2], g.shape[2])):
-            start = int(np.clip((middle - reach) / spacing, 0, count))
-            stop = int(np.clip((middle + reach) / spacing + 2, 0, count))
-            spans.append(slice(start, stop))
-        if any(s.start >= s.stop for s in spans):
-            return None
-        return spans[0], spans[1]
-
-
-Box = tuple[slice, slice]
 
 
 def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
@@ -128,10 +98,16 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
     above = gap * float(rng.uniform(*style.slices_above))
     below = gap * float(rng.uniform(*style.slices_below))
     count = max(int(np.floor((length + above + below) / gap)) + 1, 5)
-    w = Rotation.from_rotvec(pose.axes[0] * radians(rng.normal(0, 4)) + pose.axes[1] * radians(rng.normal(0, 4))).apply(pose.axes[2])
+    w = Rotation.from_rotvec(
+        pose.axes[0] * radians(rng.normal(0, 4)) + pose.axes[1] * radians(rng.normal(0, 4))
+    ).apply(pose.axes[2])
     right, down = _in_plane(rng, -pose.axes[0], w, style)
     down_sign = down
-    centre = pose.to_patient((14.0, 0.0, -0.5 * length)) + rng.normal(0, 8) * right + rng.normal(0, 8) * down
+    centre = (
+        pose.to_patient((14.0, 0.0, -0.5 * length))
+        + rng.normal(0, 8) * right
+        + rng.normal(0, 8) * down
+    )
     top = centre + w * (0.5 * length + above - rng.uniform(0, 1) * 0)
     normal, start = (w, top - w * gap * (count - 1)) if style.apex_first else (-w, top)
     shape = _matrix(rng, style)
@@ -139,7 +115,9 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
     corner = start - down * spacing * (shape[0] - 1) / 2 - right * spacing * (shape[1] - 1) / 2
     shifts = rng.normal(0, style.breath_mm, (count, 2))
     geometry = Geometry(
-        shape=(count, *shape), spacing_mm=(gap, spacing, spacing), origin_mm=tuple(corner.tolist()),
+        shape=(count, *shape),
+        spacing_mm=(gap, spacing, spacing),
+        origin_mm=tuple(corner.tolist()),
         direction=direction,
     )
     return View(
@@ -149,7 +127,9 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
     )
 
 
-def _in_plane(rng: np.random.Generator, rightward: Array, normal: Array, style: Style) -> tuple[Array, Array]:
+def _in_plane(
+    rng: np.random.Generator, rightward: Array, normal: Array, style: Style
+) -> tuple[Array, Array]:
     """Row and column direction of a slice whose image right is roughly ``rightward``."""
     right = rightward - (rightward @ normal) * normal
     right /= np.linalg.norm(right)
@@ -194,7 +174,9 @@ def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Styl
     corner = centre - down * spacing * (rows - 1) / 2 - right * spacing * (columns - 1) / 2
     thickness = float(rng.uniform(6, 8))
     geometry = Geometry(
-        shape=(1, rows, columns), spacing_mm=(thickness, spacing, spacing),
-        origin_mm=tuple(corner.tolist()), direction=np.stack([np.cross(right, down), down, right], axis=1),
+        shape=(1, rows, columns),
+        spacing_mm=(thickness, spacing, spacing),
+        origin_mm=tuple(corner.tolist()),
+        direction=np.stack([np.cross(right, down), down, right], axis=1),
     )
     return View(geometry=geometry, shifts_mm=np.zeros((1, 3)), thickness_mm=thickness)

@@ -1,0 +1,96 @@
+"""Below the diaphragm: liver, stomach, spleen, kidneys, bowel."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cmrseg.synthetic.canvas import Canvas
+from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.points import Points
+from cmrseg.synthetic.shapes import Point, ellipsoid
+from cmrseg.synthetic.texture import Floats
+from cmrseg.synthetic.trunk import Body
+
+Noise = tuple[Floats, Floats, Floats]
+
+
+def paint_abdomen(
+    canvas: Canvas, body: Body, contrast: Contrast, points: Points, chest: Floats, noise: Noise
+) -> None:
+    """Paint the organs below the domes.
+
+    Args:
+        canvas: painted in place.
+        body: where the diaphragm stands and what is below.
+        contrast: tissue table.
+        points: where.
+        chest: signed distance to the inside of the chest wall.
+        noise: fine, middle and coarse texture.
+    """
+    _, middle, coarse = noise
+    below = np.maximum(_dome(body, points) * np.float32(0.8), chest)
+    if not (below < 0).any():
+        return
+    canvas.paint(below, contrast.muscle)
+    within = below + np.float32(2.5)
+    loops = np.clip((middle + coarse) * np.float32(1.3) - np.float32(0.5), 0, 1)
+    fat = np.float32(0.9 * contrast.fat)
+    canvas.paint(within, fat + loops * (np.float32(contrast.gut) - fat))
+    top = body.diaphragm_z
+    for side in (-58, 58):
+        kidney = ((side, 58, top - 105), (27, 24, 48))
+        _paint_organ(canvas, points, within, *kidney, contrast.kidney, noise)
+        _paint_organ(canvas, points, within, kidney[0], (15, 12, 34), contrast.fat, noise)
+    spleen = ((105, 48, top - 50), (38, 48, 50))
+    _paint_organ(canvas, points, within, *spleen, contrast.spleen, noise)
+    cx, cy, cz = body.stomach_at
+    centre = (cx, cy, top + cz)
+    _paint_organ(canvas, points, within, centre, (44, 52, 40), contrast.muscle * 1.3, noise)
+    _paint_organ(
+        canvas, points, within, centre, (38, 46, 34), contrast.gut * body.stomach, noise, 0.3
+    )
+    _paint_liver(canvas, body, contrast, points, within, noise)
+
+
+def _dome(body: Body, points: Points) -> Floats:
+    """Height over the diaphragm: two domes and the saddle that the heart rests on."""
+    x, y, z = points.xyz
+    top = body.diaphragm_z
+    deep = y * y * np.float32(1 / 190)
+    left = np.float32(top) - (x - 62) ** 2 * np.float32(1 / 170) - deep
+    right = np.float32(top + body.dome_gap_mm) - (x + 58) ** 2 * np.float32(1 / 190) - deep
+    saddle = np.float32(top - 6) - x * x * np.float32(1 / 260) - deep
+    return np.asarray(z - np.maximum(np.maximum(left, right), saddle))
+
+
+def _paint_organ(
+    canvas: Canvas,
+    points: Points,
+    within: Floats,
+    centre: Point,
+    half_axes: Point,
+    value: float,
+    noise: Noise,
+    mottle: float = 0.05,
+) -> None:
+    window = points.ball(centre, max(half_axes) + 3)
+    if window is None:
+        return
+    fine, middle, _ = (n[window] for n in noise)
+    shape = ellipsoid(*points.within(window), centre, half_axes) + np.float32(2.0) * middle
+    tissue = np.float32(value) * (1 + np.float32(mottle) * (fine + middle))
+    canvas.part(window).paint(np.maximum(shape, within[window]), tissue)
+
+
+def _paint_liver(
+    canvas: Canvas, body: Body, contrast: Contrast, points: Points, within: Floats, noise: Noise
+) -> None:
+    fine, middle, coarse = noise
+    top = body.diaphragm_z
+    right = ellipsoid(*points.xyz, (-52, 2, top - 62), (100, 88, 82))
+    left = ellipsoid(*points.xyz, (body.liver_reach_mm - 40, -38, top - 30), (70, 48, 38))
+    organ = np.maximum(np.minimum(right, left), within)
+    veins = np.clip(np.float32(1.0) - np.abs(middle + coarse) * np.float32(8), 0, 1)
+    deep = np.clip(organ * np.float32(-1 / 14), 0, 1) * np.float32(0.6) * veins
+    parenchyma = np.float32(contrast.liver) * (1 + np.float32(0.05) * fine)
+    canvas.paint(organ, parenchyma + deep * (np.float32(contrast.blood_vein) - parenchyma))

@@ -1,0 +1,184 @@
+"""One view of one patient, imaged: scenery once, the heart at each phase, then the scanner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from cmrseg.imaging.volume import Array, Volume
+from cmrseg.synthetic import scanner
+from cmrseg.synthetic.anatomy import Heart, Phase
+from cmrseg.synthetic.body import front_light, paint_body
+from cmrseg.synthetic.canvas import Canvas
+from cmrseg.synthetic.cardiac import Shares, paint_heart
+from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.infarct import Infarct
+from cmrseg.synthetic.styles import Style
+from cmrseg.synthetic.texture import Floats
+from cmrseg.synthetic.trunk import Body
+from cmrseg.synthetic.views import Pose, View
+
+SAMPLES = 3
+"""Points through the thickness of a slice."""
+
+HEART_AT = (12.0, 0.0, -15.0)
+HEART_MM = 104.0
+"""The ball in the heart frame that holds the heart and its vessels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What there is to be seen.
+
+    Attributes:
+        heart: the heart over its cycle.
+        pose: how it lies in the patient.
+        body: what lies around it.
+        contrast: the patient's own tissue table.
+        infarct: dead myocardium, if any.
+    """
+
+    heart: Heart
+    pose: Pose
+    body: Body
+    contrast: Contrast
+    infarct: Infarct | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Exam:
+    """A scene seen in one view; what does not move is painted once.
+
+    Attributes:
+        scene: what there is to be seen.
+        view: where the slices lie.
+        style: the scanner's ways.
+        scenery: (slices, rows, columns) signal around the heart.
+        light: (slices, rows, columns) how well the coils hear.
+        resolution: acquired share of k-space along rows and columns.
+        noise: deviation of the noise.
+        gamma: contrast curve.
+        scale: grey value of unit signal.
+    """
+
+    scene: Scene
+    view: View
+    style: Style
+    scenery: Floats
+    light: Floats
+    resolution: tuple[float, float]
+    noise: float
+    gamma: float
+    scale: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, scene: Scene, view: View, style: Style) -> Exam:
+        """An examination with the style's settings drawn."""
+        strength = float(rng.uniform(*style.bias))
+        slices = range(view.geometry.shape[0])
+        rows, columns = style.resolution
+        return cls(
+            scene=scene,
+            view=view,
+            style=style,
+            scenery=np.stack([_scenery(scene, view, z) for z in slices]),
+            light=np.stack([_light(scene, view, z, strength) for z in slices]),
+            resolution=(float(rng.uniform(*rows)), float(rng.uniform(*columns))),
+            noise=float(rng.uniform(*style.noise)),
+            gamma=float(rng.uniform(*style.gamma)),
+            scale=float(rng.uniform(*style.scale)),
+        )
+
+    def image(self, rng: np.random.Generator, phase: Phase) -> tuple[Volume, Volume]:
+        """The image and its labels at one phase."""
+        geometry = self.view.geometry
+        image = np.empty(geometry.shape, np.int16)
+        label = np.zeros(geometry.shape, np.uint8)
+        for z in range(geometry.shape[0]):
+            signal, label[z] = self._paint(z, phase)
+            seen = scanner.acquire(rng, signal * self.light[z], self.resolution, self.noise)
+            image[z] = self._grey(rng, seen)
+            if self.style.centred:
+                image[z], label[z] = _centre(image[z], label[z])
+        return Volume(image, geometry), Volume(label, geometry)
+
+    def _paint(self, z: int, phase: Phase) -> tuple[Floats, Array]:
+        """Signal and labels of one slice."""
+        signal, scene = self.scenery[z].copy(), self.scene
+        label = np.zeros(signal.shape, np.uint8)
+        points = self.view.points(z, scene.pose.axes, scene.pose.origin_mm, SAMPLES)
+        window = points.ball(HEART_AT, HEART_MM)
+        if window is None:
+            return signal, label
+        box = window[1:]
+        canvas = Canvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
+        point = points.crop(window).xyz
+        shares = paint_heart(canvas, scene.heart, phase, scene.contrast, point, scene.infarct)
+        signal[box] = canvas.signal.mean(0)
+        label[box] = emidec_labels(shares) if self.style.late else cine_labels(shares)
+        return signal, label
+
+    def _grey(self, rng: np.random.Generator, seen: Floats) -> Array:
+        jump = np.exp(rng.normal(0, self.style.slice_scale)) if self.style.slice_scale else 1.0
+        curved = (
+            np.sign(seen) * np.abs(seen) ** np.float32(self.gamma) * np.float32(self.scale * jump)
+        )
+        if self.style.zero:
+            return np.clip(curved + np.float32(self.style.zero), 1, 4095).astype(np.int16)
+        return np.minimum(np.abs(curved), 32000).astype(np.int16)
+
+
+def cine_labels(shares: Shares) -> Array:
+    """M&Ms-2 codes: 1 LV cavity, 2 myocardium, 3 RV cavity, by majority through the slice."""
+    return _majority([shares.cavity, shares.wall, shares.rv])
+
+
+def emidec_labels(shares: Shares) -> Array:
+    """EMIDEC codes: 1 cavity, 2 normal myocardium, 3 infarction, 4 no-reflow, by majority."""
+    label = _majority([shares.cavity, shares.wall])
+    if shares.infarct is None or shares.no_reflow is None:
+        return label
+    wall, dead, core = (s.mean(0) for s in (shares.wall, shares.infarct, shares.no_reflow))
+    muscle = label == 2
+    label[muscle & (dead > 0.5 * wall)] = 3
+    label[muscle & (core > 0.5 * wall)] = 4
+    return label
+
+
+def _majority(shares: list[Floats]) -> Array:
+    parts = np.stack([s.mean(0) for s in shares])
+    return np.where(parts.sum(0) > 0.5, parts.argmax(0) + 1, 0).astype(np.uint8)
+
+
+def _centre(image: Array, label: Array) -> tuple[Array, Array]:
+    """Image and labels moved to have the LV in the middle, margins filled with 0."""
+    if not label.any():
+        return image, label
+    middle = ndimage.center_of_mass(label > 0)
+    shift = [round((n - 1) / 2 - m) for n, m in zip(label.shape, middle, strict=True)]
+    return _moved(image, shift), _moved(label, shift)
+
+
+def _moved(array: Array, shift: list[int]) -> Array:
+    moved = np.zeros_like(array)
+    source = tuple(
+        slice(max(-s, 0), n - max(s, 0)) for s, n in zip(shift, array.shape, strict=True)
+    )
+    target = tuple(
+        slice(max(s, 0), n - max(-s, 0)) for s, n in zip(shift, array.shape, strict=True)
+    )
+    moved[target] = array[source]
+    return moved
+
+
+def _scenery(scene: Scene, view: View, z: int) -> Floats:
+    points = view.points(z, np.eye(3), np.zeros(3), 1)
+    signal = np.zeros((1, *points.shape), np.float32)
+    paint_body(signal, scene.body, scene.contrast, points)
+    return np.asarray(signal[0])
+
+
+def _light(scene: Scene, view: View, z: int, strength: float) -> Floats:
+    return front_light(scene.body, view.points(z, np.eye(3), np.zeros(3), 1), strength)[0]

@@ -1,0 +1,80 @@
+"""The points of one slice in some frame, and where in it a small thing lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cmrseg.imaging.volume import Array
+from cmrseg.synthetic.texture import Floats
+
+Window = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Points on parallel planes through one slice.
+
+    Attributes:
+        corner: (3,) frame coordinates of the first row's first column, in the middle plane, mm.
+        down: (3,) step from row to row.
+        right: (3,) step from column to column.
+        depths: (3, samples) steps from the middle plane.
+        shape: rows and columns.
+    """
+
+    corner: Array
+    down: Array
+    right: Array
+    depths: Array
+    shape: tuple[int, int]
+
+    @cached_property
+    def xyz(self) -> tuple[Floats, Floats, Floats]:
+        """The three coordinates, each (samples, rows, columns)."""
+        rows = np.arange(self.shape[0], dtype=np.float32)[None, :, None]
+        columns = np.arange(self.shape[1], dtype=np.float32)[None, None, :]
+        starts = self.corner[:, None] + self.depths
+        x, y, z = (
+            (starts[k].astype(np.float32)[:, None, None] + rows * np.float32(self.down[k]))
+            + columns * np.float32(self.right[k])
+            for k in range(3)
+        )
+        return x, y, z
+
+    def ball(self, centre: tuple[float, float, float], radius_mm: float) -> Window | None:
+        """The part of the slice that can hold a ball; None if they do not meet."""
+        away = np.asarray(centre, float) - self.corner
+        steps = np.linalg.norm(self.down), np.linalg.norm(self.right)
+        rows, columns = away @ self.down / steps[0], away @ self.right / steps[1]
+        across = np.sqrt(max(float(away @ away) - rows**2 - columns**2, 0.0))
+        across = max(across - float(np.linalg.norm(self.depths, axis=0).max()), 0.0)
+        if across >= radius_mm:
+            return None
+        reach = float(np.sqrt(radius_mm**2 - across**2)) + 2.0
+        spans = []
+        for middle, step, count in zip((rows, columns), steps, self.shape, strict=True):
+            start = int(np.clip((middle - reach) / step, 0, count))
+            stop = int(np.clip((middle + reach) / step + 2, 0, count))
+            if start >= stop:
+                return None
+            spans.append(slice(start, stop))
+        return slice(None), spans[0], spans[1]
+
+    def crop(self, window: Window) -> Points:
+        """The points in a part of the slice."""
+        _, rows, columns = window
+        return Points(
+            corner=self.corner + rows.start * self.down + columns.start * self.right,
+            down=self.down,
+            right=self.right,
+            depths=self.depths,
+            shape=(rows.stop - rows.start, columns.stop - columns.start),
+        )
+
+    def within(self, window: Window) -> tuple[Floats, Floats, Floats]:
+        """The coordinates in a part of the slice."""
+        x, y, z = self.xyz
+        return x[window], y[window], z[window]

@@ -27,29 +27,36 @@ def paint_abdomen(
         chest: signed distance to the inside of the chest wall.
         noise: fine, middle and coarse texture.
     """
-    _, middle, coarse = noise
     below = np.maximum(_dome(body, points) * np.float32(0.8), chest)
     if not (below < 0).any():
         return
     canvas.paint(below, contrast.muscle)
     within = below + np.float32(2.5)
-    loops = np.clip((middle + coarse) * np.float32(1.3) - np.float32(0.5), 0, 1)
-    fat = np.float32(0.9 * contrast.fat)
-    canvas.paint(within, fat + loops * (np.float32(contrast.gut) - fat))
+    canvas.paint(within, _bowel(contrast, noise))
     top = body.diaphragm_z
     for side in (-58, 58):
         kidney = ((side, 58, top - 105), (27, 24, 48))
         _paint_organ(canvas, points, within, *kidney, contrast.kidney, noise)
         _paint_organ(canvas, points, within, kidney[0], (15, 12, 34), contrast.fat, noise)
-    spleen = ((105, 48, top - 50), (38, 48, 50))
+    spleen = ((105, 48, top - 50), (44, 50, 56))
     _paint_organ(canvas, points, within, *spleen, contrast.spleen, noise)
     cx, cy, cz = body.stomach_at
     centre = (cx, cy, top + cz)
-    _paint_organ(canvas, points, within, centre, (44, 52, 40), contrast.muscle * 1.3, noise)
+    _paint_organ(canvas, points, within, centre, (54, 62, 46), contrast.muscle * 1.3, noise)
     _paint_organ(
-        canvas, points, within, centre, (38, 46, 34), contrast.gut * body.stomach, noise, 0.3
+        canvas, points, within, centre, (48, 56, 40), contrast.gut * body.stomach, noise, 0.3
     )
     _paint_liver(canvas, body, contrast, points, within, noise)
+
+
+def _bowel(contrast: Contrast, noise: Noise) -> Floats:
+    """Loops with dark walls and mixed content in fat."""
+    fine, middle, coarse = noise
+    content = np.float32(contrast.gut) * (1 + np.float32(0.5) * middle + np.float32(0.15) * fine)
+    loops = np.clip(coarse * np.float32(1.5) + np.float32(0.2), 0, 1)
+    fat = np.float32(0.9 * contrast.fat) * (1 + np.float32(0.1) * middle)
+    wall = np.clip(np.abs(coarse - np.float32(0.1)) * np.float32(6), 0.15, 1)
+    return np.asarray((fat + loops * (content - fat)) * wall)
 
 
 def _dome(body: Body, points: Points) -> Floats:

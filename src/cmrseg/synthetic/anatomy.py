@@ -49,8 +49,8 @@ class Group:
     slenderness: Range = (3.25, 0.25)
     septal: Range = (0.05, 0.06)
     flattening: Range = (0.03, 0.03)
-    rv_wall_mm: Range = (3.0, 0.5)
-    bulge: Range = (0.04, 0.03)
+    rv_wall_mm: Range = (2.4, 0.4)
+    bulge: Range = (0.02, 0.015)
     septal_gap_mm: Range = (0.0, 0.0)
     ra_scale: Range = (1.0, 0.08)
 
@@ -82,12 +82,12 @@ GROUPS: dict[str, Group] = {
     "ARR": Group(
         lv_edv_ml=(140, 30), lv_ef=(0.55, 0.07), mass_ml=(95, 20),
         rv_edv_ml=(215, 48), rv_ef=(0.38, 0.09), flattening=(0.06, 0.04), rv_wall_mm=(2.0, 0.4),
-        bulge=(0.12, 0.05), ra_scale=(1.12, 0.12),
+        bulge=(0.06, 0.025), ra_scale=(1.12, 0.12),
     ),
     "FALL": Group(
         lv_edv_ml=(130, 30), lv_ef=(0.56, 0.06), mass_ml=(92, 20),
         rv_edv_ml=(235, 60), rv_ef=(0.46, 0.08), flattening=(0.13, 0.06), rv_wall_mm=(5.5, 1.2),
-        bulge=(0.09, 0.04), ra_scale=(1.2, 0.15),
+        bulge=(0.045, 0.02), ra_scale=(1.2, 0.15),
     ),
     "CIA": Group(
         lv_edv_ml=(108, 25), lv_ef=(0.6, 0.06), mass_ml=(82, 18),
@@ -162,6 +162,8 @@ class Heart:
         papillary_angles: where they stand, radians from ``u`` towards ``v``.
         trabeculae_mm: how far trabeculae reach into the cavities (LV, RV).
         fat_mm: mean thickness of the fat around the heart.
+        pad_mm: more of it in front of the RV.
+        pad_angle: where, radians from ``u`` towards ``v``.
         texture: which part of the noise this heart is made of.
     """
 
@@ -174,6 +176,8 @@ class Heart:
     papillary_angles: tuple[float, float]
     trabeculae_mm: tuple[float, float]
     fat_mm: float
+    pad_mm: float
+    pad_angle: float
     texture: int
 
 
@@ -216,7 +220,9 @@ def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> He
         papillary_mm=draw(rng, (4.3, 0.8), 2.5, 6.5),
         papillary_angles=(radians(rng.normal(128, 12)), radians(rng.normal(-128, 12))),
         trabeculae_mm=(draw(rng, (2.6, 1.0), 0.5, 5.5), draw(rng, (3.8, 1.2), 1.0, 7.0)),
-        fat_mm=draw(rng, (4.5, 2.0), 1.0, 10.0),
+        fat_mm=draw(rng, (3.2, 1.8), 0.5, 9.0),
+        pad_mm=float(np.clip(np.exp(rng.normal(1.8, 0.6)), 1, 18)),
+        pad_angle=radians(rng.normal(0, 30)),
         texture=int(rng.integers(64**3)),
     )
 
@@ -243,7 +249,7 @@ def _volumes(rng: np.random.Generator, g: Group, size: float) -> _Volumes:
 
 def _form(rng: np.random.Generator, flat: float, septal: float) -> tuple[float, ...]:
     """Harmonics of an LV outline: septal lobe, then cos and sin of 2 and 3 times the angle."""
-    return (septal - flat, *rng.normal(0, 0.018, 2), *rng.normal(0, 0.012, 2))
+    return (septal - flat, *rng.normal(0, 0.026, 2), *rng.normal(0, 0.016, 2))
 
 
 def _phases(
@@ -264,7 +270,7 @@ def _phases(
     reach, skew = draw(rng, (72, 5), 58, 86), draw(rng, (-0.1, 0.15), -0.45, 0.3)
     gap = draw(rng, (0.07, 0.04), 0.0, 0.2) * length
     below, rise = draw(rng, (4, 3), -2, 12), float(np.clip(6 + 18 * rv_ef, 4, 22))
-    wall, bulge = draw(rng, g.rv_wall_mm, 1.5, 8), draw(rng, g.bulge, 0, 0.25)
+    wall, bulge = draw(rng, g.rv_wall_mm, 1.2, 8), draw(rng, g.bulge, 0, 0.12)
     apex, phases = None, []
     for systole in (0, 1):
         base = -descent * systole

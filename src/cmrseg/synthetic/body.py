@@ -42,10 +42,12 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
     # fat lies thicker in front and at the flanks than along the spine
     layer = np.float32(body.fat_mm) * (1 + np.float32(0.07) * coarse) - np.float32(0.05) * y
     inner = skin + np.maximum(layer, 3.0)
-    canvas.paint(inner, contrast.muscle * (1 + np.float32(0.12) * middle))
+    canvas.paint(
+        inner, contrast.muscle * (1 + np.float32(0.18) * middle + np.float32(0.15) * coarse)
+    )
     seam = np.abs(inner + np.float32(8.0) + np.float32(2.0) * coarse) - np.float32(0.4)
     canvas.paint(seam - np.float32(0.6) * middle, fat)
-    _paint_ribs(canvas, body, contrast, points, inner)
+    _paint_ribs(canvas, body, contrast, points, inner, middle)
     chest = inner + np.float32(body.wall_mm)
     _paint_chest(canvas, contrast, chest, fine, middle)
     paint_abdomen(canvas, body, contrast, points, chest, (fine, middle, coarse))
@@ -64,16 +66,17 @@ def _paint_arms(canvas: Canvas, body: Body, contrast: Contrast, points: Points) 
 
 
 def _paint_ribs(
-    canvas: Canvas, body: Body, contrast: Contrast, points: Points, inner: Floats
+    canvas: Canvas, body: Body, contrast: Contrast, points: Points, inner: Floats, middle: Floats
 ) -> None:
     x, y, z = points.xyz
     slant = z + np.float32(0.5) * y + np.float32(0.05) * np.abs(x)
     turn = slant * np.float32(1 / 27.0)
     along = (turn - np.floor(turn) - np.float32(0.5)) * np.float32(27.0)
     deep = inner + np.float32(body.wall_mm - 6.0)
-    rib = np.sqrt(along * along * np.float32(0.36) + deep * deep) - np.float32(4.0)
+    rib = np.sqrt(along * along * np.float32(0.36) + deep * deep) - np.float32(3.6)
+    rib += np.float32(0.8) * middle
     canvas.paint(rib, contrast.cortex)
-    canvas.paint(rib + np.float32(1.5), contrast.bone)
+    canvas.paint(rib + np.float32(1.8), contrast.bone)
     edge = np.float32(-body.half_depth_mm + body.fat_mm + 12.0)
     sternum = np.maximum(np.abs(x) - np.float32(19.0), np.abs(y - edge) - np.float32(6.5))
     canvas.paint(sternum, contrast.cortex)
@@ -101,9 +104,10 @@ def _paint_midline(
     """Mediastinum, spine with its muscles, descending aorta and vena cava."""
     x, y, z = points.xyz
     spine = body.spine_y
-    stuff = np.where(middle > np.float32(0.4), contrast.muscle, contrast.fat * 0.9)
-    mediastinum = tube(x, y, (6.0, spine - 42), (24.0, 34.0))
-    canvas.paint(np.maximum(mediastinum, chest - 8), stuff.astype(np.float32))
+    stuff = np.float32(contrast.fat) * (np.float32(0.85) + np.float32(0.1) * middle)
+    mediastinum = tube(x, y, (4.0, spine - 24), (30.0, 17.0))
+    canvas.paint(np.maximum(mediastinum, chest - 8), stuff)
+    canvas.paint(tube(x, y, (4.0, spine - 26), (9.0, 6.0)), contrast.muscle)
     canvas.paint(tube(np.abs(x), y, (32.0, spine + 24), (28.0, 17.0)), contrast.muscle)
     column = tube(x, y, (0.0, spine), (21.0, 18.0))
     canvas.paint(column, contrast.cortex)

@@ -56,7 +56,7 @@ def _bowl(outline: Outline, form: Floats, r: Floats, w: Floats) -> Floats:
     q = np.sqrt(rr * rr + fall(t) + np.float32(1e-6))
     across = rr * inverse
     along = t * (np.float32(0.4) + np.float32(0.9) * t) * np.float32(1 / outline.length_mm)
-    return (q - 1) * q / (np.sqrt(across * across + along * along) + np.float32(1e-3))
+    return np.asarray((q - 1) * q / (np.sqrt(across * across + along * along) + np.float32(1e-3)))
 
 
 def surfaces(heart: Heart, phase: Phase, u: Floats, v: Floats, w: Floats) -> Surfaces:
@@ -101,19 +101,20 @@ def _neighbours(
     heart: Heart, phase: Phase, u: Floats, v: Floats, w: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     radius, scale = phase.endo.radius_mm, phase.atrial_scale
-    ed = heart.ed.endo.radius_mm
+    resting = heart.ed.epi.radius_mm
     base, tricuspid = phase.epi.base_w, phase.tricuspid_w
-    la = 0.5 * (20 + 0.35 * ed) * scale
-    left = ellipsoid(u, v, w, (-4, -4, base + la * 1.15), (la * 1.45, la * 1.25, la * 1.35))
-    ra = 0.5 * (24 + 0.3 * ed) * scale * heart.ra_scale
-    across = phase.epi.radius_mm + 0.42 * phase.rv_width_mm
-    right = ellipsoid(
-        u, v, w, (across + 2, -14, tricuspid + ra * 1.1), (ra * 1.2, ra * 1.5, ra * 1.3)
-    )
-    right = np.maximum(right, np.float32(tricuspid) - w)
-    left = np.maximum(left, np.float32(base) - w)
+    # the atrial septum goes on where the ventricular septum ends, leaning to the right
+    septum = u - np.float32(0.72 * resting) - np.float32(0.25) * (w - np.float32(base))
+    tall = 0.5 * (24 + 0.35 * resting) * scale
+    left = ellipsoid(u, v, w, (0, -5, base + 0.85 * tall), (resting * scale, 23 * scale, tall))
+    wide = (0.32 * resting + 0.4 * heart.ed.rv_width_mm) * scale * heart.ra_scale
+    tall = 0.5 * (28 + 0.35 * resting) * scale * heart.ra_scale
+    centre = (phase.epi.radius_mm + 0.5 * phase.rv_width_mm, -12, tricuspid + 0.8 * tall)
+    right = ellipsoid(u, v, w, centre, (wide, 26 * scale * heart.ra_scale, tall))
+    left = np.maximum(np.maximum(left, np.float32(base) - w), septum)
+    right = np.maximum(np.maximum(right, np.float32(tricuspid) - w), np.float32(2.5) - septum)
     root = (0.42 * radius, 0.5 * radius, base - 4.0)
-    aorta = capsule(u, v, w, root, (14.0, 40.0, base + 50.0), 12.5)
+    aorta = capsule(u, v, w, root, (16.0, 42.0, base + 50.0), 12.5)
     trunk = (0.35 * radius, 1.25 * radius + 12, tricuspid + 18.0)
     pulmonary = capsule(u, v, w, trunk, (-22.0, 42.0, base + 44.0), 11.5)
     return left, right, np.maximum(aorta, np.float32(base - 4.0) - w), pulmonary
@@ -182,7 +183,7 @@ def paint_heart(
     if infarct:
         dead, core = _paint_infarct(canvas, phase, contrast, s, infarct, w, (fine, coarse))
         dead, core = dead * wall, core * wall
-    flow = 1 + np.float32(0.07) * coarse + np.float32(0.03) * fine
+    flow = 1 + np.float32(0.06) * coarse + np.float32(0.05) * middle + np.float32(0.03) * fine
     _paint_blood(canvas, heart, contrast, s, flow)
     cavity, rv = _paint_ventricles(canvas, heart, phase, contrast, s, flow, middle, muscle, point)
     if dead is not None:
@@ -222,12 +223,13 @@ def _paint_surroundings(
 ) -> None:
     around = heart_distance(s)
     # fat lies over the RV and in the grooves, hardly over the LV's free wall
-    thick = np.maximum(
-        np.float32(0.55) + np.float32(0.45) * s.cosine + np.float32(0.25) * coarse, 0.05
-    )
-    thick *= np.float32(heart.fat_mm)
-    canvas.paint(around - thick - np.float32(1.2), contrast.muscle * 0.5)
-    canvas.paint(around - thick, contrast.fat * (1 + np.float32(0.08) * coarse))
+    cover = np.float32(0.4) + np.float32(0.4) * s.cosine + np.float32(0.5) * coarse
+    thick = np.maximum(cover, 0.0) * np.float32(heart.fat_mm)
+    front = s.cosine * np.float32(np.cos(heart.pad_angle))
+    front += s.sine * np.float32(np.sin(heart.pad_angle))
+    thick += np.float32(heart.pad_mm) * np.maximum(front, 0.0) ** 3
+    canvas.paint(around - thick - np.float32(0.9), contrast.muscle * 0.5)
+    canvas.paint(around - thick + np.float32(0.3), contrast.fat * (1 + np.float32(0.08) * coarse))
 
 
 def _paint_blood(
@@ -250,13 +252,13 @@ def _paint_ventricles(
     muscle: Floats,
     point: tuple[Floats, Floats, Floats],
 ) -> tuple[Floats, Floats]:
-    rough = np.maximum(middle - np.float32(0.2), 0.0)
+    rough = np.clip(middle - np.float32(0.2), 0.0, 1.4)
     lv_crypts, rv_crypts = (np.float32(m) for m in heart.trabeculae_mm)
     rv = share(s.rv, canvas.pixel_mm)
     canvas.paint(s.rv + rv_crypts * rough, contrast.blood_right * flow)
     cavity = share(np.maximum(s.endo, s.base), canvas.pixel_mm)
     canvas.paint(np.maximum(s.endo + lv_crypts * rough, s.base), contrast.blood * flow)
-    canvas.paint(_papillaries(heart, phase, point), muscle)
+    canvas.paint(_papillaries(heart, phase, point) + np.float32(0.9) * middle, muscle)
     return cavity, rv
 
 
@@ -267,7 +269,7 @@ def _papillaries(heart: Heart, phase: Phase, point: tuple[Floats, Floats, Floats
     for angle in heart.papillary_angles:
         c, s = np.cos(angle), np.sin(angle)
         reach = phase.endo.radius_mm
-        low = (0.62 * reach * c, 0.62 * reach * s, base - 0.78 * length)
-        high = (0.55 * reach * c, 0.55 * reach * s, base - 0.36 * length)
+        low = (0.68 * reach * c, 0.68 * reach * s, base - 0.78 * length)
+        high = (0.6 * reach * c, 0.6 * reach * s, base - 0.36 * length)
         rods.append(capsule(*point, low, high, radius))
     return np.minimum(*rods)

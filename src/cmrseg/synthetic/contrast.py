@@ -22,13 +22,13 @@ class Contrast:
     myocardium: float = 0.36
     muscle: float = 0.24
     fat: float = -1.25
-    lung: float = 0.05
+    lung: float = 0.09
     vessel: float = 0.9
     liver: float = 0.3
     spleen: float = 0.42
     kidney: float = 0.6
-    bone: float = -0.5
-    cortex: float = 0.08
+    bone: float = -0.38
+    cortex: float = 0.12
     fluid: float = 1.15
     gut: float = 0.5
     skin: float = 0.35
@@ -40,24 +40,24 @@ class Contrast:
 CINE = Contrast()
 
 LGE = Contrast(
-    blood=0.62,
-    blood_right=0.6,
-    blood_vein=0.6,
-    myocardium=0.13,
+    blood=0.56,
+    blood_right=0.55,
+    blood_vein=0.55,
+    myocardium=0.23,
     muscle=0.22,
-    fat=1.1,
-    lung=0.02,
+    fat=1.15,
+    lung=0.18,
     vessel=0.9,
-    liver=0.38,
+    liver=0.42,
     spleen=0.3,
     kidney=0.6,
     bone=0.55,
-    cortex=0.02,
+    cortex=0.08,
     fluid=-0.75,
     gut=0.1,
     skin=0.5,
-    infarct=0.68,
-    no_reflow=0.12,
+    infarct=0.62,
+    no_reflow=0.27,
 )
 
 
@@ -71,4 +71,10 @@ def draw_contrast(rng: np.random.Generator, table: Contrast, spread: float) -> C
     """
     scales = np.exp(rng.normal(0, spread, len(fields(table))))
     pairs = zip(fields(table), scales, strict=True)
-    return replace(table, **{f.name: float(getattr(table, f.name) * s) for f, s in pairs})
+    drawn = {f.name: float(getattr(table, f.name) * s) for f, s in pairs}
+    # blood is blood: its pools differ by flow and coil only
+    for pool in ("blood_right", "blood_vein"):
+        ratio = getattr(table, pool) / table.blood * float(np.exp(rng.normal(0, 0.05)))
+        drawn[pool] = drawn["blood"] * ratio
+    drawn["lung"] *= float(np.exp(rng.normal(0, 0.3)))
+    return replace(table, **drawn)

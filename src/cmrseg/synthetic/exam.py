@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.synthetic import scanner
 from cmrseg.synthetic.anatomy import Heart, Phase
 from cmrseg.synthetic.body import front_light, paint_body
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
+from cmrseg.synthetic.scanner import Scanner
 from cmrseg.synthetic.styles import Style
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
@@ -57,10 +58,7 @@ class Exam:
         style: the scanner's ways.
         scenery: (slices, rows, columns) signal around the heart.
         light: (slices, rows, columns) how well the coils hear.
-        resolution: acquired share of k-space along rows and columns.
-        noise: deviation of the noise.
-        gamma: contrast curve.
-        scale: grey value of unit signal.
+        scanner: its settings.
     """
 
     scene: Scene
@@ -68,38 +66,39 @@ class Exam:
     style: Style
     scenery: Floats
     light: Floats
-    resolution: tuple[float, float]
-    noise: float
-    gamma: float
-    scale: float
+    scanner: Scanner
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, scene: Scene, view: View, style: Style) -> Exam:
-        """An examination with the style's settings drawn."""
-        strength = float(rng.uniform(*style.bias))
+    def draw(
+        cls,
+        rng: np.random.Generator,
+        scene: Scene,
+        view: View,
+        style: Style,
+        strengths: Mapping[str, float],
+    ) -> Exam:
+        """An examination with the style's settings drawn, and these artefacts."""
+        bias = float(rng.uniform(*style.bias))
         slices = range(view.geometry.shape[0])
-        rows, columns = style.resolution
         return cls(
             scene=scene,
             view=view,
             style=style,
             scenery=np.stack([_scenery(scene, view, z) for z in slices]),
-            light=np.stack([_light(scene, view, z, strength) for z in slices]),
-            resolution=(float(rng.uniform(*rows)), float(rng.uniform(*columns))),
-            noise=float(rng.uniform(*style.noise)),
-            gamma=float(rng.uniform(*style.gamma)),
-            scale=float(rng.uniform(*style.scale)),
+            light=np.stack([_light(scene, view, z, bias) for z in slices]),
+            scanner=Scanner.draw(rng, style, strengths),
         )
 
-    def image(self, rng: np.random.Generator, phase: Phase) -> tuple[Volume, Volume]:
+    def image(
+        self, rng: np.random.Generator, artefact_rng: np.random.Generator, phase: Phase
+    ) -> tuple[Volume, Volume]:
         """The image and its labels at one phase."""
         geometry = self.view.geometry
         image = np.empty(geometry.shape, np.int16)
         label = np.zeros(geometry.shape, np.uint8)
         for z in range(geometry.shape[0]):
             signal, label[z] = self._paint(z, phase)
-            seen = scanner.acquire(rng, signal * self.light[z], self.resolution, self.noise)
-            image[z] = self._grey(rng, seen)
+            image[z] = self.scanner.image(rng, artefact_rng, signal * self.light[z])
             if self.style.centred:
                 image[z], label[z] = _centre(image[z], label[z])
         return Volume(image, geometry), Volume(label, geometry)
@@ -119,15 +118,6 @@ class Exam:
         signal[box] = canvas.signal.mean(0)
         label[box] = emidec_labels(shares) if self.style.late else cine_labels(shares)
         return signal, label
-
-    def _grey(self, rng: np.random.Generator, seen: Floats) -> Array:
-        jump = np.exp(rng.normal(0, self.style.slice_scale)) if self.style.slice_scale else 1.0
-        curved = (
-            np.sign(seen) * np.abs(seen) ** np.float32(self.gamma) * np.float32(self.scale * jump)
-        )
-        if self.style.zero:
-            return np.clip(curved + np.float32(self.style.zero), 1, 4095).astype(np.int16)
-        return np.minimum(np.abs(curved), 32000).astype(np.int16)
 
 
 def cine_labels(shares: Shares) -> Array:
@@ -181,4 +171,6 @@ def _scenery(scene: Scene, view: View, z: int) -> Floats:
 
 
 def _light(scene: Scene, view: View, z: int, strength: float) -> Floats:
-    return front_light(scene.body, view.points(z, np.eye(3), np.zeros(3), 1), strength)[0]
+    return np.asarray(
+        front_light(scene.body, view.points(z, np.eye(3), np.zeros(3), 1), strength)[0]
+    )

@@ -91,7 +91,7 @@ class Infarct:
     def reach(self, window: Floats, grain: Floats | float = 0.0) -> Floats:
         """Depth in the wall that the infarct reaches, 0 none, 1 transmural."""
         spread = window * np.float32(2.2) + grain * np.float32(self.ragged)
-        return np.float32(self.transmurality) * np.clip(spread, 0.0, 1.0)
+        return np.asarray(np.float32(self.transmurality) * np.clip(spread, 0.0, 1.0))
 
 
 def draw_infarct(rng: np.random.Generator, share: float, core_share: float) -> Infarct:

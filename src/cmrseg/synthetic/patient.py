@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 
 from cmrseg.errors import UsageError
-from cmrseg.imaging.volume import Array, Volume
-from cmrseg.synthetic import anatomy, contrast, styles, views
+from cmrseg.imaging.volume import Volume
+from cmrseg.synthetic import anatomy, artefacts, contrast, styles, views
 from cmrseg.synthetic.clinical import draw_clinical
 from cmrseg.synthetic.exam import Exam, Scene
 from cmrseg.synthetic.infarct import Infarct, draw_infarct
 from cmrseg.synthetic.trunk import Body, draw_body
 
 CHALLENGES = ("emidec", "mnms2")
+
+Rngs = tuple[np.random.Generator, np.random.Generator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +37,12 @@ class Patient:
 
 
 def draw_patient(
-    challenge: str, seed: int, *, group: str | None = None, style: str = "in"
+    challenge: str,
+    seed: int,
+    *,
+    group: str | None = None,
+    style: str = "in",
+    artefact: str | None = None,
 ) -> Patient:
     """A synthetic patient of a challenge.
 
@@ -45,24 +52,29 @@ def draw_patient(
         group: disease, a key of the challenge's mix in :mod:`cmrseg.synthetic.anatomy`; drawn if
             None.
         style: ``in``, ``out`` or the name of a style.
+        artefact: what goes wrong, see :func:`cmrseg.synthetic.artefacts.parse`.
 
     Raises:
-        UsageError: no such challenge, group or style.
+        UsageError: no such challenge, group, style or artefact.
     """
     if challenge not in CHALLENGES:
         raise UsageError(
             f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
         )
+    strengths = artefacts.parse(artefact, challenge)
     rng = np.random.default_rng(seed)
+    # artefacts have their own randomness: strength 0 leaves the patient as it was
+    rngs = rng, np.random.default_rng([seed, 1])
     mix = anatomy.MNMS2_MIX if challenge == "mnms2" else anatomy.EMIDEC_MIX
     group = group or anatomy.draw_group(rng, mix)
     if group not in anatomy.GROUPS:
         raise UsageError(f"there is no group {group!r}", f"choose one of {', '.join(mix)}")
     draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
-    return draw(rng, group, style)
+    return draw(rngs, group, style, strengths)
 
 
-def _draw_mnms2(rng: np.random.Generator, group: str, style: str) -> Patient:
+def _draw_mnms2(rngs: Rngs, group: str, style: str, strengths: Mapping[str, float]) -> Patient:
+    rng = rngs[0]
     name, look = styles.choose_style(rng, styles.CINE_STYLES, styles.HELD_OUT_STYLES, style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
@@ -74,24 +86,27 @@ def _draw_mnms2(rng: np.random.Generator, group: str, style: str) -> Patient:
         ("SA", views.short_axis(rng, heart, pose, look)),
         ("LA", views.four_chamber(rng, heart, pose, look)),
     ):
-        exam = Exam.draw(rng, scene, view, look)
+        exam = Exam.draw(rng, scene, view, look, strengths)
         for phase_name, phase in (("ED", heart.ed), ("ES", heart.es)):
             role = f"{view_name}_{phase_name}"
-            images[role], labels[role] = exam.image(rng, phase)
+            images[role], labels[role] = exam.image(*rngs, phase)
     return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
 
 
-def _draw_emidec(rng: np.random.Generator, group: str, style: str) -> Patient:
+def _draw_emidec(rngs: Rngs, group: str, style: str, strengths: Mapping[str, float]) -> Patient:
+    rng = rngs[0]
     name, look = styles.choose_style(rng, styles.LGE_STYLES, styles.HELD_OUT_LGE_STYLES, style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
     table = contrast.draw_contrast(rng, contrast.LGE, look.spread)
+    if strengths.get("inversion"):
+        table = artefacts.wrong_inversion(table, strengths["inversion"])
     infarct = _infarct(rng) if group in ("P", "MINF") else None
     scene = Scene(
         heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
     )
-    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look)
-    image, label = exam.image(rng, heart.ed)
+    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look, strengths)
+    image, label = exam.image(*rngs, heart.ed)
     facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
     ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]
     facts["clinical"] = draw_clinical(rng, infarct is not None, ef)
@@ -109,7 +124,7 @@ def _body(rng: np.random.Generator, heart: anatomy.Heart, pose: views.Pose) -> B
     """A trunk whose diaphragm carries the heart."""
     apex = pose.to_patient((0.0, 0.0, -heart.ed.epi.length_mm))
     lowest = min(float(apex[2]), float(pose.origin_mm[2])) - 0.6 * heart.ed.epi.radius_mm
-    return draw_body(rng, lowest + float(rng.normal(16, 6)))
+    return draw_body(rng, lowest + float(rng.normal(27, 7)))
 
 
 def _facts(heart: anatomy.Heart, name: str, look: styles.Style) -> dict[str, Any]:

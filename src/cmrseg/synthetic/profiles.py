@@ -6,7 +6,6 @@ The same functions give the volumes that shapes are solved for and the surfaces 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,21 +68,23 @@ class Outline:
         cs = cosine * sine
         even = lobe * septal * septal + c2 * (2 * cc - 1) + 2 * s2 * cs
         odd = c3 * cosine * (4 * cc - 3) + s3 * sine * (4 * cc - 1)
-        return even + odd + np.float32(1.0)
+        return np.asarray(even + odd + np.float32(1.0))
 
     def depth(self, w: Floats) -> Floats:
         """``t``: 0 at the base and above, growing towards the apex and past it."""
-        return np.maximum((np.float32(self.base_w) - w) * np.float32(1 / self.length_mm), 0.0)
+        return np.asarray(
+            np.maximum((np.float32(self.base_w) - w) * np.float32(1 / self.length_mm), 0.0)
+        )
 
     def radius(self, form: Floats, w: Floats) -> Floats:
         """Distance from the axis to the outline; 0 past the apex."""
         t = self.depth(w)
-        return np.float32(self.radius_mm) * form * np.sqrt(np.maximum(1 - fall(t), 0.0))
+        return np.asarray(np.float32(self.radius_mm) * form * np.sqrt(np.maximum(1 - fall(t), 0.0)))
 
 
 def fall(t: Floats) -> Floats:
     """How the squared radius falls from base (0) to apex (1)."""
-    return t * t * (np.float32(0.4) + np.float32(0.6) * t)
+    return np.asarray(t * t * (np.float32(0.4) + np.float32(0.6) * t))
 
 
 def rv_axial(phase: Phase, w: Floats) -> Floats:
@@ -91,7 +92,7 @@ def rv_axial(phase: Phase, w: Floats) -> Floats:
     span = phase.tricuspid_w - phase.rv_apex_w
     s = np.maximum((w - np.float32(phase.rv_apex_w)) * np.float32(1 / span), 0.0)
     low = np.minimum(s, 1.0)
-    return np.float32(0.5) * (low + np.sqrt(low)) - np.float32(0.6) * (s - low)
+    return np.asarray(np.float32(0.5) * (low + np.sqrt(low)) - np.float32(0.6) * (s - low))
 
 
 def rv_crescent(phase: Phase, x: Floats) -> Floats:
@@ -102,16 +103,18 @@ def rv_crescent(phase: Phase, x: Floats) -> Floats:
         x: from -1 (inferior insertion) over 0 (mid septum) to 1 (anterior insertion).
     """
     rest = np.maximum(1 - x * x, 0.0)
-    lean = 1 + np.float32(phase.rv_skew) * x
+    lean: Floats = 1 + np.float32(phase.rv_skew) * x
     if phase.bulge:
         lean = lean + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
-    return (np.float32(0.65) * np.sqrt(rest) + np.float32(0.35) * rest) * lean
+    return np.asarray((np.float32(0.65) * np.sqrt(rest) + np.float32(0.35) * rest) * lean)
 
 
 def rv_roof(phase: Phase, x: Floats) -> Floats:
     """Height of the RV's upper end: tricuspid plane, rising anteriorly into the outflow tract."""
     s = np.clip((x - np.float32(0.1)) * np.float32(1.7), 0.0, 1.0)
-    return np.float32(phase.tricuspid_w) + np.float32(RV_OUTFLOW_MM) * s * s * (3 - 2 * s)
+    return np.asarray(
+        np.float32(phase.tricuspid_w) + np.float32(RV_OUTFLOW_MM) * s * s * (3 - 2 * s)
+    )
 
 
 def rv_volume_terms(phase: Phase) -> tuple[float, float]:

@@ -37,7 +37,7 @@ def tube(x: Floats, y: Floats, centre: tuple[float, float], radii: tuple[float, 
     xs = (x - np.float32(centre[0])) * a
     ys = (y - np.float32(centre[1])) * b
     q = np.sqrt(xs * xs + ys * ys)
-    return (q - np.float32(1.0)) * np.float32(min(radii))
+    return np.asarray((q - np.float32(1.0)) * np.float32(min(radii)))
 
 
 def capsule(x: Floats, y: Floats, z: Floats, start: Point, end: Point, radius_mm: float) -> Floats:
@@ -52,11 +52,11 @@ def capsule(x: Floats, y: Floats, z: Floats, start: Point, end: Point, radius_mm
     dx -= along * np.float32(axis[0])
     dy -= along * np.float32(axis[1])
     dz -= along * np.float32(axis[2])
-    return np.sqrt(dx * dx + dy * dy + dz * dz) - np.float32(radius_mm)
+    return np.asarray(np.sqrt(dx * dx + dy * dy + dz * dz) - np.float32(radius_mm))
 
 
 def blend_union(first: Floats, second: Floats, radius_mm: float) -> Floats:
     """Union of two shapes with the crease between them filled (polynomial smooth minimum)."""
     k = np.float32(radius_mm)
     h = np.maximum(k - np.abs(first - second), 0.0) / k
-    return np.minimum(first, second) - h * h * (k * np.float32(0.25))
+    return np.asarray(np.minimum(first, second) - h * h * (k * np.float32(0.25)))

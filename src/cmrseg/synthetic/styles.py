@@ -38,6 +38,7 @@ class Style:
         zero: grey value of no signal in phase-sensitive images; 0 takes the magnitude.
         late: whether these are late-enhancement images.
         centred: whether slices are shifted to have the LV in the middle, margins filled with 0.
+        fat_shift_px: how far fat is displaced along the rows or columns (chemical shift).
         slice_scale: how much the grey scale jumps from slice to slice (deviation).
     """
 
@@ -49,7 +50,7 @@ class Style:
     gaps_mm: tuple[float, ...] = (10.0,)
     matrices: tuple[tuple[int, int], ...] = ((256, 216), (256, 208), (216, 256), (256, 256))
     slices_above: Range = (0.0, 1.2)
-    slices_below: Range = (-0.4, 0.8)
+    slices_below: Range = (-0.8, 0.5)
     breath_mm: float = 1.2
     apex_first: bool = False
     turns_deg: tuple[float, ...] = (0.0,)
@@ -64,6 +65,7 @@ class Style:
     late: bool = False
     centred: bool = False
     slice_scale: float = 0.0
+    fat_shift_px: Range = (0.0, 0.0)
 
 
 CINE_STYLES: dict[str, Style] = {
@@ -85,15 +87,17 @@ LGE_STYLES: dict[str, Style] = {
         vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
         gaps_mm=(10.0, 10.0, 10.0, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
         slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
-        noise=(0.03, 0.08), bias=(0.2, 0.7), spread=0.1, fat_sign=1.0, scale=(45.0, 75.0),
-        zero=125.0, late=True, centred=True, slice_scale=0.06, resolution=((0.6, 0.8), (0.75, 1.0)),
+        noise=(0.015, 0.05), bias=(0.2, 0.7), spread=0.1, fat_sign=1.0, scale=(45.0, 75.0),
+        zero=125.0, late=True, centred=True, slice_scale=0.06,
+        resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
     ),
     "psir-3t": Style(
         vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
         gaps_mm=(10.0, 10.0, 8.0), matrices=((256, 224), (224, 256), (256, 256)),
         slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
-        noise=(0.02, 0.06), bias=(0.4, 1.1), spread=0.14, fat_sign=1.0, scale=(50.0, 90.0),
-        zero=118.0, late=True, centred=True, slice_scale=0.08, resolution=((0.6, 0.85), (0.75, 1.0)),
+        noise=(0.01, 0.04), bias=(0.4, 1.1), spread=0.14, fat_sign=1.0, scale=(50.0, 90.0),
+        zero=118.0, late=True, centred=True, slice_scale=0.08,
+        resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
     ),
 }  # fmt: skip
 

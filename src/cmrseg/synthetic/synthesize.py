@@ -26,6 +26,7 @@ class Order:
     seed: int
     group: str | None
     style: str
+    artefact: str | None
 
 
 def synthesize(
@@ -36,6 +37,7 @@ def synthesize(
     seed: int = 0,
     group: str | None = None,
     style: str = "in",
+    artefact: str | None = None,
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
@@ -48,6 +50,7 @@ def synthesize(
         seed: patient ``i`` depends on this and ``i`` alone, not on ``jobs`` or ``patients``.
         group: disease of all patients; drawn if None.
         style: ``in``, ``out`` or the name of a style.
+        artefact: ``name``, ``name=strength`` or several with commas between.
         jobs: worker processes; all usable cores if None.
         progress: called with (done, all) after each patient.
 
@@ -69,6 +72,7 @@ def synthesize(
             seed=seed,
             group=group,
             style=style,
+            artefact=artefact,
         )
         for i in range(1, patients + 1)
     ]
@@ -101,6 +105,7 @@ def _make(order: Order) -> tuple[str, dict[str, Any]]:
         patient_seed(order.seed, order.number),
         group=order.group,
         style=order.style,
+        artefact=order.artefact,
     )
     if order.challenge == "mnms2":
         case_id = f"{order.number:03d}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[Any]  # float32 all the way; numpy's types lose that at each product
 
 SIZE = 64  # cells along each side of the tile, a power of two so that wrapping is a mask
 

@@ -59,8 +59,8 @@ def draw_body(rng: np.random.Generator, diaphragm_z: float) -> Body:
     fat = float(np.clip(np.exp(rng.normal(2.6, 0.5)), 4, 42))
     stomach = float(rng.normal(72, 10)), float(rng.normal(-5, 15)), float(rng.normal(-48, 8))
     return Body(
-        half_width_mm=float(np.clip(rng.normal(150, 12), 118, 182)) + fat,
-        half_depth_mm=float(np.clip(rng.normal(107, 9), 84, 130)) + 0.8 * fat,
+        half_width_mm=float(np.clip(rng.normal(158, 12), 125, 190)) + fat,
+        half_depth_mm=float(np.clip(rng.normal(114, 9), 90, 136)) + 0.8 * fat,
         fat_mm=fat,
         wall_mm=float(rng.uniform(15, 24)),
         diaphragm_z=diaphragm_z,

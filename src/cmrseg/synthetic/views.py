@@ -1,4 +1,4 @@
-"""Where the scanner cuts: the heart's pose in the body, the short-axis stack, the 4-chamber slice."""
+"""Where the scanner cuts: the heart's pose, the short-axis stack, the 4-chamber slice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cmrseg.synthetic.styles import Style
 
 TYPICAL_BASE = np.array([-0.60, 0.60, 0.53])
 """Where the base looks, LPS."""
-TYPICAL_RIGHT = np.array([-0.70, -0.64, -0.25])
+TYPICAL_RIGHT = np.array([-0.70, -0.60, -0.45])
 """Where the RV lies, LPS, before it is made square to the axis."""
 
 
@@ -31,7 +31,7 @@ class Pose:
     axes: Array
     origin_mm: Array
 
-    def to_patient(self, point: Array) -> Array:
+    def to_patient(self, point: tuple[float, float, float]) -> Array:
         """LPS position of a point of the heart frame."""
         moved: Array = self.origin_mm + self.axes.T @ np.asarray(point, float)
         return moved
@@ -85,7 +85,7 @@ def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
     u /= np.linalg.norm(u)
     turn = Rotation.from_rotvec(np.radians(rng.normal(0, (7, 6, 9))))
     axes = turn.apply(np.stack([u, np.cross(w, u), w]))
-    middle = np.array([rng.normal(42, 7), rng.normal(-14, 5), 0.0])
+    middle = np.array([rng.normal(42, 7), rng.normal(-35, 5), 0.0])
     half = 0.5 * heart.ed.endo.length_mm
     return Pose(axes=axes, origin_mm=middle + half * axes[2])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmrseg.imaging.resample import Grid
+from cmrseg.imaging.grid import Grid
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.datasets import Labelled
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.intensity import robust_zscore
 from cmrseg.imaging.orient import Orientation, canonical
 
@@ -18,7 +19,6 @@ from cmrseg.imaging.write import write
 
 if TYPE_CHECKING:
     from cmrseg.imaging.resample import (
-        Grid,
         labels_to_grid,
         probabilities_to,
         resample_to,

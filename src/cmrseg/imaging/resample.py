@@ -11,12 +11,13 @@ outermost centres the edge value goes on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import ndimage, sparse
 
+from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.shares import winners
 from cmrseg.imaging.volume import Array, Geometry, Volume
 
@@ -30,43 +31,9 @@ STILL = 1e-4
 """Share of a voxel that an axis may be off and still be left alone."""
 PARALLEL = 1e-4
 """Largest difference of two direction matrices that are the same: 0.03 mm over a body."""
-SAME_Z = 0.01
-"""Share by which slice spacing may miss a recipe's before slices are interpolated."""
 ANISOTROPIC = 2.0
 """Ratio to the finest spacing from which an axis is interpolated linearly at most: a spline
 through slices this thick rings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The voxel spacing a recipe works at.
-
-    Attributes:
-        spacing_mm: (z, y, x); None keeps the image's own. A single slice keeps its thickness,
-            and a stack its slices where they are within 1 % of the wanted ones.
-    """
-
-    spacing_mm: tuple[float | None, float, float]
-
-    def of(self, geometry: Geometry) -> Geometry:
-        """The geometry of this spacing that covers the same extent around the same centre."""
-        pairs = zip(geometry.spacing_mm, self.spacing_mm, strict=True)
-        z, y, x = (old if new is None else float(new) for old, new in pairs)
-        if geometry.shape[0] == 1 or abs(z / geometry.spacing_mm[0] - 1) < SAME_Z:
-            z = geometry.spacing_mm[0]
-        shape = [
-            n if new == old else max(1, round(n * old / new))
-            for n, old, new in zip(geometry.shape, geometry.spacing_mm, (z, y, x), strict=True)
-        ]
-        centre = (np.array(geometry.shape) - 1) / 2 * geometry.spacing_mm
-        shift = centre - (np.array(shape) - 1) / 2 * (z, y, x)
-        origin = np.array(geometry.origin_mm) + geometry.direction @ shift
-        return replace(
-            geometry,
-            shape=(shape[0], shape[1], shape[2]),
-            spacing_mm=(z, y, x),
-            origin_mm=tuple(origin.tolist()),
-        )
 
 
 def to_grid(volume: Volume, grid: Grid, *, order: int = 3) -> Volume:

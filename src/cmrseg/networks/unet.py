@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, unfold
@@ -126,6 +127,12 @@ class UNet(nn.Module):
             return self.decode(self.encode(x, None), None)
         depth = x.shape[2]
         return [unfold(y, depth) for y in self.decode(self.encode(fold(x), depth), depth)]
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Grow y and x of (B, C, Z, Y, X) at their far ends to multiples, repeating the edge."""
+    right, below = -image.shape[-1] % multiple, -image.shape[-2] % multiple
+    return F.pad(image, (0, right, 0, below, 0, 0), mode="replicate")
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -58,9 +58,7 @@ def mnms2(data: Path, view: str) -> list[Labelled]:
         patient, role = re.fullmatch(r"(.+)_([SL]A_E[DS])\.nii\.gz", image.name).groups()  # type: ignore[union-attr]
         group = diseases.get(patient.lstrip("0"), "unknown")
         label = image.with_name(f"{patient}_{role}_gt.nii.gz")
-        found.append(
-            Labelled(patient=patient, role=role, group=group, image=image, label=label)
-        )
+        found.append(Labelled(patient=patient, role=role, group=group, image=image, label=label))
     return _with_labels(found, f"<id>/<id>_{view}_ED.nii.gz and ..._gt.nii.gz")
 
 

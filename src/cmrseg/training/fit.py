@@ -16,10 +16,9 @@ from types import FrameType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from cmrseg.networks.unet import UNet, count_parameters
+from cmrseg.networks.unet import UNet, count_parameters, pad_to_multiple
 from cmrseg.runtime import Precision, Progress, autocast, fastest_precision
 from cmrseg.training import checkpoint
 from cmrseg.training.augment import Patches
@@ -182,12 +181,6 @@ def validate(
         scores.append(row)
     means = torch.tensor(scores).reshape(-1, classes - 1).mean(dim=0).tolist()
     return {str(c): round(m, 4) for c, m in enumerate(means, start=1)}
-
-
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Grow y and x at their far ends to multiples, repeating the edge."""
-    right, below = -image.shape[-1] % multiple, -image.shape[-2] % multiple
-    return F.pad(image, (0, right, 0, below, 0, 0), mode="replicate")
 
 
 def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Precision:

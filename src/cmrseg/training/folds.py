@@ -27,3 +27,8 @@ def stratified_folds(groups: Mapping[str, str], folds: int = 5, seed: int = 0) -
             dealt[members[group][index]] = next_seat % folds
             next_seat += 1
     return dealt
+
+
+def held_out(groups: Mapping[str, str], fold: int, folds: int = 5, seed: int = 0) -> set[str]:
+    """The patients of one fold."""
+    return {p for p, dealt in stratified_folds(groups, folds, seed).items() if dealt == fold}

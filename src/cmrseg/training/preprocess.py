@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cmrseg.imaging import Grid, check_image, read
+from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.prepare import prepare, prepare_labels
+from cmrseg.imaging.read import check_image, read
 from cmrseg.runtime import Progress
 from cmrseg.training import cache
 from cmrseg.training.datasets import Labelled

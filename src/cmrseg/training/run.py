@@ -11,7 +11,7 @@ from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
-from cmrseg.training.folds import stratified_folds
+from cmrseg.training.folds import held_out
 
 FOLDS = 5
 FOLD_SEED = 2021
@@ -23,16 +23,17 @@ def split(
 ) -> tuple[list[cache.Entry], list[cache.Entry]]:
     """Volumes to learn from and volumes held out.
 
-    Folds are dealt by source and group. Synthetic hearts are never held out where there are real
-    ones: a score means real data. ``fold=None`` learns from everything.
+    Folds are dealt within each source, by group. Synthetic hearts are never held out where there
+    are real ones: a score means real data. ``fold=None`` learns from everything.
     """
     if fold is None:
         return entries, []
     real = [e for e in entries if not e.source.startswith("synthetic")] or entries
-    dealt = stratified_folds(
-        {e.patient: f"{e.source} {e.group}" for e in real}, FOLDS, FOLD_SEED
-    )
-    out = {e.file for e in real if dealt[e.patient] == fold}
+    out: set[str] = set()
+    for source in {e.source for e in real}:
+        own = [e for e in real if e.source == source]
+        patients = held_out({e.patient: e.group for e in own}, fold, FOLDS, FOLD_SEED)
+        out |= {e.file for e in own if e.patient in patients}
     return [e for e in entries if e.file not in out], [e for e in entries if e.file in out]
 
 
@@ -53,10 +54,13 @@ def train(
     Raises:
         InputError: the cache is missing or of another recipe, or holds nothing to learn from.
     """
-    changes = {"steps": steps, "seed": seed}
-    config = replace(config, **{k: v for k, v in changes.items() if v is not None})
+    config = replace(
+        config,
+        steps=config.steps if steps is None else steps,
+        seed=config.seed if seed is None else seed,
+    )
     entries = cache.read_index(cache_dir, config.recipe)
-    learn, held_out = split(entries, fold)
+    learn, watched = split(entries, fold)
     if not learn:
         raise InputError("the cache holds no volume to learn from", "preprocess more cases")
     about: dict[str, Any] = {
@@ -66,12 +70,12 @@ def train(
         "sources": sorted({e.source for e in learn}),
         "volumes": len(learn),
         "patients": len({e.patient for e in learn}),
-        "held_out": sorted({e.patient for e in held_out}),
+        "held_out": sorted({e.patient for e in watched}),
     }
     return fit(
         config,
         [cache.load(cache_dir, e) for e in learn],
-        [cache.load(cache_dir, e) for e in held_out],
+        [cache.load(cache_dir, e) for e in watched],
         run_dir,
         device=use_device(device),
         resume=resume,

@@ -1,0 +1,166 @@
+"""M&Ms-2: short- and long-axis cine, ED and ES, to LV, myocardium and RV (galati2021).
+
+Read :meth:`Mnms2.segment` for what happens to a case, :data:`RECIPES` for what was trained.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmrseg.challenges.recipe import Recipe
+from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
+from cmrseg.errors import InputError, WeightsError
+from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.volume import Volume
+from cmrseg.networks.unet import UNetConfig
+from cmrseg.training import datasets
+from cmrseg.training.config import TrainingConfig
+from cmrseg.uncertainty import measures
+
+if TYPE_CHECKING:
+    from cmrseg.challenges.segmenter import Segmenter
+
+STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
+VIEWS = ("SA", "LA")
+NO = (False,) * 5
+
+
+def _recipe(view: str) -> Recipe:
+    """2-D U-Nets, one a view; ``paper`` is BN1, the nnU-Net 2D of the M&Ms winner (section 3.1)."""
+    name = f"mnms2-{view.lower()}"
+    compact = UNetConfig(classes=4, features=(16, 32, 64, 128, 192), across=NO, dropout=(0.0,) * 5)
+    bn1 = UNetConfig(
+        classes=4,
+        features=(32, 64, 128, 256, 480, 480),
+        across=(False,) * 6,
+        dropout=(0.0,) * 6,
+        deep_supervision=4,
+    )
+    return Recipe(
+        name=name,
+        labels={1: "LV", 2: "MYO", 3: "RV"},
+        grid=Grid((None, 1.5, 1.5)),
+        items=partial(datasets.mnms2, view=view),
+        training={
+            "compact": TrainingConfig(
+                recipe=name,
+                network=compact,
+                patch=(1, 128, 128),
+                batch=8,
+                steps=4500,
+                on_heart=0.9,
+            ),
+            "paper": TrainingConfig(
+                recipe=name,
+                network=bn1,
+                patch=(1, 256, 256),
+                batch=20,
+                steps=125_000,
+                optimiser="sgd",
+                learning_rate=0.01,
+                weight_decay=3e-5,
+                on_heart=1 / 3,
+                validate_every=2500,
+            ),
+        },
+    )
+
+
+RECIPES = {view: _recipe(view) for view in VIEWS}
+
+
+class Mnms2:
+    """The recipe with its trained networks, one ensemble a view.
+
+    Args:
+        segmenters: view -> ensemble.
+        mirrors: test-time mirror images (1, 2 or 4).
+    """
+
+    def __init__(self, segmenters: dict[str, Segmenter], *, mirrors: int = 4) -> None:
+        self.segmenters, self.mirrors = segmenters, mirrors
+
+    def segment(self, case: Case) -> Result:
+        """All images a patient has to labels, volumes and agreement.
+
+        Raises:
+            InputError: an image cannot be read.
+            WeightsError: a view has no trained network.
+        """
+        from cmrseg.challenges.steps import within_role
+
+        started = time.perf_counter()
+        for segmenter in self.segmenters.values():
+            segmenter.reset_clock()
+        predictions: dict[str, Prediction] = {}
+        found: dict[str, Any] = {}
+        warnings: list[str] = []
+        for role, source in case.images.items():
+            with within_role(role):
+                predictions[role], found[role], told = self._image(role[:2], source)
+            warnings += [f"{role}: {warning}" for warning in told]
+        total = time.perf_counter() - started
+        network = sum(s.network_s for s in self.segmenters.values())
+        return Result(
+            predictions=predictions,
+            measures=found | ejection_fractions(found),
+            timings_s={"network": round(network, 3), "around": round(total - network, 3)},
+            warnings=tuple(warnings),
+        )
+
+    def _image(
+        self, view: str, source: ImageSource
+    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
+        """One image of one view: its prediction, measures and warnings."""
+        from cmrseg.challenges.steps import labels, prepared_image
+
+        segmenter = self.segmenters[view]
+        if not segmenter.networks:
+            raise WeightsError(
+                f"the bundle has no network for view {view}", f"pack one trained on mnms2-{view}"
+            )
+        segmenter.warnings = []
+        volume, prepared = prepared_image(source, RECIPES[view].grid)
+        if view == "LA" and volume.array.shape[0] > 1:
+            raise InputError(
+                f"a long-axis image has {min(volume.array.shape)} slices, not one",
+                "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
+            )
+        samples = segmenter.mirrored(prepared.image, self.mirrors)
+        mean = samples.mean(axis=0)
+        mask = volume.like(labels(prepared.restore(mean)))
+        entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
+        prediction = Prediction(mask, {"entropy": volume.like(entropy.astype(np.float32))})
+        agreement = measures.dice_within_samples(mean, samples, STRUCTURES)
+        return (
+            prediction,
+            {**sizes(view, mask), "agreement": agreement},
+            (*volume.warnings, *segmenter.warnings),
+        )
+
+
+def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
+    """Volumes in mL of a short-axis stack; areas in cm2 of the one long-axis slice."""
+    counts = {name: int(np.isin(mask.array, parts).sum()) for name, parts in STRUCTURES.items()}
+    if view == "SA":
+        ml = mask.geometry.voxel_ml
+        return {"volume_ml": {name: round(n * ml, 2) for name, n in counts.items()}}
+    pixel_cm2 = float(np.prod(sorted(mask.spacing_mm)[:2])) / 100
+    return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
+
+
+def ejection_fractions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Short-axis ejection fractions in percent, where both phases are there."""
+    if not {"SA_ED", "SA_ES"} <= found.keys():
+        return {}
+    diastole, systole = (found[role]["volume_ml"] for role in ("SA_ED", "SA_ES"))
+    fractions = {
+        name: round(100 * (1 - systole[name] / diastole[name]), 1)
+        for name in ("LV", "RV")
+        if diastole[name]
+    }
+    return {"ejection_fraction_percent": fractions}

@@ -1,0 +1,300 @@
+"""The command line: parsing and nothing else. Exit codes are those of :mod:`cmrseg.errors`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cmrseg import __version__
+from cmrseg.errors import EXIT_OK, CmrsegError, UsageError
+
+CHALLENGES = ("emidec", "mnms2")
+NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except CmrsegError as error:
+        print(f"cmrseg: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("cmrseg: interrupted. Nothing half-written was left.", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="cmrseg",
+        description="Segments cardiac MR and says how far each result can be trusted.",
+        epilog="exit codes: 0 all done, 1 fault of cmrseg, 2 command line, 3 input, 4 some cases "
+        "failed, 5 output, 6 weights, 7 memory",
+    )
+    top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _predict(commands.add_parser("predict", help="segment a folder of cases"))
+    _evaluate(commands.add_parser("evaluate", help="score predictions against expert labels"))
+    _info(commands.add_parser("info", help="what weights there are and what they are good for"))
+    _demo(commands.add_parser("demo", help="both recipes on sample cases, with a picture"))
+    _synthesize(commands.add_parser("synthesize", help="draw labelled synthetic patients"))
+    _preprocess(commands.add_parser("preprocess", help="write the cache that training reads"))
+    _train(commands.add_parser("train", help="fit one network from the cache"))
+    _pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
+    _validate(commands.add_parser("validate", help="score a bundle on the folds it never saw"))
+    return top
+
+
+def _predict(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("input", type=Path, help="cases: EMIDEC, M&Ms-2, Grand Challenge or any images")
+    p.add_argument("output", type=Path, help="where results go")
+    p.add_argument(
+        "--contract",
+        choices=("grand-challenge", "emidec", "mnms2", "folder"),
+        help="the input's layout (default: detected)",
+    )
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.add_argument("--labels", help="mnms2: rv (RV = 3 alone), rv1 (RV = 1) or all")
+    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    p.add_argument(
+        "--samples", type=_whole, default=5, help="emidec: dropout passes a network, 0 for none"
+    )
+    _device(p)
+    p.set_defaults(run=_run_predict)
+
+
+def _run_predict(o: argparse.Namespace) -> int:
+    from cmrseg.predict import predict
+
+    return predict(
+        o.challenge,
+        o.input,
+        o.output,
+        contract=o.contract,
+        weights=o.weights,
+        device=o.device,
+        labels=o.labels,
+        sockets=o.sockets,
+        mirrors=o.mirrors,
+        samples=o.samples,
+    )
+
+
+def _evaluate(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("predictions", type=Path, help="folder of predictions")
+    p.add_argument("truth", type=Path, help="folder of expert labels")
+    p.add_argument("--out", type=Path, help="write evaluation.csv, .json and .md here")
+    p.set_defaults(run=_run_evaluate)
+
+
+def _run_evaluate(o: argparse.Namespace) -> int:
+    from cmrseg.evaluation.run import evaluate
+
+    report = evaluate(o.challenge, o.predictions, o.truth, o.out)
+    print(report.text())
+    return report.exit_code
+
+
+def _info(p: argparse.ArgumentParser) -> None:
+    p.add_argument("challenge", choices=CHALLENGES, nargs="?", help="default: both")
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.set_defaults(run=_run_info)
+
+
+def _run_info(o: argparse.Namespace) -> int:
+    from cmrseg import bundle
+    from cmrseg.training.card import CARD
+
+    for challenge in (o.challenge,) if o.challenge else CHALLENGES:
+        found = bundle.find(challenge, o.weights)
+        print(f"bundle {found.folder}\nsha256 {found.digest} (manifest; covers every file)\n")
+        print((found.folder / CARD).read_text(encoding="utf-8"))
+    return EXIT_OK
+
+
+def _demo(p: argparse.ArgumentParser) -> None:
+    p.add_argument("samples", type=Path, help="folder with emidec/ and mnms2/ sample cases")
+    p.add_argument("output", type=Path, help="where masks and the picture go")
+    _device(p)
+    p.set_defaults(run=_run_demo)
+
+
+def _run_demo(o: argparse.Namespace) -> int:
+    from cmrseg.demo import demo
+
+    return demo(o.samples, o.output, device=o.device)
+
+
+def _synthesize(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("output", type=Path, help="folder to write the challenge's layout into")
+    p.add_argument("--patients", type=_count, required=True, help="how many")
+    p.add_argument("--seed", type=int, default=0, help="same seed, same hearts")
+    p.add_argument("--group", help="disease of all patients (default: drawn)")
+    p.add_argument("--style", default="in", help="in, out, or a style's name")
+    p.add_argument("--jobs", type=_count, help="processes (default: all CPUs)")
+    p.set_defaults(run=_run_synthesize)
+
+
+def _run_synthesize(o: argparse.Namespace) -> int:
+    from cmrseg.runtime import Progress
+    from cmrseg.synthetic.synthesize import synthesize
+
+    progress = Progress(o.patients, "patients")
+    synthesize(
+        o.challenge,
+        o.output,
+        patients=o.patients,
+        seed=o.seed,
+        group=o.group,
+        style=o.style,
+        jobs=o.jobs,
+        progress=lambda done, total: progress.show(done),
+    )
+    return EXIT_OK
+
+
+def _preprocess(p: argparse.ArgumentParser) -> None:
+    p.add_argument("network", choices=NETWORKS, help="whose grid and labels")
+    p.add_argument("data", type=Path, help="labelled cases in the challenge's layout")
+    p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")
+    p.add_argument("--source", required=True, help="names the data set in manifest and model card")
+    p.set_defaults(run=_run_preprocess)
+
+
+def _run_preprocess(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.training.preprocess import preprocess
+
+    chosen = RECIPES[o.network]
+    preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
+    return EXIT_OK
+
+
+def _train(p: argparse.ArgumentParser) -> None:
+    p.add_argument("network", choices=NETWORKS, help="what to train")
+    p.add_argument("cache", type=Path, help="made by `cmrseg preprocess`")
+    p.add_argument(
+        "run_dir",
+        metavar="run",
+        type=Path,
+        help="folder for checkpoint, log and TensorBoard scalars",
+    )
+    p.add_argument("--config", default="compact", help="compact or paper")
+    p.add_argument("--fold", type=_fold, default=0, help="the fold held out, or all (none)")
+    p.add_argument("--seed", type=int, help="default: the configuration's")
+    p.add_argument("--steps", type=_count, help="default: the configuration's")
+    p.add_argument("--workers", type=_whole, default=1, help="processes that augment")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    _device(p)
+    p.set_defaults(run=_run_train)
+
+
+def _run_train(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.training.fit import Interrupted
+    from cmrseg.training.run import train
+
+    configurations = RECIPES[o.network].training
+    if o.config not in configurations:
+        raise UsageError(
+            f"{o.network} has no configuration {o.config}", f"use {' or '.join(configurations)}"
+        )
+    try:
+        train(
+            configurations[o.config],
+            o.cache,
+            o.run_dir,
+            fold=o.fold,
+            device=o.device,
+            resume=o.resume,
+            workers=o.workers,
+            steps=o.steps,
+            seed=o.seed,
+        )
+    except Interrupted as stopped:
+        print(f"cmrseg: {stopped}", file=sys.stderr)
+        return 143
+    return EXIT_OK
+
+
+def _pack(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("bundle", type=Path, help="folder to write (an older bundle is replaced)")
+    p.add_argument("checkpoints", type=Path, nargs="+", help="checkpoint.safetensors of each run")
+    p.add_argument("--commit", default="unknown", help="the commit the networks were trained at")
+    p.set_defaults(run=_run_pack)
+
+
+def _run_pack(o: argparse.Namespace) -> int:
+    from cmrseg.training.pack import pack
+
+    print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit)}")
+    return EXIT_OK
+
+
+def _validate(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("data", type=Path, help="the labelled data the bundle was trained on")
+    p.add_argument("out", type=Path, help="folder for predictions and scores")
+    p.add_argument("--source", required=True, help="the name the data was preprocessed under")
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.add_argument("--record", action="store_true", help="write scores into manifest and card")
+    _device(p)
+    p.set_defaults(run=_run_validate)
+
+
+def _run_validate(o: argparse.Namespace) -> int:
+    from cmrseg.validate import validate
+
+    report = validate(
+        o.challenge,
+        o.data,
+        o.out,
+        source=o.source,
+        weights=o.weights,
+        device=o.device,
+        record=o.record,
+    )
+    print(report.text())
+    return report.exit_code
+
+
+def _challenge(p: argparse.ArgumentParser) -> None:
+    p.add_argument("challenge", choices=CHALLENGES, help="which recipe")
+
+
+def _device(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def _whole(text: str) -> int:
+    """A whole number, zero included."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return value
+
+
+def _count(text: str) -> int:
+    """A whole number from one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below one")
+    return value
+
+
+def _fold(text: str) -> int | None:
+    """A fold's number, or ``all`` for none held out."""
+    return None if text == "all" else _whole(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

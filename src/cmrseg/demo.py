@@ -1,0 +1,91 @@
+"""Both recipes on sample cases: a table and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cmrseg.contracts.detect import open_contract
+from cmrseg.contracts.labels import Challenge
+from cmrseg.errors import EXIT_OK
+from cmrseg.imaging import read
+from cmrseg.predict import predict
+from cmrseg.report.overlay import Panel, contact_sheet
+
+NAMES: dict[Challenge, dict[int, str]] = {
+    "emidec": {1: "cavity", 2: "myocardium", 3: "infarction", 4: "no-reflow"},
+    "mnms2": {1: "LV", 2: "MYO", 3: "RV"},
+}
+PICTURE = "overlay.png"
+
+
+def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
+    """Segment ``samples/emidec`` and ``samples/mnms2``, print a table, draw the masks.
+
+    Returns:
+        0, or the exit code of the recipe that failed.
+
+    Raises:
+        CmrsegError: a recipe could not be started.
+    """
+    rows: list[tuple[str, ...]] = []
+    panels: list[Panel] = []
+    for challenge in NAMES:
+        out = output / challenge
+        code = predict(challenge, samples / challenge, out, device=device, labels="all")
+        if code != EXIT_OK:
+            return code
+        for record in json.loads((out / "summary.json").read_text())["cases"]:
+            rows += _rows(challenge, record)
+        panels += _panels(challenge, samples / challenge, out)
+    _print(("case", "image", "volumes in mL (areas in cm2)", "trust", "s"), rows)
+    contact_sheet(panels, output / PICTURE)
+    print(f"\nmasks, maps and summaries: {output}\noverlay picture: {output / PICTURE}")
+    return EXIT_OK
+
+
+def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One line an image: what was found, and how far samples or mirror images agree on it."""
+    case, seconds, found = record["case"], f"{record['seconds']:.1f}", record["measures"]
+    if challenge == "emidec":
+        uncertainty = found["uncertainty"]
+        agreed = uncertainty["dice_within_samples"]["myocardium"]
+        trust = f"variance {uncertainty['image_level']:.1e}, myocardium agrees {agreed:.2f}"
+        return [(case, "LGE", _sizes(found["volume_ml"]), trust, seconds)]
+    roles = [role for role in found if role[:2] in ("SA", "LA")]
+    return [
+        (
+            case,
+            role,
+            _sizes(found[role].get("volume_ml") or found[role]["area_cm2"]),
+            f"RV agrees {found[role]['agreement']['RV']:.2f}",
+            seconds if role == roles[0] else "",
+        )
+        for role in roles
+    ]
+
+
+def _sizes(sizes: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.1f}" for name, value in sizes.items())
+
+
+def _panels(challenge: Challenge, samples: Path, out: Path) -> list[Panel]:
+    """The first image of each case beside its mask."""
+    contract = open_contract(challenge, samples, out)
+    panels = []
+    for case in contract.cases():
+        role, source = next(iter(case.images.items()))
+        mask = out / contract.mask_path(case, role)  # type: ignore[attr-defined]
+        image = read(source.path, source.frame)
+        title = f"{case.id} {role}"
+        panels.append(Panel(title=title, image=image, mask=read(mask), names=NAMES[challenge]))
+    return panels
+
+
+def _print(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table with columns as wide as they need be."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    rule = tuple("-" * width for width in widths)
+    for row in [header, rule, *rows]:
+        print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,93 @@
+"""The model card, generated from the manifest so that the two can never differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CARD = "MODEL_CARD.md"
+
+USE = {
+    "emidec": "Short-axis late-enhancement MR of the left ventricle: cavity, normal myocardium, "
+    "infarction, no-reflow.",
+    "mnms2": "Cine MR at end-diastole and end-systole, short axis and 4-chamber long axis: left "
+    "ventricle, myocardium, right ventricle.",
+}
+
+
+def card(manifest: dict[str, Any]) -> str:
+    """MODEL_CARD.md as text."""
+    parts = [
+        f"# Model card: {manifest['challenge']}",
+        "Generated from `manifest.json` by `cmrseg pack` and `cmrseg validate --record`; "
+        "do not edit.",
+        f"**Intended use.** {USE[manifest['challenge']]} For research; not a medical device, "
+        "never the sole basis of a clinical decision.",
+        "## Trained on",
+        *(
+            f"- **{name}**: {data['title']}. Licence: {data['licence']}. Cite: {data['cite']}."
+            for name, data in manifest["data"].items()
+        ),
+        _licence(manifest),
+        "## Networks",
+        _networks(manifest),
+        "## Scores out of fold",
+        _scores(manifest),
+        "## Limits",
+        *_limits(manifest),
+    ]
+    return "\n\n".join(parts).replace("\n\n- **", "\n- **", 99).rstrip() + "\n"
+
+
+def _licence(manifest: dict[str, Any]) -> str:
+    if any("NC" in data["licence"] for data in manifest["data"].values()):
+        return (
+            "Weights learned from non-commercial data are for non-commercial research only, "
+            "under the same terms (CC BY-NC-SA 4.0)."
+        )
+    return "The weights are as free as the data named above."
+
+
+def _networks(manifest: dict[str, Any]) -> str:
+    rows = [
+        "| file | sources | patients | fold held out | steps | seed |",
+        "|---|---|---|---|---|---|",
+    ]
+    for network in manifest["networks"]:
+        t = network["training"]
+        fold = "none" if t["fold"] is None else f"{t['fold']} of {t['folds']}"
+        rows.append(
+            f"| {network['file']} | {', '.join(t['sources'])} | {t['patients']} | {fold} "
+            f"| {t['steps_done']} | {t['seed']} |"
+        )
+    return "\n".join(rows)
+
+
+def _scores(manifest: dict[str, Any]) -> str:
+    scores = manifest.get("scores_out_of_fold")
+    if not scores:
+        return "Not measured yet."
+    return (
+        f"{scores['cases']} held-out cases, measured by `{scores['command']}`.\n\n"
+        + scores["table"]
+    )
+
+
+def _limits(manifest: dict[str, Any]) -> list[str]:
+    limits = []
+    synthetic_only = [
+        n["recipe"]
+        for n in manifest["networks"]
+        if all(s.startswith("synthetic") for s in n["training"]["sources"])
+    ]
+    if synthetic_only:
+        limits.append(
+            f"{', '.join(sorted(set(synthetic_only)))} learned from synthetic hearts alone and was "
+            "**never validated on real labels**."
+        )
+    real = [data["title"] for name, data in manifest["data"].items() if name != "synthetic"]
+    if real:
+        limits.append(
+            "Scores come from held-out patients of the same data; other scanners and diseases "
+            "may do worse. Look at the uncertainty or agreement that comes with every result."
+        )
+    return limits or ["None known."]

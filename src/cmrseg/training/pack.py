@@ -1,0 +1,113 @@
+"""From checkpoints to a bundle: safetensors, manifest with digests, model card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from cmrseg import __version__
+from cmrseg.bundle import FORMAT, MANIFEST, sha256
+from cmrseg.errors import InputError
+from cmrseg.training import checkpoint
+from cmrseg.training.card import CARD, card
+from cmrseg.training.sources import source
+
+
+def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:
+    """Write a bundle of trained networks.
+
+    Convolution weights are stored in half precision; batch-norm statistics stay in fp32, where
+    half precision could overflow.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        checkpoints: one a network; their recipes must be the challenge's.
+        out: the bundle's folder; an older bundle there is replaced in one move.
+        commit: the commit the networks were trained at.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: a checkpoint cannot be read or is of another challenge, or two would get
+            one name.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
+        stage = Path(folder) / out.name
+        stage.mkdir()
+        networks = [_network(challenge, path, stage) for path in checkpoints]
+        files = [n["file"] for n in networks]
+        if len(set(files)) < len(files):
+            raise InputError(
+                f"two checkpoints would be called {max(files, key=files.count)}",
+                "give each recipe, fold and seed once",
+            )
+        names = sorted({s for n in networks for s in n["training"]["sources"]})
+        manifest = {
+            "format": FORMAT,
+            "challenge": challenge,
+            "cmrseg": __version__,
+            "commit": commit,
+            "data": {name: asdict(source(name)) for name in names},
+            "networks": networks,
+        }
+        write_manifest(stage, manifest)
+        if out.exists():
+            shutil.rmtree(out)
+        stage.rename(out)
+    return out
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the model card, the digests of all files, and the manifest that names them."""
+    (folder / CARD).write_text(card(manifest), encoding="utf-8")
+    names = [n["file"] for n in manifest["networks"]] + [CARD]
+    manifest["files"] = {name: sha256(folder / name) for name in sorted(names)}
+    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def record_scores(folder: Path, scores: dict[str, Any]) -> None:
+    """Put out-of-fold scores into a bundle's manifest and model card."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["scores_out_of_fold"] = scores
+    write_manifest(folder, manifest)
+
+
+def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
+    """Store one network; returns its manifest entry."""
+    state = checkpoint.read_state(path)
+    config, about = state["config"], state["about"]
+    if config["recipe"].split("-")[0] != challenge:
+        raise InputError(
+            f"a checkpoint of recipe {config['recipe']} does not belong in a {challenge} bundle",
+            "give checkpoints of one challenge",
+        )
+    fold = "all" if about["fold"] is None else f"fold{about['fold']}"
+    file = f"{config['recipe']}-{fold}-seed{config['seed']}.safetensors"
+    weights = {
+        k: v.half() if v.dim() > 1 and v.dtype == torch.float32 else v
+        for k, v in checkpoint.network_weights(path).items()
+    }
+    save_file(weights, stage / file)
+    kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients")
+    training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
+    return {
+        "file": file,
+        "recipe": config["recipe"],
+        "config": config["network"],
+        "training": {
+            **training,
+            **{k: about[k] for k in kept},
+            "steps_done": state["step"],
+            "precision": state["precision"],
+        },
+    }

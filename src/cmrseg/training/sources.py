@@ -1,0 +1,45 @@
+"""Data sets that networks here may have learned from: what a model card must say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A data set's name, licence and what to cite."""
+
+    title: str
+    licence: str
+    cite: str
+
+
+SOURCES = {
+    "acdc": Source(
+        title="ACDC short-axis cine, end-diastole and end-systole (a public copy whose grey "
+        "values were clipped and rescaled, without orientation)",
+        licence="CC BY-NC-SA 4.0, research use",
+        cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
+    ),
+    "emidec": Source(
+        title="EMIDEC late enhancement (recovered from 8-bit pictures: pixel sizes partly "
+        "estimated, grey values scaled slice by slice)",
+        licence="CC BY-NC-SA 4.0, research use",
+        cite="Lalande et al., Data 5(4):89, 2020",
+    ),
+    "mnms2": Source(
+        title="M&Ms-2, multi-disease, multi-view, multi-centre right ventricle",
+        licence="as granted by its organisers",
+        cite="Martin-Isla et al., IEEE Journal of Biomedical and Health Informatics, 2023",
+    ),
+    "synthetic": Source(
+        title="synthetic hearts drawn by `cmrseg synthesize`",
+        licence="none needed: no patient is in them",
+        cite="this repository",
+    ),
+}
+
+
+def source(name: str) -> Source:
+    """A known data set, or the user's own by the name it was preprocessed under."""
+    return SOURCES.get(name, Source(title=name, licence="as its owner grants", cite="not given"))

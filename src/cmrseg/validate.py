@@ -1,0 +1,102 @@
+"""Out-of-fold scores of a bundle: every network on the patients it has never seen."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cmrseg import batch, bundle
+from cmrseg.contracts.detect import open_contract
+from cmrseg.contracts.labels import Challenge
+from cmrseg.errors import InputError
+from cmrseg.evaluation.run import Report, evaluate
+from cmrseg.predict import recipe
+from cmrseg.training.datasets import Labelled
+from cmrseg.training.folds import held_out
+
+Networks = list[dict[str, Any]]
+
+
+def validate(
+    challenge: Challenge,
+    data: Path,
+    out: Path,
+    *,
+    source: str,
+    weights: Path | None = None,
+    device: str = "auto",
+    record: bool = False,
+) -> Report:
+    """Predict each fold's held-out patients with that fold's networks alone, and score them.
+
+    The whole recipe runs at native geometry, as for a user; only the ensemble is smaller.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        data: the labelled data set the bundle was trained on, in the challenge's layout.
+        out: predictions and the evaluation's files go here.
+        source: the name the data was preprocessed under; networks that never saw it are left out.
+        weights: the bundle; None for the usual places.
+        device: where to compute.
+        record: write the table into the bundle's manifest and model card.
+
+    Raises:
+        InputError: no network of the bundle held out patients of this data.
+    """
+    found = bundle.find(challenge, weights)
+    predictions = out / "predictions"
+    with tempfile.TemporaryDirectory() as folder:
+        truth = Path(folder) / "all"
+        for fold, networks in _by_fold(found, source).items():
+            patients = Path(folder) / str(fold)
+            for item in _held_out(networks, fold, data):
+                _link(item, patients)
+                _link(item, truth)
+            contract = open_contract(challenge, patients, predictions, labels="all")
+            part = replace(found, manifest={**found.manifest, "networks": networks})
+            batch.run(contract, recipe(challenge, part, device=device))
+        report = evaluate(challenge, predictions, truth, out)
+    if record:
+        from cmrseg.training.pack import record_scores
+
+        command = f"cmrseg validate {challenge} --source {source}"
+        scores = {"cases": len(report.rows), "command": command, "table": report.table().markdown()}
+        record_scores(found.folder, scores)
+    return report
+
+
+def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
+    """Fold -> the networks that held it out and learned from the rest of ``source``."""
+    folds: dict[int, Networks] = {}
+    for network in found.networks:
+        training = network["training"]
+        if source in training["sources"] and training["fold"] is not None:
+            folds.setdefault(training["fold"], []).append(network)
+    if not folds:
+        raise InputError(
+            f"no network in the bundle held out a fold of {source}",
+            "train with --fold N, or name the source the data was preprocessed under",
+        )
+    return folds
+
+
+def _held_out(networks: Networks, fold: int, data: Path) -> list[Labelled]:
+    from cmrseg.challenges.catalogue import RECIPES
+
+    items = [i for name in {n["recipe"] for n in networks} for i in RECIPES[name].items(data)]
+    training = networks[0]["training"]
+    groups = {item.patient: item.group for item in items}
+    kept = held_out(groups, fold, training["folds"], training["fold_seed"])
+    return [item for item in items if item.patient in kept]
+
+
+def _link(item: Labelled, folder: Path) -> None:
+    """Show an item's patient folder below ``folder``."""
+    depth = 2 if item.role == "LGE" else 1
+    patient = item.image.absolute().parents[depth - 1]
+    folder.mkdir(parents=True, exist_ok=True)
+    link = folder / patient.name
+    if not link.exists():
+        link.symlink_to(patient, target_is_directory=True)

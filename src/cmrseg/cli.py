@@ -199,7 +199,7 @@ def _train(p: argparse.ArgumentParser) -> None:
 
 def _run_train(o: argparse.Namespace) -> int:
     from cmrseg.challenges.catalogue import RECIPES
-    from cmrseg.training.fit import Interrupted
+    from cmrseg.training.fit import TrainingStoppedError
     from cmrseg.training.run import train
 
     configurations = RECIPES[o.network].training
@@ -219,7 +219,7 @@ def _run_train(o: argparse.Namespace) -> int:
             steps=o.steps,
             seed=o.seed,
         )
-    except Interrupted as stopped:
+    except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)
         return 143
     return EXIT_OK

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 import torch
@@ -13,11 +12,13 @@ from torch import Tensor
 from cmrseg.bundle import Bundle
 from cmrseg.errors import CmrsegError, InputError, MemoryLimitError
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.networks.unet import UNet, UNetConfig, pad_to_multiple
+from cmrseg.networks.unet import Execution, UNet, UNetConfig, pad_to_multiple
 from cmrseg.runtime import Precision, autocast, fastest_precision
 
 WIDEST_MM = 900.0
 """No magnet is wider; a larger field of view means a wrong header."""
+MIRRORS = ((False, False), (False, True), (True, False), (True, True))
+"""Whether y and x are mirrored, in the order in which mirror images are added."""
 SLICES_AT_ONCE = 16
 """2-D networks see this many slices at a time: memory stays flat however long the stack."""
 
@@ -47,7 +48,7 @@ class Segmenter:
         for entry in bundle.networks:
             if entry["recipe"] != recipe:
                 continue
-            execution = "native" if device.type == "cuda" else "folded"
+            execution: Execution = "native" if device.type == "cuda" else "folded"
             network = UNet(UNetConfig.from_dict(entry["config"]), execution)
             network.load_state_dict(bundle.tensors(entry["file"]))
             networks.append(network.to(device).eval())
@@ -67,8 +68,7 @@ class Segmenter:
         Returns:
             (networks * mirrors, C, z, y, x) class probabilities, float32.
         """
-        flips = [f for f in product((False, True), repeat=2) if not f[0] or mirrors == 4]
-        flips = flips[:mirrors]
+        flips = MIRRORS[:mirrors]
         return np.stack(
             [self._run(network, image, flip) for network in self.networks for flip in flips]
         )
@@ -116,7 +116,7 @@ class Segmenter:
     @torch.inference_mode()
     def _logits(self, network: UNet, x: Tensor, precision: Precision) -> Tensor:
         """(1, C, z, y, x) logits in fp32; a 2-D network takes a long stack piece by piece."""
-        pieces = [x] if any(network.config.across) else list(x.split(SLICES_AT_ONCE, dim=2))
+        pieces = [x] if any(network.config.across) else list(torch.split(x, SLICES_AT_ONCE, dim=2))
         try:
             with autocast(self.device, precision):
                 return torch.cat([network(piece)[0].float() for piece in pieces], dim=2)

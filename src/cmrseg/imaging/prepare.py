@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.intensity import robust_zscore
 from cmrseg.imaging.orient import Orientation, canonical
-from cmrseg.imaging.resample import Grid, labels_to_grid, probabilities_to, to_grid
+from cmrseg.imaging.resample import labels_to_grid, probabilities_to, to_grid
 from cmrseg.imaging.volume import Array, Geometry, Volume
 
 

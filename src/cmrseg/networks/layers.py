@@ -121,4 +121,5 @@ class Block(nn.Module):
     def forward(self, x: Tensor, depth: int | None) -> Tensor:
         """Activations in the layout of ``x``."""
         x = F.leaky_relu(self.norm(self.conv(x, depth)), 0.01)
-        return self.dropout(x)
+        out: Tensor = self.dropout(x)
+        return out

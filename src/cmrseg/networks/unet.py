@@ -57,8 +57,10 @@ class UNetConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
         """From a manifest's or checkpoint's JSON."""
-        lists = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**lists)
+        kept: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**kept)
 
 
 class Stage(nn.Module):
@@ -109,7 +111,8 @@ class UNet(nn.Module):
 
     def decode(self, skips: list[Tensor], depth: int | None) -> list[Tensor]:
         """Logits by head, finest first; coarser heads only while training."""
-        x, logits = skips[-1], []
+        x = skips[-1]
+        logits: list[Tensor] = []
         for s in reversed(range(len(self.up))):
             x = self.up[s](x, depth)
             x = self.decoder[s](torch.cat([x, skips[s]], dim=1), depth)

@@ -36,6 +36,7 @@ def contact_sheet(panels: list[Panel], path: Path, columns: int = 4) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.lines import Line2D
 
     figure, axes = plt.subplots(
         len(panels), columns, figsize=(3 * columns, 3.3 * len(panels)), squeeze=False
@@ -57,7 +58,7 @@ def contact_sheet(panels: list[Panel], path: Path, columns: int = 4) -> None:
                     axis.contour(inside, levels=[0.5], colors=COLOURS[label], linewidths=1.1)
             axis.set_title(f"slice {z + 1} of {len(mask.array)}", fontsize=8)
         row[0].set_title(panel.title, fontsize=9, loc="left")
-        handles = [plt.Line2D([], [], color=COLOURS[k], label=v) for k, v in panel.names.items()]
+        handles = [Line2D([], [], color=COLOURS[k], label=v) for k, v in panel.names.items()]
         row[-1].legend(handles=handles, fontsize=7, loc="lower right", framealpha=0.8)
     figure.tight_layout()
     figure.savefig(path, dpi=80)

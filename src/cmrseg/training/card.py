@@ -66,10 +66,8 @@ def _scores(manifest: dict[str, Any]) -> str:
     scores = manifest.get("scores_out_of_fold")
     if not scores:
         return "Not measured yet."
-    return (
-        f"{scores['cases']} held-out cases, measured by `{scores['command']}`.\n\n"
-        + scores["table"]
-    )
+    told = f"{scores['cases']} held-out cases, measured by `{scores['command']}`."
+    return f"{told}\n\n{scores['table']}"
 
 
 def _limits(manifest: dict[str, Any]) -> list[str]:

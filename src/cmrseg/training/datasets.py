@@ -1,8 +1,8 @@
 """The challenges' training folders: which image belongs to which labels.
 
 EMIDEC: ``Case_X/Images/Case_X.nii.gz`` beside ``Case_X/Contours/Case_X.nii.gz``; the letter after
-``Case_`` tells pathological (P) from normal (N). M&Ms-2: ``<id>/<id>_{SA,LA}_{ED,ES}.nii.gz`` beside
-``..._gt.nii.gz``; ``dataset_information.csv`` tells the disease.
+``Case_`` tells pathological (P) from normal (N). M&Ms-2: ``<id>/<id>_{SA,LA}_{ED,ES}.nii.gz``
+beside ``..._gt.nii.gz``; ``dataset_information.csv`` tells the disease.
 """
 
 from __future__ import annotations

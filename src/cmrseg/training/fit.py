@@ -1,8 +1,8 @@
 """The fitting loop, from the cache alone: no image library, no network, no display.
 
 Read :func:`fit` top to bottom. It stops at any minute (a checkpoint every few minutes and on
-SIGTERM) and goes on exactly where it stood: patches follow from (seed, index), everything else is in
-the checkpoint.
+SIGTERM) and goes on exactly where it stood: patches follow from (seed, index), everything else is
+in the checkpoint.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cmrseg.training.losses import deep_supervision
 CHECKPOINT = "checkpoint.safetensors"
 
 
-class Interrupted(Exception):
+class TrainingStoppedError(Exception):
     """SIGTERM came; the checkpoint is written."""
 
 
@@ -59,7 +59,7 @@ def fit(
         about: stored in the checkpoint (data, fold, command), for the manifest.
 
     Raises:
-        Interrupted: on SIGTERM, after the checkpoint is safe.
+        TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
     from torch.utils.tensorboard import SummaryWriter
 
@@ -95,7 +95,7 @@ def fit(
             checkpoint.save(path, network, optimiser, state)
             saved_at = time.monotonic()
         if stop:
-            raise Interrupted(f"stopped at step {state['step']}; --resume goes on")
+            raise TrainingStoppedError(f"stopped at step {state['step']}; --resume goes on")
     writer.close()
     return path
 
@@ -190,7 +190,7 @@ def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Preci
     def run(precision: Precision) -> None:
         with autocast(device, precision):
             heads = network(image)
-        sum(h.float().square().mean() for h in heads).backward()  # type: ignore[union-attr]
+        torch.stack([h.float().square().mean() for h in heads]).sum().backward()  # type: ignore[no-untyped-call]
         network.zero_grad(set_to_none=True)
 
     before = {k: v.clone() for k, v in network.state_dict().items()}

@@ -235,16 +235,22 @@ class _Volumes:
 
 
 def _volumes(rng: np.random.Generator, g: Group, size: float) -> _Volumes:
-    """End-diastolic and end-systolic volumes in mL; one body size moves them together."""
-    body = size * float(np.exp(rng.normal(0, 0.1)))
-    lv = body * draw(rng, g.lv_edv_ml, 55, 420)
-    rv = body * draw(rng, g.rv_edv_ml, 45, 400)
-    mass = body * draw(rng, g.mass_ml, 38, 320)
+    """End-diastolic and end-systolic volumes in mL; large hearts are large all over."""
+    common = rng.normal()
+    lv = size * _together(rng, common, 0.9, g.lv_edv_ml)
+    rv = size * _together(rng, common, 0.6, g.rv_edv_ml)
+    mass = size * _together(rng, common, 0.75, g.mass_ml)
     lv_es = lv * (1 - draw(rng, g.lv_ef, 0.08, 0.82))
     rv_es = rv * (1 - draw(rng, g.rv_ef, 0.1, 0.76))
     # experts draw the systolic wall thicker: compacted trabeculae are counted as muscle
     return _Volumes(lv=(lv, lv_es), wall=(mass, mass * draw(rng, (1.12, 0.05), 1.0, 1.25)),
                     rv=(rv, rv_es))  # fmt: skip
+
+
+def _together(rng: np.random.Generator, common: float, share: float, bounds: Range) -> float:
+    """A draw that goes with ``common`` to this correlation; never below 0.45 of the mean."""
+    z = share * common + sqrt(1 - share * share) * rng.normal()
+    return float(max(bounds[0] + bounds[1] * np.clip(z, -2.4, 2.4), 0.45 * bounds[0]))
 
 
 def _form(rng: np.random.Generator, flat: float, septal: float) -> tuple[float, ...]:

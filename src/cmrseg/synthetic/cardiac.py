@@ -174,7 +174,7 @@ def paint_heart(
     grain = Texture.at(u, v, w * np.float32(0.35), 1.3, heart.texture)
     fine, middle, coarse = grain.fine(), grain.middle(), grain.coarse()
     _paint_surroundings(canvas, heart, contrast, s, coarse)
-    muscle = contrast.myocardium * (1 + np.float32(0.06) * middle + np.float32(0.04) * fine)
+    muscle = contrast.myocardium * (1 + np.float32(0.08) * middle + np.float32(0.06) * coarse)
     canvas.paint(s.rv_outside, muscle)
     canvas.paint(np.minimum(s.atrium_left, s.atrium_right) - np.float32(1.8), muscle)
     canvas.paint(np.minimum(s.aorta, s.pulmonary) - np.float32(1.6), muscle)
@@ -183,7 +183,7 @@ def paint_heart(
     if infarct:
         dead, core = _paint_infarct(canvas, phase, contrast, s, infarct, w, (fine, coarse))
         dead, core = dead * wall, core * wall
-    flow = 1 + np.float32(0.06) * coarse + np.float32(0.05) * middle + np.float32(0.03) * fine
+    flow = 1 + np.float32(0.08) * coarse + np.float32(0.08) * middle + np.float32(0.05) * fine
     _paint_blood(canvas, heart, contrast, s, flow)
     cavity, rv = _paint_ventricles(canvas, heart, phase, contrast, s, flow, middle, muscle, point)
     if dead is not None:

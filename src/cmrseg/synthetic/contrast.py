@@ -17,12 +17,12 @@ class Contrast:
     """Signal of each tissue relative to LV blood."""
 
     blood: float = 1.0
-    blood_right: float = 0.9
+    blood_right: float = 0.84
     blood_vein: float = 0.9
     myocardium: float = 0.36
     muscle: float = 0.24
-    fat: float = -1.25
-    lung: float = 0.09
+    fat: float = -0.98
+    lung: float = 0.12
     vessel: float = 0.9
     liver: float = 0.3
     spleen: float = 0.42
@@ -45,8 +45,8 @@ LGE = Contrast(
     blood_vein=0.55,
     myocardium=0.23,
     muscle=0.22,
-    fat=1.15,
-    lung=0.18,
+    fat=0.98,
+    lung=0.22,
     vessel=0.9,
     liver=0.42,
     spleen=0.3,
@@ -57,7 +57,7 @@ LGE = Contrast(
     gut=0.1,
     skin=0.5,
     infarct=0.62,
-    no_reflow=0.27,
+    no_reflow=0.36,
 )
 
 
@@ -74,7 +74,7 @@ def draw_contrast(rng: np.random.Generator, table: Contrast, spread: float) -> C
     drawn = {f.name: float(getattr(table, f.name) * s) for f, s in pairs}
     # blood is blood: its pools differ by flow and coil only
     for pool in ("blood_right", "blood_vein"):
-        ratio = getattr(table, pool) / table.blood * float(np.exp(rng.normal(0, 0.05)))
+        ratio = getattr(table, pool) / table.blood * float(np.exp(rng.normal(0, 0.1)))
         drawn[pool] = drawn["blood"] * ratio
     drawn["lung"] *= float(np.exp(rng.normal(0, 0.3)))
     return replace(table, **drawn)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from cmrseg.imaging.read import read
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.synthetic.measures import Measures, measure_cine, measure_late
 from cmrseg.synthetic.patient import draw_patient
 
@@ -39,8 +39,7 @@ def compare(
     parts = [HEADER.format(patients=patients, seed=seed)]
     if real_mnms2:
         groups = _groups(real_mnms2)
-        made = draw_groups("mnms2", sorted(groups.values()), patients, seed)
-        synthetic = [dict(patient.items()) for patient in made]
+        synthetic = list(draw_groups("mnms2", sorted(groups.values()), patients, seed))
         for phase in ("ED", "ES"):
             real = list(_real_cine(real_mnms2, groups, phase))
             fake = [patient[f"SA_{phase}"] for patient in synthetic]
@@ -142,7 +141,7 @@ def table(real: Sequence[Measures], fake: Sequence[Measures]) -> list[str]:
     return [row.replace("nan |", "- |") for row in rows]
 
 
-def _summary(values: np.ndarray) -> str:  # type: ignore[type-arg]
+def _summary(values: Array) -> str:
     return f"{values.mean():.3g} ± {values.std():.2g} ({values.min():.3g} to {values.max():.3g})"
 
 

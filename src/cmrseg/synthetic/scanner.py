@@ -83,7 +83,7 @@ class Scanner:
         return np.asarray(np.minimum(size, 32000).astype(np.int16))
 
 
-FAT_FROM = 0.9
+FAT_FROM = 0.78
 """In late enhancement what is brighter than this is fat."""
 
 

@@ -49,8 +49,8 @@ class Style:
     la_spacing_mm: Range = (1.2, 1.6)
     gaps_mm: tuple[float, ...] = (10.0,)
     matrices: tuple[tuple[int, int], ...] = ((256, 216), (256, 208), (216, 256), (256, 256))
-    slices_above: Range = (0.0, 1.2)
-    slices_below: Range = (-0.8, 0.5)
+    slices_above: Range = (-0.6, 0.7)
+    slices_below: Range = (-0.9, 0.4)
     breath_mm: float = 1.2
     apex_first: bool = False
     turns_deg: tuple[float, ...] = (0.0,)
@@ -86,17 +86,17 @@ LGE_STYLES: dict[str, Style] = {
     "psir-1.5t": Style(
         vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
         gaps_mm=(10.0, 10.0, 10.0, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
-        slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
-        noise=(0.015, 0.05), bias=(0.2, 0.7), spread=0.1, fat_sign=1.0, scale=(45.0, 75.0),
-        zero=125.0, late=True, centred=True, slice_scale=0.06,
+        slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
+        noise=(0.02, 0.07), bias=(0.3, 1.0), spread=0.18, fat_sign=1.0, scale=(45.0, 75.0),
+        zero=125.0, late=True, centred=True, slice_scale=0.15,
         resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
     ),
     "psir-3t": Style(
         vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
         gaps_mm=(10.0, 10.0, 8.0), matrices=((256, 224), (224, 256), (256, 256)),
-        slices_above=(-0.9, -0.1), slices_below=(-0.9, -0.1), breath_mm=2.2, apex_first=True,
-        noise=(0.01, 0.04), bias=(0.4, 1.1), spread=0.14, fat_sign=1.0, scale=(50.0, 90.0),
-        zero=118.0, late=True, centred=True, slice_scale=0.08,
+        slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
+        noise=(0.015, 0.06), bias=(0.4, 1.1), spread=0.2, fat_sign=1.0, scale=(50.0, 90.0),
+        zero=118.0, late=True, centred=True, slice_scale=0.18,
         resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
     ),
 }  # fmt: skip

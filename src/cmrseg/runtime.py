@@ -6,6 +6,7 @@ torch is imported inside functions, so that commands that compute nothing start 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 import time
@@ -54,11 +55,25 @@ def use_device(name: str = "auto") -> torch.device:
     import torch
 
     torch.set_num_threads(cpu_limit())
+    _keep_freed_memory()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("no CUDA device is visible to torch", "use --device cpu or auto")
     return torch.device(name)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse what tensors free instead of handing it back to the system each time.
+
+    Networks allocate and free hundreds of megabytes a pass; fetching zeroed pages anew took a third
+    of the time of a pass here. Elsewhere than on glibc nothing changes.
+    """
+    m_trim_threshold, m_mmap_threshold = -1, -3
+    with contextlib.suppress(OSError, AttributeError):
+        glibc = ctypes.CDLL("libc.so.6")
+        glibc.mallopt(m_mmap_threshold, 1 << 30)
+        glibc.mallopt(m_trim_threshold, (1 << 31) - 1)
 
 
 @contextlib.contextmanager

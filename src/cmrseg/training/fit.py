@@ -125,6 +125,7 @@ def batches(
         sampler=range(done * config.batch, config.steps * config.batch),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        worker_init_fn=_outlive_signals,
         pin_memory=torch.cuda.is_available(),
     )
     return iter(loader)
@@ -205,6 +206,12 @@ def _note(run_dir: Path, writer: Any, at: int, loss: float, dice: dict[str, floa
     with (run_dir / "log.jsonl").open("a") as log:
         log.write(json.dumps({"step": at, "loss": loss, "dice": dice}) + "\n")
     print(f"step {at}: held-out Dice {dice}", flush=True)
+
+
+def _outlive_signals(worker: int) -> None:
+    """Signals sent to the whole group are the parent's to answer: it still needs its batch."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _stop_on_sigterm() -> list[int]:

@@ -21,8 +21,8 @@ class Contrast:
     blood_vein: float = 0.9
     myocardium: float = 0.36
     muscle: float = 0.24
-    fat: float = -0.98
-    lung: float = 0.12
+    fat: float = -0.86
+    lung: float = 0.15
     vessel: float = 0.9
     liver: float = 0.3
     spleen: float = 0.42

@@ -9,6 +9,10 @@ from cmrseg.imaging.volume import Array, Geometry
 from cmrseg.synthetic.texture import Floats
 
 
+CLOSES_AT = {1: 0.3, 2: 0.5, 3: 0.4}
+"""How far beyond its last slice a structure ends, in slices: the cavity before its wall."""
+
+
 def signed_distances(
     label: Array, codes: tuple[int, ...], pixel_mm: tuple[float, float]
 ) -> dict[int, Floats]:
@@ -26,7 +30,7 @@ def signed_distances(
     Returns:
         code -> (z + 2, y, x) float32: one slice more at either end, where structures close.
     """
-    return {code: _distances(_region(label, code), pixel_mm) for code in codes}
+    return {code: _distances(_region(label, code), pixel_mm, CLOSES_AT[code]) for code in codes}
 
 
 def labels_at(distances: dict[int, Floats], geometry: Geometry, patient_mm: Array) -> Array:
@@ -81,7 +85,7 @@ def _region(label: Array, code: int) -> Array:
     return np.isin(label, (1, 2)) if code == 2 else label == code
 
 
-def _distances(region: Array, pixel_mm: tuple[float, float]) -> Floats:
+def _distances(region: Array, pixel_mm: tuple[float, float], closes_at: float) -> Floats:
     far = float(np.hypot(region.shape[1] * pixel_mm[0], region.shape[2] * pixel_mm[1]))
     field = np.full((len(region) + 2, *region.shape[1:]), far, np.float32)
     for z, inside in enumerate(region, start=1):
@@ -90,11 +94,11 @@ def _distances(region: Array, pixel_mm: tuple[float, float]) -> Floats:
             inwards = ndimage.distance_transform_edt(inside, pixel_mm)
             half = 0.5 * min(pixel_mm)
             field[z] = np.where(inside, half - inwards, outwards - half)
-    _close_ends(field, region)
+    _close_ends(field, region, closes_at)
     return field
 
 
-def _close_ends(field: Floats, region: Array) -> None:
+def _close_ends(field: Floats, region: Array, closes_at: float) -> None:
     """Round a structure off beyond its last slices; at the base the stack cuts it open."""
     sizes = region.sum((1, 2))
     shown = np.flatnonzero(sizes)
@@ -103,7 +107,7 @@ def _close_ends(field: Floats, region: Array) -> None:
     first, last = int(shown[0]), int(shown[-1])
     for end, beyond in ((first + 1, first), (last + 1, last + 2)):
         depth = float(-field[end].min())
-        field[beyond] = field[end] + 1.6 * depth
+        field[beyond] = field[end] + depth / closes_at
     if sizes[first] >= sizes[last] and first == 0:
         field[0] = field[1]
     elif sizes[first] < sizes[last] and last == len(region) - 1:

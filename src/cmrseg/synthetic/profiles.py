@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONE = 1 - 0.4 / 3 - 0.6 / 4
 """Volume of an outline over that of the cylinder around it."""
 
-RV_OUTFLOW_MM = 17.0
+RV_OUTFLOW_MM = 15.0
 """How far the outflow tract rises above the tricuspid plane."""
 
 

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from cmrseg.errors import UsageError
+from cmrseg.synthetic import artefacts
+from cmrseg.synthetic.contrast import LGE
+from cmrseg.synthetic.patient import draw_patient
+from cmrseg.synthetic.texture import Floats
+
+
+def square() -> Floats:
+    image = np.zeros((64, 48), np.float32)
+    image[24:40, 16:32] = 1
+    return image
+
+
+@pytest.mark.parametrize("name", list(artefacts.IMAGE))
+def test_image_changes_with_strength(name: str) -> None:
+    changes = []
+    for strength in (0.2, 0.9):
+        rng = np.random.default_rng(0)
+        changed = artefacts.IMAGE[name](square() + 0.1, strength, rng)
+        assert changed.shape == (64, 48)
+        assert changed.dtype == np.float32
+        changes.append(float(np.abs(changed - square() - 0.1).mean()))
+    assert 0 < changes[0] < changes[1]
+
+
+def test_ghosts_stand_along_the_phase_encoding_direction() -> None:
+    ghosted = artefacts.ghosting(square(), 1.0, np.random.default_rng(0)) - square()
+    assert ghosted[:, 16:32].any()
+    assert not ghosted[:, :16].any()
+    assert not ghosted[:, 32:].any()
+
+
+def test_strength_0_leaves_the_patient_as_it_was() -> None:
+    plain = draw_patient("emidec", 8, group="P")
+    names = ",".join(f"{name}=0" for name in artefacts.NAMES)
+    same = draw_patient("emidec", 8, group="P", artefact=names)
+    assert np.array_equal(plain.images["LGE"].array, same.images["LGE"].array)
+
+
+def test_an_artefact_changes_the_image_and_not_the_labels() -> None:
+    plain = draw_patient("emidec", 8, group="P")
+    for name in ("motion", "noise", "inversion"):
+        changed = draw_patient("emidec", 8, group="P", artefact=f"{name}=0.8")
+        assert not np.array_equal(plain.images["LGE"].array, changed.images["LGE"].array)
+        assert np.array_equal(plain.labels["LGE"].array, changed.labels["LGE"].array)
+
+
+def test_wrong_inversion_time_brings_muscle_towards_blood() -> None:
+    late = artefacts.wrong_inversion(LGE, 0.5)
+    assert LGE.myocardium < late.myocardium < LGE.blood
+    assert late.infarct < LGE.infarct
+    assert artefacts.wrong_inversion(LGE, 0.0) == LGE
+
+
+def test_parse() -> None:
+    assert artefacts.parse(None, "mnms2") == {}
+    assert artefacts.parse("ghosting=0.25, noise=1", "mnms2") == {"ghosting": 0.25, "noise": 1.0}
+    assert 0 < artefacts.parse("wrap", "mnms2")["wrap"] < 1
+
+
+@pytest.mark.parametrize("text", ["spikes", "noise=2", "noise=much", "noise=-0.1"])
+def test_parse_refuses(text: str) -> None:
+    with pytest.raises(UsageError):
+        artefacts.parse(text, "mnms2")

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from cmrseg.synthetic.anatomy import draw_heart
+from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, LGE_STYLES
+from cmrseg.synthetic.views import draw_pose, four_chamber, short_axis
+
+
+@pytest.mark.parametrize("style", [*CINE_STYLES.values(), *HELD_OUT_STYLES.values()])
+def test_stack_covers_the_ventricle_across_its_axis(style: object) -> None:
+    rng = np.random.default_rng(2)
+    heart = draw_heart(rng, "NOR")
+    pose = draw_pose(rng, heart)
+    view = short_axis(rng, heart, pose, style)  # type: ignore[arg-type]
+    geometry = view.geometry
+    assert geometry.direction.T @ geometry.direction == pytest.approx(np.eye(3), abs=1e-6)
+    assert abs(geometry.direction[:, 0] @ pose.axes[2]) > 0.95
+    length = heart.ed.epi.length_mm
+    covered = (geometry.shape[0] - 1) * geometry.spacing_mm[0]
+    assert length - 2.5 * geometry.spacing_mm[0] < covered < length + 6 * geometry.spacing_mm[0]
+    assert 5 <= geometry.shape[0] <= 24
+    assert 1 <= geometry.spacing_mm[1] <= 2
+
+
+def test_late_stacks_start_at_the_apex_and_cine_at_the_base() -> None:
+    for style, sign in ((LGE_STYLES["psir-1.5t"], 1), (CINE_STYLES["siemens-1.5t"], -1)):
+        rng = np.random.default_rng(0)
+        heart = draw_heart(rng, "NOR")
+        pose = draw_pose(rng, heart)
+        normal = short_axis(rng, heart, pose, style).geometry.direction[:, 0]
+        assert np.sign(normal @ pose.axes[2]) == sign
+
+
+def test_long_axis_slice_holds_the_long_axis() -> None:
+    rng = np.random.default_rng(3)
+    heart = draw_heart(rng, "NOR")
+    pose = draw_pose(rng, heart)
+    geometry = four_chamber(rng, heart, pose, CINE_STYLES["siemens-1.5t"]).geometry
+    assert geometry.shape[0] == 1
+    assert geometry.direction.T @ geometry.direction == pytest.approx(np.eye(3), abs=1e-6)
+    base, apex = pose.to_patient((0, 0, 0)), pose.to_patient((0, 0, -heart.ed.epi.length_mm))
+    for end in (base, apex):
+        away = geometry.direction[:, 0] @ (end - np.array(geometry.origin_mm))
+        assert abs(away) < 8

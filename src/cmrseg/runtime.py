@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from cmrseg.errors import UsageError
 
 if TYPE_CHECKING:
+    import rich.progress
     import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -113,29 +114,46 @@ def fastest_precision(
 
 
 class Progress:
-    """A bar on a terminal, a plain line every few seconds elsewhere."""
+    """A bar on a terminal (rich, where it is installed), a plain line every few seconds elsewhere."""
 
     def __init__(self, total: int, what: str, every_s: float = 15.0) -> None:
         self.total, self.what, self.every_s = total, what, every_s
         self.started = self.last = time.monotonic()
         self.first: int | None = None
-        self.terminal = sys.stdout.isatty()
+        self.bar = _bar(total, what) if sys.stdout.isatty() else None
 
     def show(self, done: int, note: str = "") -> None:
         """Report ``done`` of ``total``; frequent calls are cheap."""
+        if self.bar:
+            self.bar.update(self.bar.task_ids[0], completed=done, note=note)
+            if done >= self.total:
+                self.bar.stop()
+            return
         now = time.monotonic()
         if self.first is None:
             self.first = done - 1
-        pause = 0.2 if self.terminal else self.every_s
-        if now - self.last < pause and done < self.total:
+        if now - self.last < self.every_s and done < self.total:
             return
         self.last = now
         rate = (done - self.first) / max(now - self.started, 1e-6)
-        left = (self.total - done) / rate if rate else 0.0
-        line = f"{self.what} {done}/{self.total} {note} ({left / 60:.0f} min left)"
-        if self.terminal:
-            width = 20 * done // self.total
-            end = "\n" if done >= self.total else ""
-            print(f"\r\033[K[{'=' * width:<20}] {line}", end=end, flush=True)
-        else:
-            print(line, flush=True)
+        left = (self.total - done) / rate / 60
+        print(f"{self.what} {done}/{self.total} {note} ({left:.0f} min left)", flush=True)
+
+
+def _bar(total: int, what: str) -> rich.progress.Progress | None:
+    """A started bar with rate, time left and a note; None without rich."""
+    try:
+        from rich import progress
+    except ImportError:
+        return None
+    columns = (
+        progress.TextColumn(what),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[note]}"),
+    )
+    bar = progress.Progress(*columns)
+    bar.add_task(what, total=total, note="")
+    bar.start()
+    return bar

@@ -58,7 +58,7 @@ def _recipe() -> Recipe:
                 patch=(8, 96, 96),
                 batch=3,
                 steps=3000,
-                on_heart=0.95,
+                on_heart=0.85,
                 slice_contrast=0.3,
             ),
             "paper": TrainingConfig(

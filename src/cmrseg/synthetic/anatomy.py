@@ -273,8 +273,8 @@ def _phases(
     # the base comes down by a share of the length that goes with the ejection fraction
     descent = length * float(np.clip(0.04 + 0.19 * ef + rng.normal(0, 0.015), 0.03, 0.24))
     rv_ef = 1 - volumes.rv[1] / volumes.rv[0]
-    reach, skew = draw(rng, (72, 5), 58, 86), draw(rng, (-0.1, 0.15), -0.45, 0.3)
-    gap = draw(rng, (0.07, 0.04), 0.0, 0.2) * length
+    reach, skew = draw(rng, (64, 5), 50, 78), draw(rng, (-0.1, 0.15), -0.45, 0.3)
+    gap = draw(rng, (0.05, 0.04), -0.02, 0.16) * length
     below, rise = draw(rng, (4, 3), -2, 12), float(np.clip(6 + 18 * rv_ef, 4, 22))
     wall, bulge = draw(rng, g.rv_wall_mm, 1.2, 8), draw(rng, g.bulge, 0, 0.12)
     apex, phases = None, []

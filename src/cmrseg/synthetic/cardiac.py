@@ -10,9 +10,20 @@ from cmrseg.synthetic.anatomy import Heart, Phase
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
-from cmrseg.synthetic.profiles import Outline, fall, rv_axial, rv_crescent, rv_roof
+from cmrseg.synthetic.profiles import (
+    Outline,
+    fall,
+    rv_axial,
+    rv_crescent,
+    rv_height,
+    rv_reach,
+    rv_roof,
+)
 from cmrseg.synthetic.shapes import blend_union, capsule, ellipsoid, share
 from cmrseg.synthetic.texture import Floats, Texture
+
+EDGE_MM = 1.4
+"""About a pixel: what is thinner than this fills none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +96,15 @@ def _right_ventricle(
 ) -> tuple[Floats, Floats]:
     r, w = rw
     cosine, sine = cs
-    x = sine / (1 + cosine + np.float32(1e-4)) * np.float32(1 / phase.rv_reach)
-    width = np.float32(phase.rv_width_mm) * rv_axial(phase, w) * rv_crescent(phase, x)
+    height = rv_height(phase, w)
+    x = sine / ((1 + cosine + np.float32(1e-4)) * rv_reach(phase, height))
+    width = np.float32(phase.rv_width_mm) * rv_axial(height) * rv_crescent(phase, x)
     free_wall = (r - phase.epi.radius(epi_form, w) - width) * np.float32(0.88)
-    roof = w - rv_roof(phase, x)
-    body = np.maximum(free_wall, roof * np.float32(0.9))
-    cavity = np.maximum(body, -epi)
-    near = np.maximum(np.abs(x) - np.float32(1.06), 0) * np.float32(30.0)
-    outside = body - np.float32(phase.rv_wall_mm) + near
+    body = np.maximum(free_wall, (w - rv_roof(phase, x)) * np.float32(0.9))
+    # where both walls run through one voxel, the share between them is what is left of it
+    cavity = np.maximum(np.maximum(body, -epi), body - epi + np.float32(0.5 * EDGE_MM))
+    beside = np.maximum(np.abs(x) - np.float32(1.06), 0) * np.float32(30.0)
+    outside = body - np.float32(phase.rv_wall_mm) + beside
     outside = np.maximum(outside, np.float32(phase.rv_apex_w - 2.0) - w)
     return cavity, outside
 

@@ -16,6 +16,7 @@ from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
 from cmrseg.synthetic.scanner import Scanner
+from cmrseg.synthetic.shapes import Point
 from cmrseg.synthetic.styles import Style
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
@@ -23,10 +24,6 @@ from cmrseg.synthetic.views import Pose, View
 
 SAMPLES = 3
 """Points through the thickness of a slice."""
-
-HEART_AT = (12.0, 0.0, -15.0)
-HEART_MM = 104.0
-"""The ball in the heart frame that holds the heart and its vessels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +105,7 @@ class Exam:
         signal, scene = self.scenery[z].copy(), self.scene
         label = np.zeros(signal.shape, np.uint8)
         points = self.view.points(z, scene.pose.axes, scene.pose.origin_mm, SAMPLES)
-        window = points.ball(HEART_AT, HEART_MM)
+        window = points.ball(*_ball(scene.heart))
         if window is None:
             return signal, label
         box = window[1:]
@@ -118,6 +115,12 @@ class Exam:
         signal[box] = canvas.signal.mean(0)
         label[box] = emidec_labels(shares) if self.style.late else cine_labels(shares)
         return signal, label
+
+
+def _ball(heart: Heart) -> tuple[Point, float]:
+    """The ball in the heart frame that holds the heart and its vessels; a large RV needs more."""
+    width = heart.ed.rv_width_mm
+    return (0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width
 
 
 def cine_labels(shares: Shares) -> Array:

@@ -8,7 +8,6 @@ from scipy import ndimage
 from cmrseg.imaging.volume import Array, Geometry
 from cmrseg.synthetic.texture import Floats
 
-
 CLOSES_AT = {1: 0.3, 2: 0.5, 3: 0.4}
 """How far beyond its last slice a structure ends, in slices: the cavity before its wall."""
 

@@ -87,12 +87,23 @@ def fall(t: Floats) -> Floats:
     return np.asarray(t * t * (np.float32(0.4) + np.float32(0.6) * t))
 
 
-def rv_axial(phase: Phase, w: Floats) -> Floats:
-    """Width of the RV over its greatest, 0 at its apex, about 1 at the tricuspid plane."""
+def rv_height(phase: Phase, w: Floats) -> Floats:
+    """0 at the RV's apex and below, 1 at the tricuspid plane, more in the outflow tract."""
     span = phase.tricuspid_w - phase.rv_apex_w
-    s = np.maximum((w - np.float32(phase.rv_apex_w)) * np.float32(1 / span), 0.0)
-    low = np.minimum(s, 1.0)
-    return np.asarray(np.float32(0.5) * (low + np.sqrt(low)) - np.float32(0.6) * (s - low))
+    return np.asarray(np.maximum((w - np.float32(phase.rv_apex_w)) * np.float32(1 / span), 0))
+
+
+def rv_axial(height: Floats) -> Floats:
+    """Width of the RV over its greatest, at :func:`rv_height`."""
+    low = np.minimum(height, 1.0)
+    wide = np.float32(0.3) * low + np.float32(0.7) * np.sqrt(low)
+    return np.asarray(wide - np.float32(0.6) * (height - low))
+
+
+def rv_reach(phase: Phase, height: Floats) -> Floats:
+    """Tangent of half the angle that the RV embraces on either side; less at its apex."""
+    share = np.float32(0.75) + np.float32(0.25) * np.minimum(height, 1.0)
+    return np.asarray(np.float32(phase.rv_reach) * share)
 
 
 def rv_crescent(phase: Phase, x: Floats) -> Floats:
@@ -106,7 +117,7 @@ def rv_crescent(phase: Phase, x: Floats) -> Floats:
     lean: Floats = 1 + np.float32(phase.rv_skew) * x
     if phase.bulge:
         lean = lean + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
-    return np.asarray((np.float32(0.65) * np.sqrt(rest) + np.float32(0.35) * rest) * lean)
+    return np.asarray((np.float32(0.3) * np.sqrt(rest) + np.float32(0.7) * rest) * lean)
 
 
 def rv_roof(phase: Phase, x: Floats) -> Floats:
@@ -120,12 +131,14 @@ def rv_roof(phase: Phase, x: Floats) -> Floats:
 def rv_volume_terms(phase: Phase) -> tuple[float, float]:
     """``(a, b)`` such that an RV of width ``d`` mm holds ``a d + b d^2`` mL."""
     x = np.linspace(-1, 1, 97, dtype=np.float32)[None, :]
-    w = np.linspace(phase.rv_apex_w, phase.tricuspid_w + RV_OUTFLOW_MM, 97, dtype=np.float32)[
-        :, None
-    ]
-    angle = 2 * np.arctan(x * np.float32(phase.rv_reach))
+    top = phase.tricuspid_w + RV_OUTFLOW_MM
+    w = np.linspace(phase.rv_apex_w, top, 97, dtype=np.float32)[:, None]
+    height = rv_height(phase, w)
+    half = x * rv_reach(phase, height)
+    angle = 2 * np.arctan(half)
     inner = phase.epi.radius(phase.epi.around(np.cos(angle), np.sin(angle)), w)
-    outer = rv_axial(phase, w) * rv_crescent(phase, x)
+    outer = rv_axial(height) * rv_crescent(phase, x)
     outer = np.where(w < rv_roof(phase, x), np.maximum(outer, 0), 0)
-    per_x = np.gradient(angle[0]) * (float(w[1, 0] - w[0, 0]) / 1000.0)
-    return float((inner * outer * per_x).sum()), float((outer * outer * per_x).sum() / 2)
+    turn = 2 * rv_reach(phase, height) / (1 + half * half) * float(x[0, 1] - x[0, 0])
+    cell = turn * (float(w[1, 0] - w[0, 0]) / 1000.0)
+    return float((inner * outer * cell).sum()), float((outer * outer * cell).sum() / 2)

@@ -114,7 +114,7 @@ def fastest_precision(
 
 
 class Progress:
-    """A bar on a terminal (rich, where it is installed), a plain line every few seconds elsewhere."""
+    """A bar on a terminal that has rich, a plain line every few seconds elsewhere."""
 
     def __init__(self, total: int, what: str, every_s: float = 15.0) -> None:
         self.total, self.what, self.every_s = total, what, every_s

@@ -7,17 +7,19 @@ in the checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from cmrseg.errors import UsageError
 from cmrseg.networks.unet import UNet, count_parameters, pad_to_multiple
 from cmrseg.runtime import Precision, Progress, autocast, fastest_precision
 from cmrseg.training import checkpoint
@@ -27,6 +29,7 @@ from cmrseg.training.config import TrainingConfig
 from cmrseg.training.losses import deep_supervision
 
 CHECKPOINT = "checkpoint.safetensors"
+LOG = "log.jsonl"
 
 
 class TrainingStoppedError(Exception):
@@ -54,15 +57,15 @@ def fit(
         run_dir: checkpoint, TensorBoard scalars and ``log.jsonl`` go here.
         device: where to compute.
         precision: None measures which is fastest here.
-        resume: go on from the checkpoint in ``run_dir``.
+        resume: go on from the checkpoint in ``run_dir``, in the precision it began with.
         workers: processes that augment; 0 does it in line.
         about: stored in the checkpoint (data, fold, command), for the manifest.
 
     Raises:
+        InputError: there is nothing to resume from.
+        UsageError: the run to resume had another configuration, fold or data.
         TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     network = UNet(config.network, "native" if device.type == "cuda" else "folded").to(device)
@@ -70,6 +73,7 @@ def fit(
     state: dict[str, Any] = {"step": 0, "config": config.as_dict(), "about": about or {}}
     path = run_dir / CHECKPOINT
     if resume:
+        _check_same_run(checkpoint.read_state(path), config, about or {})
         state = checkpoint.restore(path, network, optimiser)
         precision = state["precision"]
     state["precision"] = precision or _probe(network, config, device)
@@ -79,24 +83,27 @@ def fit(
         flush=True,
     )
     scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
-    stop = _stop_on_sigterm()
+    if state.get("scaler"):  # empty unless fp16 needs it
+        scaler.load_state_dict(state["scaler"])
+    _forget_after(run_dir, state["step"])
     progress, saved_at = Progress(config.steps, config.recipe), time.monotonic()
-    writer = SummaryWriter(str(run_dir), purge_step=state["step"] + 1)
-    for batch in batches(config, training, state["step"], workers):
-        loss = step(network, optimiser, scaler, batch, state, config, device)
-        state["step"] += 1
-        progress.show(state["step"], f"loss {loss:.3f}")
-        writer.add_scalar("loss/train", loss, state["step"])
-        if state["step"] % config.validate_every == 0 or state["step"] == config.steps:
-            dice = validate(network, held_out, device, state["precision"])
-            _note(run_dir, writer, state["step"], loss, dice)
-        due = time.monotonic() - saved_at > config.checkpoint_every_s
-        if stop or due or state["step"] == config.steps:
-            checkpoint.save(path, network, optimiser, state)
-            saved_at = time.monotonic()
-        if stop:
-            raise TrainingStoppedError(f"stopped at step {state['step']}; --resume goes on")
-    writer.close()
+    with _stop_on_sigterm() as stop, Scalars(run_dir, state["step"]) as scalars:
+        for batch in batches(config, training, state["step"], workers):
+            loss = step(network, optimiser, scaler, batch, state, config, device)
+            state["step"] += 1
+            progress.show(state["step"], f"loss {loss:.3f}")
+            scalars.add(state["step"], {"loss/train": loss})
+            if state["step"] % config.validate_every == 0 or state["step"] == config.steps:
+                dice = validate(network, held_out, device, state["precision"])
+                scalars.add(state["step"], {f"dice/{name}": value for name, value in dice.items()})
+            _note(run_dir, state["step"], loss, dice)
+            due = time.monotonic() - saved_at > config.checkpoint_every_s
+            if stop or due or state["step"] == config.steps:
+                state["scaler"] = scaler.state_dict()
+                checkpoint.save(path, network, optimiser, state)
+                saved_at = time.monotonic()
+            if stop:
+                raise TrainingStoppedError(f"stopped at step {state['step']}; --resume goes on")
     return path
 
 
@@ -127,6 +134,8 @@ def batches(
         prefetch_factor=4 if workers else None,
         worker_init_fn=_outlive_signals,
         pin_memory=torch.cuda.is_available(),
+        # Without one of its own the loader would draw from dropout's random numbers at each start.
+        generator=torch.Generator(),
     )
     return iter(loader)
 
@@ -163,7 +172,12 @@ def step(
 def validate(
     network: UNet, samples: list[Sample], device: torch.device, precision: Precision
 ) -> dict[str, float]:
-    """Mean Dice a volume of each foreground class on the recipe's grid (both empty counts 1)."""
+    """Mean Dice a volume of each foreground class on the recipe's grid (both empty counts 1).
+
+    Nothing is told of no samples.
+    """
+    if not samples:
+        return {}
     network.eval()
     classes = network.config.classes
     scores: list[list[float]] = []
@@ -180,7 +194,7 @@ def validate(
             overlap = int(((found == c) & (truth == c)).sum())
             row.append(2 * overlap / total if total else 1.0)
         scores.append(row)
-    means = torch.tensor(scores).reshape(-1, classes - 1).mean(dim=0).tolist()
+    means = torch.tensor(scores).mean(dim=0).tolist()
     return {str(c): round(m, 4) for c, m in enumerate(means, start=1)}
 
 
@@ -200,9 +214,54 @@ def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Preci
     return chosen
 
 
-def _note(run_dir: Path, writer: Any, at: int, loss: float, dice: dict[str, float]) -> None:
-    for name, value in dice.items():
-        writer.add_scalar(f"dice/{name}", value, at)
+def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[str, Any]) -> None:
+    """A resumed run is the same run: another fold would learn from its own held-out patients."""
+    began, stored = TrainingConfig.from_dict(state["config"]).as_dict(), state["about"]
+    now = config.as_dict()
+    changed = [k for k in now if k != "checkpoint_every_s" and began[k] != now[k]]
+    changed += [k for k in about if stored.get(k) != about[k]]
+    if changed:
+        raise UsageError(
+            f"the run to resume began with another {', '.join(changed)}",
+            "resume with the settings and the cache it began with, or train into a new folder",
+        )
+
+
+def _forget_after(run_dir: Path, last: int) -> None:
+    """Drop what ``log.jsonl`` says of steps after ``last``: they are about to be taken again."""
+    log = run_dir / LOG
+    if log.exists():
+        lines = log.read_text().splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= last))
+
+
+class Scalars:
+    """TensorBoard scalars, where tensorboard is installed; ``log.jsonl`` is written anyway."""
+
+    def __init__(self, run_dir: Path, done: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            print("tensorboard is not installed: scalars go to log.jsonl alone", flush=True)
+            self.writer = None
+        else:
+            self.writer = SummaryWriter(str(run_dir), purge_step=done + 1)
+
+    def add(self, at: int, values: dict[str, float]) -> None:
+        """Record named values of a step."""
+        for name, value in values.items():
+            if self.writer:
+                self.writer.add_scalar(name, value, at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        if self.writer:
+            self.writer.close()
+
+
+def _note(run_dir: Path, at: int, loss: float, dice: dict[str, float]) -> None:
     with (run_dir / "log.jsonl").open("a") as log:
         log.write(json.dumps({"step": at, "loss": loss, "dice": dice}) + "\n")
     print(f"step {at}: held-out Dice {dice}", flush=True)
@@ -214,12 +273,16 @@ def _outlive_signals(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _stop_on_sigterm() -> list[int]:
+@contextlib.contextmanager
+def _stop_on_sigterm() -> Iterator[list[int]]:
     """A list that fills when SIGTERM comes."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(number)
 
-    signal.signal(signal.SIGTERM, note)
-    return received
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)

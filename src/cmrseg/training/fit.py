@@ -96,7 +96,7 @@ def fit(
             if state["step"] % config.validate_every == 0 or state["step"] == config.steps:
                 dice = validate(network, held_out, device, state["precision"])
                 scalars.add(state["step"], {f"dice/{name}": value for name, value in dice.items()})
-            _note(run_dir, state["step"], loss, dice)
+                _note(run_dir, state["step"], loss, dice)
             due = time.monotonic() - saved_at > config.checkpoint_every_s
             if stop or due or state["step"] == config.steps:
                 state["scaler"] = scaler.state_dict()

@@ -1,8 +1,8 @@
 """Weights bundles: what is in one, where they are looked for, and proof that they are whole.
 
 A bundle is a folder with ``manifest.json``, one safetensors file a network, and ``MODEL_CARD.md``.
-The manifest names every other file with its SHA-256; loading checks each before a byte is used, and
-nothing is ever unpickled. Looked for, first hit wins: the path asked for, ``$CMRSEG_WEIGHTS``,
+The manifest names every other file with its SHA-256, and carries its own over all else it says;
+loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit wins: the path asked for, ``$CMRSEG_WEIGHTS``,
 ``/opt/ml/model`` (where the platform unpacks an algorithm's model), ``/opt/cmrseg/weights`` (inside
 our images), ``weights/`` of the checkout.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FORMAT = 1
+SEAL = "sha256"
 PLACES = (Path("/opt/ml/model"), Path("/opt/cmrseg/weights"))
 CHECKOUT = Path(__file__).resolve().parents[2] / "weights"
 
@@ -83,33 +84,26 @@ def load(folder: Path, challenge: str) -> Bundle:
     Raises:
         WeightsError: incomplete, altered, of another challenge or of a newer format.
     """
-    text = (folder / MANIFEST).read_bytes()
-    try:
-        manifest = json.loads(text)
-        files, found = manifest["files"], manifest["challenge"]
-        version = manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{folder / MANIFEST} is not a bundle's manifest", "restore the bundle"
-        ) from error
-    if version != FORMAT:
-        raise WeightsError(
-            f"the bundle in {folder} has format {version}, this cmrseg reads {FORMAT}",
-            "use the cmrseg that packed it, or pack it anew",
-        )
+    manifest, digest = _manifest(folder / MANIFEST)
+    found = manifest["challenge"]
     if found != challenge:
         raise WeightsError(
             f"the bundle in {folder} is for {found}, not {challenge}", "give the right --weights"
         )
-    for name, expected in files.items():
+    for name, expected in manifest["files"].items():
         _check_file(folder / name, expected)
-    missing = {network["file"] for network in manifest["networks"]} - set(files)
+    missing = {network["file"] for network in manifest["networks"]} - set(manifest["files"])
     if missing:
         raise WeightsError(
             f"the manifest in {folder} has no digest for {', '.join(sorted(missing))}",
             "pack the bundle anew",
         )
-    return Bundle(folder, manifest, hashlib.sha256(text).hexdigest())
+    return Bundle(folder, manifest, digest)
+
+
+def sealed(manifest: dict[str, Any]) -> str:
+    """A manifest as text, with the SHA-256 of all else it says in it."""
+    return _text(manifest | {SEAL: _seal(manifest)})
 
 
 def sha256(path: Path) -> str:
@@ -126,6 +120,36 @@ def _places(asked: Path | None) -> Iterator[Path]:
         yield Path(named)
     yield from PLACES
     yield CHECKOUT
+
+
+def _manifest(path: Path) -> tuple[dict[str, Any], str]:
+    """A manifest of this format that nobody altered, and the file's SHA-256."""
+    try:
+        raw = path.read_bytes()
+        manifest: dict[str, Any] = json.loads(raw)
+        version, seal = manifest["format"], manifest.get(SEAL)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is not a bundle's manifest", "restore the bundle") from error
+    if version != FORMAT:
+        raise WeightsError(
+            f"the bundle in {path.parent} has format {version}, this cmrseg reads {FORMAT}",
+            "use the cmrseg that packed it, or pack it anew",
+        )
+    if seal != _seal(manifest):
+        raise WeightsError(
+            f"the manifest {path} was altered: its SHA-256 is not what it says",
+            "restore the bundle",
+        )
+    return manifest, hashlib.sha256(raw).hexdigest()
+
+
+def _seal(manifest: dict[str, Any]) -> str:
+    told = {key: value for key, value in manifest.items() if key != SEAL}
+    return hashlib.sha256(_text(told).encode()).hexdigest()
+
+
+def _text(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _check_file(path: Path, expected: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmrseg import __version__
-from cmrseg.errors import EXIT_OK, CmrsegError, UsageError
+from cmrseg.errors import EXIT_OK, EXIT_OUTPUT, CmrsegError, UsageError
 
 CHALLENGES = ("emidec", "mnms2")
 NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
@@ -22,6 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CmrsegError as error:
         print(f"cmrseg: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # Unreadable input is a CmrsegError already; what is left are folders to write into.
+        reason = error.strerror or type(error).__name__
+        print(f"cmrseg: {error.filename or 'the disk'}: {reason}. Check it.", file=sys.stderr)
+        return EXIT_OUTPUT
     except KeyboardInterrupt:
         print("cmrseg: interrupted. Nothing half-written was left.", file=sys.stderr)
         return 130

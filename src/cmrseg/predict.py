@@ -8,6 +8,7 @@ from pathlib import Path
 from cmrseg import batch, bundle
 from cmrseg.contracts.case import Case, Result
 from cmrseg.contracts.labels import Challenge
+from cmrseg.errors import WeightsError
 
 Segment = Callable[[Case], Result]
 
@@ -63,7 +64,16 @@ def recipe(
     mirrors: int = 4,
     samples: int = 5,
 ) -> Segment:
-    """A challenge's recipe with its networks loaded: case in, result out."""
+    """A challenge's recipe with its networks loaded: case in, result out.
+
+    Raises:
+        WeightsError: the bundle has no network of the challenge, or one that does not fit.
+        UsageError: there is no such device.
+    """
+    if not weights.networks:
+        raise WeightsError(
+            f"the bundle in {weights.folder} has no network", "pack a trained one into it"
+        )
     from cmrseg.challenges.emidec import Emidec
     from cmrseg.challenges.mnms2 import VIEWS, Mnms2
     from cmrseg.challenges.segmenter import Segmenter

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -51,8 +52,10 @@ def use_device(name: str = "auto") -> torch.device:
         name: ``auto`` (CUDA if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
 
     Raises:
-        UsageError: CUDA is asked for and not there.
+        UsageError: no such device, or CUDA is asked for and not there.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise UsageError(f"there is no device {name}", "use auto, cpu, cuda or cuda:N")
     import torch
 
     torch.set_num_threads(cpu_limit())
@@ -61,7 +64,12 @@ def use_device(name: str = "auto") -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("no CUDA device is visible to torch", "use --device cpu or auto")
-    return torch.device(name)
+    device = torch.device(name)
+    if (device.index or 0) >= max(1, torch.cuda.device_count()):
+        raise UsageError(
+            f"there are {torch.cuda.device_count()} CUDA devices, no {name}", "use a lower number"
+        )
+    return device
 
 
 def _keep_freed_memory() -> None:

@@ -15,6 +15,7 @@ from cmrseg.evaluation.run import Report, evaluate
 from cmrseg.predict import recipe
 from cmrseg.training.datasets import Labelled
 from cmrseg.training.folds import held_out
+from cmrseg.training.sources import is_synthetic
 
 Networks = list[dict[str, Any]]
 
@@ -72,7 +73,9 @@ def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
     folds: dict[int, Networks] = {}
     for network in found.networks:
         training = network["training"]
-        if source in training["sources"] and training["fold"] is not None:
+        # Beside real hearts, synthetic ones are never held out (training.run.split).
+        learned_all = is_synthetic(source) and not all(map(is_synthetic, training["sources"]))
+        if source in training["sources"] and training["fold"] is not None and not learned_all:
             folds.setdefault(training["fold"], []).append(network)
     if not folds:
         raise InputError(
@@ -83,13 +86,18 @@ def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
 
 
 def _held_out(networks: Networks, fold: int, data: Path) -> list[Labelled]:
+    """Images of patients no network of the fold learned from; each view deals its own folds."""
     from cmrseg.challenges.catalogue import RECIPES
 
-    items = [i for name in {n["recipe"] for n in networks} for i in RECIPES[name].items(data)]
-    training = networks[0]["training"]
-    groups = {item.patient: item.group for item in items}
-    kept = held_out(groups, fold, training["folds"], training["fold_seed"])
-    return [item for item in items if item.patient in kept]
+    held: list[Labelled] = []
+    learned: set[str] = set()
+    for name, training in {n["recipe"]: n["training"] for n in networks}.items():
+        items = RECIPES[name].items(data)
+        groups = {item.patient: item.group for item in items}
+        out = held_out(groups, fold, training["folds"], training["fold_seed"])
+        held += [item for item in items if item.patient in out]
+        learned |= groups.keys() - out
+    return [item for item in held if item.patient not in learned]
 
 
 def _link(item: Labelled, folder: Path) -> None:

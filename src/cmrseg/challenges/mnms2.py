@@ -15,6 +15,7 @@ from cmrseg.challenges.recipe import Recipe
 from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
 from cmrseg.errors import InputError, WeightsError
 from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
 from cmrseg.networks.unet import UNetConfig
 from cmrseg.training import datasets
@@ -125,9 +126,10 @@ class Mnms2:
             )
         segmenter.warnings = []
         volume, prepared = prepared_image(source, RECIPES[view].grid)
-        if view == "LA" and volume.array.shape[0] > 1:
+        slices = len(prepared.image.array)
+        if view == "LA" and slices > 1:
             raise InputError(
-                f"a long-axis image has {min(volume.array.shape)} slices, not one",
+                f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
         samples = segmenter.mirrored(prepared.image, self.mirrors)
@@ -149,7 +151,7 @@ def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
     if view == "SA":
         ml = mask.geometry.voxel_ml
         return {"volume_ml": {name: round(n * ml, 2) for name, n in counts.items()}}
-    pixel_cm2 = float(np.prod(sorted(mask.spacing_mm)[:2])) / 100
+    pixel_cm2 = mask.geometry.voxel_ml * 10 / mask.spacing_mm[slice_axis(mask.geometry)]
     return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
 
 

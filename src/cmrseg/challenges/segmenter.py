@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from cmrseg.bundle import Bundle
-from cmrseg.errors import CmrsegError, InputError, MemoryLimitError
+from cmrseg.errors import CmrsegError, MemoryLimitError, WeightsError
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.unet import Execution, UNet, UNetConfig, pad_to_multiple
 from cmrseg.runtime import Precision, autocast, fastest_precision
 
-WIDEST_MM = 900.0
-"""No magnet is wider; a larger field of view means a wrong header."""
 MIRRORS = ((False, False), (False, True), (True, False), (True, True))
 """Whether y and x are mirrored, in the order in which mirror images are added."""
 SLICES_AT_ONCE = 16
@@ -43,14 +41,24 @@ class Segmenter:
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, recipe: str, device: torch.device) -> Segmenter:
-        """All networks of a recipe in a bundle (none is allowed: see ``networks``)."""
+        """All networks of a recipe in a bundle (none is allowed: see ``networks``).
+
+        Raises:
+            WeightsError: a network's weights do not fit the shape the manifest gives it.
+        """
         networks = []
         for entry in bundle.networks:
             if entry["recipe"] != recipe:
                 continue
             execution: Execution = "native" if device.type == "cuda" else "folded"
-            network = UNet(UNetConfig.from_dict(entry["config"]), execution)
-            network.load_state_dict(bundle.tensors(entry["file"]))
+            try:
+                network = UNet(UNetConfig.from_dict(entry["config"]), execution)
+                network.load_state_dict(bundle.tensors(entry["file"]))
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise WeightsError(
+                    f"the weights in {entry['file']} do not fit this cmrseg's networks",
+                    "use the cmrseg that packed the bundle, or pack it anew",
+                ) from error
             networks.append(network.to(device).eval())
         return cls(networks, device)
 
@@ -93,7 +101,6 @@ class Segmenter:
 
     def _run(self, network: UNet, image: Volume, flip: tuple[bool, bool]) -> Array:
         """Class probabilities (C, z, y, x) of one pass; fp32 again if they are not finite."""
-        _check_field_of_view(image)
         started = time.perf_counter()
         x = torch.from_numpy(image.array)[None, None].to(self.device)
         axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
@@ -135,15 +142,3 @@ class Segmenter:
 def _out_of_memory(error: RuntimeError) -> bool:
     """Whether torch ran out of memory; on the CPU it says so in words only."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _check_field_of_view(image: Volume) -> None:
-    """Refuse images whose spacing cannot be true before they cost memory."""
-    height, width = (
-        n * s for n, s in zip(image.array.shape[1:], image.spacing_mm[1:], strict=True)
-    )
-    if max(height, width) > WIDEST_MM:
-        raise InputError(
-            f"the field of view is {height:.0f} x {width:.0f} mm, wider than any scanner's",
-            "check the voxel spacing in the image's header",
-        )

@@ -8,22 +8,30 @@ from collections.abc import Iterator
 import numpy as np
 
 from cmrseg.contracts.case import ImageSource
-from cmrseg.errors import CmrsegError
+from cmrseg.errors import CmrsegError, InputError
 from cmrseg.imaging.components import largest
 from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.read import check_image, read
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import Array, Geometry, Volume
+
+WIDEST_MM = 900.0
+"""No magnet is wider; a larger field of view means a wrong header."""
+NARROWEST_MM = 20.0
+"""No heart fits in less: a smaller field of view means spacing in other units than mm."""
 
 
 def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
     """The image as stored, and as a network sees it.
 
     Raises:
-        InputError: unreadable, or no image (constant, not finite, a label map).
+        InputError: unreadable, no image (constant, not finite, a label map), or of a size that
+            no scanner makes.
     """
     volume = read(source.path, source.frame)
     check_image(volume)
+    _check_field_of_view(volume.geometry)
     return volume, prepare(volume, grid)
 
 
@@ -40,3 +48,14 @@ def within_role(role: str) -> Iterator[None]:
         yield
     except CmrsegError as error:
         raise error.within(role) from error
+
+
+def _check_field_of_view(geometry: Geometry) -> None:
+    """Refuse spacing that cannot be true before resampling by it costs all memory."""
+    extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
+    extent.pop(slice_axis(geometry))
+    if max(extent) > WIDEST_MM or min(extent) < NARROWEST_MM:
+        raise InputError(
+            f"the field of view is {extent[0]:.3g} x {extent[1]:.3g} mm, which no heart scan has",
+            "write the true voxel spacing in mm into the image's header",
+        )

@@ -107,7 +107,7 @@ class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):
         self, rng: np.random.Generator, sample: Sample, heart: tuple[Array, Array]
     ) -> tuple[int, int, int]:
         shape, depth = sample.image.shape, self.config.patch[0]
-        z = int(rng.integers(shape[0])) if depth < shape[0] else (shape[0] - 1) // 2
+        z = int(rng.integers(shape[0])) if depth < shape[0] else shape[0] // 2
         low, high = heart
         if rng.random() < self.config.on_heart:
             y, x = (int(rng.integers(a, b + 1)) for a, b in zip(low, high, strict=True))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cmrseg.training.sources import is_synthetic
+
 CARD = "MODEL_CARD.md"
 
 USE = {
@@ -75,15 +77,14 @@ def _limits(manifest: dict[str, Any]) -> list[str]:
     synthetic_only = [
         n["recipe"]
         for n in manifest["networks"]
-        if all(s.startswith("synthetic") for s in n["training"]["sources"])
+        if all(is_synthetic(s) for s in n["training"]["sources"])
     ]
     if synthetic_only:
         limits.append(
             f"{', '.join(sorted(set(synthetic_only)))} learned from synthetic hearts alone and was "
             "**never validated on real labels**."
         )
-    real = [data["title"] for name, data in manifest["data"].items() if name != "synthetic"]
-    if real:
+    if not all(is_synthetic(name) for name in manifest["data"]):
         limits.append(
             "Scores come from held-out patients of the same data; other scanners and diseases "
             "may do worse. Look at the uncertainty or agreement that comes with every result."

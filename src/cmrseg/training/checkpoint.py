@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -43,7 +43,7 @@ def read_state(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
-    except Exception as error:  # safetensors raises its own, unexported kinds
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"no readable checkpoint at {path}", "train without --resume to start anew"
         ) from error

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from cmrseg import __version__
-from cmrseg.bundle import FORMAT, MANIFEST, sha256
-from cmrseg.errors import InputError
+from cmrseg.bundle import FORMAT, MANIFEST, sealed, sha256
+from cmrseg.errors import InputError, OutputError
 from cmrseg.training import checkpoint
 from cmrseg.training.card import CARD, card
 from cmrseg.training.sources import source
@@ -36,9 +36,11 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
         ``out``.
 
     Raises:
-        InputError: a checkpoint cannot be read or is of another challenge, or two would get
-            one name.
+        InputError: a checkpoint cannot be read, holds numbers that are not finite or is of
+            another challenge, or two would get one name.
+        OutputError: something that is no bundle lies at ``out``.
     """
+    _check_replaceable(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
         stage = Path(folder) / out.name
@@ -71,8 +73,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / CARD).write_text(card(manifest), encoding="utf-8")
     names = [n["file"] for n in manifest["networks"]] + [CARD]
     manifest["files"] = {name: sha256(folder / name) for name in sorted(names)}
-    text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_text(sealed(manifest), encoding="utf-8")
 
 
 def record_scores(folder: Path, scores: dict[str, Any]) -> None:
@@ -80,6 +81,15 @@ def record_scores(folder: Path, scores: dict[str, Any]) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["scores_out_of_fold"] = scores
     write_manifest(folder, manifest)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Packing removes what lies at ``out``: only ever an older bundle."""
+    replaceable = (out / MANIFEST).is_file() or (out.is_dir() and not any(out.iterdir()))
+    if out.exists() and not replaceable:
+        raise OutputError(
+            f"{out} holds something that is no weights bundle", "give a folder of its own"
+        )
 
 
 def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
@@ -97,6 +107,11 @@ def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
         k: v.half() if v.dim() > 1 and v.dtype == torch.float32 else v
         for k, v in checkpoint.network_weights(path).items()
     }
+    if not all(v.isfinite().all() for v in weights.values()):
+        raise InputError(
+            f"the network trained in {path.parent} holds numbers that are not finite",
+            "its training diverged: train again with a lower learning rate or another seed",
+        )
     save_file(weights, stage / file)
     kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients")
     training = {k: v for k, v in config.items() if k not in ("network", "recipe")}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cmrseg.errors import CmrsegError, InputError
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.read import check_image, read
 from cmrseg.runtime import Progress
 from cmrseg.training import cache
 from cmrseg.training.datasets import Labelled
+
+SAME_PLACE_MM = 1.0
+"""How far apart the headers of an image and its labels may put the same voxel."""
 
 
 def preprocess(
@@ -23,15 +27,19 @@ def preprocess(
         grid: the recipe's spacing.
         out: a folder to make or to add to.
         source: names the data set in the index and later in the manifest.
+
+    Raises:
+        InputError: an image or its labels cannot be used, or ``out`` is another recipe's cache.
     """
     out.mkdir(parents=True, exist_ok=True)
+    known = cache.read_index(out, recipe) if (out / cache.INDEX).exists() else []
     progress = Progress(len(items), f"preprocess {recipe}")
     entries: list[cache.Entry] = []
     for done, item in enumerate(items, start=1):
-        image = read(item.image)
-        check_image(image)
-        prepared = prepare(image, grid)
-        label = prepare_labels(read(item.label), grid)
+        try:
+            sample = _sample(item, grid)
+        except CmrsegError as error:
+            raise error.within(f"case {item.patient}, {item.role}") from error
         entry = cache.Entry(
             patient=item.patient,
             role=item.role,
@@ -39,11 +47,23 @@ def preprocess(
             file=f"{source}-{item.patient}_{item.role}.npz",
             source=source,
         )
-        sample = cache.Sample(prepared.image.array, label.array, prepared.image.spacing_mm)
         cache.save(out, entry, sample)
         entries.append(entry)
         progress.show(done)
-    known = cache.read_index(out, recipe) if (out / cache.INDEX).exists() else []
     kept = [e for e in known if e.source != source]
     cache.write_index(out, recipe, kept + entries)
     return entries
+
+
+def _sample(item: Labelled, grid: Grid) -> cache.Sample:
+    image, label = read(item.image), read(item.label)
+    check_image(image)
+    if not label.geometry.same_as(image.geometry, tolerance=SAME_PLACE_MM):
+        raise InputError(
+            "the labels lie on other voxels than the image",
+            "give labels of the image's size, spacing and position",
+        )
+    prepared = prepare(image, grid)
+    return cache.Sample(
+        prepared.image.array, prepare_labels(label, grid).array, prepared.image.spacing_mm
+    )

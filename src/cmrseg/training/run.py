@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cmrseg.errors import InputError
+from cmrseg.errors import InputError, UsageError
 from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
 from cmrseg.training.folds import held_out
+from cmrseg.training.sources import is_synthetic
 
 FOLDS = 5
 FOLD_SEED = 2021
@@ -25,10 +26,15 @@ def split(
 
     Folds are dealt within each source, by group. Synthetic hearts are never held out where there
     are real ones: a score means real data. ``fold=None`` learns from everything.
+
+    Raises:
+        UsageError: there is no such fold.
     """
     if fold is None:
         return entries, []
-    real = [e for e in entries if not e.source.startswith("synthetic")] or entries
+    if not 0 <= fold < FOLDS:
+        raise UsageError(f"there is no fold {fold}", f"use 0 to {FOLDS - 1}, or all")
+    real = [e for e in entries if not is_synthetic(e.source)] or entries
     out: set[str] = set()
     for source in {e.source for e in real}:
         own = [e for e in real if e.source == source]
@@ -53,6 +59,7 @@ def train(
 
     Raises:
         InputError: the cache is missing or of another recipe, or holds nothing to learn from.
+        UsageError: there is no such fold or device, or the run to resume was another one.
     """
     config = replace(
         config,
@@ -69,7 +76,7 @@ def train(
         "fold_seed": FOLD_SEED,
         "sources": sorted({e.source for e in learn}),
         "volumes": len(learn),
-        "patients": len({e.patient for e in learn}),
+        "patients": len({(e.source, e.patient) for e in learn}),
         "held_out": sorted({e.patient for e in watched}),
     }
     return fit(

@@ -40,6 +40,13 @@ SOURCES = {
 }
 
 
+def is_synthetic(name: str) -> bool:
+    """Whether a source is drawn hearts ("synthetic", "synthetic-la", ...)."""
+    return name.startswith("synthetic")
+
+
 def source(name: str) -> Source:
     """A known data set, or the user's own by the name it was preprocessed under."""
+    if is_synthetic(name):
+        return SOURCES["synthetic"]
     return SOURCES.get(name, Source(title=name, licence="as its owner grants", cite="not given"))

@@ -2,9 +2,9 @@
 
 A bundle is a folder with ``manifest.json``, one safetensors file a network, and ``MODEL_CARD.md``.
 The manifest names every other file with its SHA-256, and carries its own over all else it says;
-loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit wins: the path asked for, ``$CMRSEG_WEIGHTS``,
-``/opt/ml/model`` (where the platform unpacks an algorithm's model), ``/opt/cmrseg/weights`` (inside
-our images), ``weights/`` of the checkout.
+loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit
+wins: the path asked for, ``$CMRSEG_WEIGHTS``, ``/opt/ml/model`` (where the platform unpacks an
+algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout.
 """
 
 from __future__ import annotations

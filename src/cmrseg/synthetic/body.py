@@ -87,7 +87,7 @@ def _paint_chest(
     canvas: Canvas, contrast: Contrast, chest: Floats, fine: Floats, middle: Floats
 ) -> None:
     """Lungs fill the chest; vessels are the brightest grains of the noise."""
-    air = contrast.lung * (1 + np.float32(0.25) * middle)
+    air = contrast.lung * (1 + np.float32(0.18) * middle)
     vessels = fine + np.float32(0.7) * middle - np.float32(2.3)
     vessels = np.clip(vessels * np.float32(1.6), 0, 1)
     canvas.paint(chest, air + vessels * np.float32(contrast.vessel))

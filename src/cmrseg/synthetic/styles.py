@@ -72,12 +72,13 @@ CINE_STYLES: dict[str, Style] = {
     "siemens-1.5t": Style(vendor="SIEMENS", scanner="Aera", field_tesla=1.5),
     "siemens-3t": Style(
         vendor="SIEMENS", scanner="Trio Tim", field_tesla=3.0, noise=(0.015, 0.05),
-        bias=(0.5, 1.3), gaps_mm=(8.0, 10.0), spread=0.16,
+        bias=(0.5, 1.3), gaps_mm=(8.0, 10.0), spread=0.16, turns_deg=(0.0, 0.0, 55.0),
     ),
     "philips-1.5t": Style(
         vendor="PHILIPS", scanner="Achieva", field_tesla=1.5, spacing_mm=(1.15, 1.5),
         matrices=((256, 256), (288, 288), (240, 240)), resolution=((0.55, 0.75), (0.6, 0.8)),
-        bias=(0.1, 0.5), gaps_mm=(8.0, 10.0, 10.0), scale=(300.0, 1200.0), slices_above=(-0.2, 1.3),
+        bias=(0.1, 0.5), gaps_mm=(8.0, 10.0, 10.0), turns_deg=(0.0, 0.0, 55.0),
+        scale=(300.0, 1200.0), slices_above=(-0.2, 1.3),
     ),
 }  # fmt: skip
 """What training data look like."""
@@ -122,7 +123,7 @@ HELD_OUT_STYLES: dict[str, Style] = {
     "low-field": Style(
         vendor="LOWFIELD", scanner="0.55T", field_tesla=0.55, spacing_mm=(1.7, 2.0),
         matrices=((192, 192), (176, 208)), resolution=((0.45, 0.6), (0.6, 0.75)),
-        noise=(0.13, 0.22), bias=(0.0, 0.3), gamma=(1.2, 1.5), spread=0.22, gaps_mm=(12.0, 13.0),
+        noise=(0.09, 0.15), bias=(0.0, 0.3), gamma=(1.2, 1.5), spread=0.22, gaps_mm=(12.0, 13.0),
         fat_sign=1.0,
     ),
 }  # fmt: skip

@@ -91,92 +91,76 @@ def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
 
 
 def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:
-    """A stack from above the base to below the apex, as planned by a technician."""
-    spacing = float(rng.uniform(*style.spacing_mm))
+    """A stack from the base to the apex and a little more or less, as technicians plan it."""
     gap = float(rng.choice(style.gaps_mm))
     length = heart.ed.epi.length_mm
-    above = gap * float(rng.uniform(*style.slices_above))
-    below = gap * float(rng.uniform(*style.slices_below))
-    count = max(int(np.floor((length + above + below) / gap)) + 1, 5)
-    w = Rotation.from_rotvec(
-        pose.axes[0] * radians(rng.normal(0, 4)) + pose.axes[1] * radians(rng.normal(0, 4))
-    ).apply(pose.axes[2])
-    right, down = _in_plane(rng, -pose.axes[0], w, style)
-    down_sign = down
-    centre = (
-        pose.to_patient((14.0, 0.0, -0.5 * length))
-        + rng.normal(0, 8) * right
-        + rng.normal(0, 8) * down
+    above, below = (gap * float(rng.uniform(*r)) for r in (style.slices_above, style.slices_below))
+    count = max(int((length + above + below) / gap) + 1, 5)
+    lean = np.radians(rng.normal(0, 4, 2))
+    w = Rotation.from_rotvec(lean @ pose.axes[:2]).apply(pose.axes[2])
+    # the RV stands to the left and a little below, at 155 +- 12 degrees
+    right, down = _turned(
+        -pose.axes[0], w, rng.normal(-25, 12) + float(rng.choice(style.turns_deg))
     )
-    top = centre + w * (0.5 * length + above - rng.uniform(0, 1) * 0)
+    top = pose.to_patient((14.0, 0.0, -0.5 * length)) + (0.5 * length + above) * w
+    top = top + rng.normal(0, 8) * right + rng.normal(0, 8) * down
     normal, start = (w, top - w * gap * (count - 1)) if style.apex_first else (-w, top)
-    shape = _matrix(rng, style)
-    direction = np.stack([normal, down_sign, right], axis=1)
-    corner = start - down * spacing * (shape[0] - 1) / 2 - right * spacing * (shape[1] - 1) / 2
-    shifts = rng.normal(0, style.breath_mm, (count, 2))
-    geometry = Geometry(
-        shape=(count, *shape),
-        spacing_mm=(gap, spacing, spacing),
-        origin_mm=tuple(corner.tolist()),
-        direction=direction,
-    )
+    frame = np.stack([normal, down, right], axis=1)
+    shape = (count, *style.matrices[int(rng.integers(len(style.matrices)))])
+    geometry = _around(start, frame, shape, gap, float(rng.uniform(*style.spacing_mm)))
     return View(
         geometry=geometry,
-        shifts_mm=shifts[:, :1] * down + shifts[:, 1:] * right,
+        shifts_mm=rng.normal(0, style.breath_mm, (count, 2)) @ frame[:, 1:].T,
         thickness_mm=min(gap, float(rng.uniform(6, 8.5))),
     )
 
 
-def _in_plane(
-    rng: np.random.Generator, rightward: Array, normal: Array, style: Style
-) -> tuple[Array, Array]:
-    """Row and column direction of a slice whose image right is roughly ``rightward``."""
+def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:
+    """The plane through apex, mitral and tricuspid valve; one slice."""
+    u, v, w = pose.axes
+    # towards the acute margin of the RV: the plane leans a little to the inferior side
+    lean = radians(rng.normal(-14, 6))
+    normal = np.cross(np.cos(lean) * u + np.sin(lean) * v, w)
+    # as radiologists look: the patient's right on the left of the image, the front above
+    normal *= np.sign(normal[2])
+    turn = rng.normal(0, 12) + float(rng.choice(style.turns_deg))
+    right, down = _turned(np.array([1.0, 0.0, 0.0]), normal, turn)
+    centre = pose.to_patient((14.0, 0.0, -0.3 * heart.ed.epi.length_mm))
+    centre = centre + rng.normal(0, 2.5) * normal
+    centre = centre + rng.normal(0, 8) * right + rng.normal(0, 8) * down
+    frame = np.stack([normal, down, right], axis=1)
+    shape = (1, *style.matrices[int(rng.integers(len(style.matrices)))])
+    thickness = float(rng.uniform(6, 8))
+    geometry = _around(centre, frame, shape, thickness, float(rng.uniform(*style.la_spacing_mm)))
+    return View(geometry=geometry, shifts_mm=np.zeros((1, 3)), thickness_mm=thickness)
+
+
+def _turned(rightward: Array, normal: Array, turn_deg: float) -> tuple[Array, Array]:
+    """Directions right and down of a slice whose image right is roughly ``rightward``, turned."""
     right = rightward - (rightward @ normal) * normal
     right /= np.linalg.norm(right)
     down = np.cross(normal, right)
-    # the RV stands to the left and a little below, at 155 +- 14 degrees
-    angle = radians(rng.normal(-25, 12) + float(rng.choice(style.turns_deg)))
-    return (
-        np.cos(angle) * right - np.sin(angle) * down,
-        np.sin(angle) * right + np.cos(angle) * down,
+    c, s = np.cos(radians(turn_deg)), np.sin(radians(turn_deg))
+    return c * right - s * down, s * right + c * down
+
+
+def _around(
+    middle: Array, frame: Array, shape: tuple[int, int, int], gap_mm: float, pixel_mm: float
+) -> Geometry:
+    """Slices from one centred on ``middle`` onwards.
+
+    Args:
+        middle: centre of the first slice, LPS mm.
+        frame: (3, 3); columns are the directions of slices, rows and columns.
+        shape: slices, rows, columns.
+        gap_mm: distance of slices.
+        pixel_mm: pixel size.
+    """
+    half = pixel_mm * (np.array(shape[1:]) - 1) / 2
+    x, y, z = middle - frame[:, 1:] @ half
+    return Geometry(
+        shape=shape,
+        spacing_mm=(gap_mm, pixel_mm, pixel_mm),
+        origin_mm=(float(x), float(y), float(z)),
+        direction=frame,
     )
-
-
-def _matrix(rng: np.random.Generator, style: Style) -> tuple[int, int]:
-    rows, columns = style.matrices[int(rng.integers(len(style.matrices)))]
-    return int(rows), int(columns)
-
-
-def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:
-    """The plane through apex, mitral and tricuspid valve; one slice."""
-    spacing = float(rng.uniform(*style.la_spacing_mm))
-    u, v, w = pose.axes
-    # through the acute margin of the RV: the plane leans a little to the inferior side
-    tilt = radians(rng.normal(-14, 6))
-    across = np.cos(tilt) * u + np.sin(tilt) * v
-    normal = np.cross(across, w)
-    apexward = Rotation.from_rotvec(normal * radians(rng.normal(0, 3))).apply(-w)
-    # as radiologists look: patient right on image left, apex up and to the right
-    right = np.array([1.0, 0.0, 0.0]) - normal[0] * normal
-    right /= np.linalg.norm(right)
-    down = np.cross(normal, right)
-    if down[1] < 0:
-        down = -down
-    angle = radians(rng.normal(0, 12) + float(rng.choice(style.turns_deg)))
-    right, down = (
-        np.cos(angle) * right - np.sin(angle) * down,
-        np.sin(angle) * right + np.cos(angle) * down,
-    )
-    rows, columns = _matrix(rng, style)
-    length = heart.ed.epi.length_mm
-    centre = pose.to_patient((14.0, 0.0, -0.3 * length)) + normal * rng.normal(0, 2.5)
-    centre = centre + rng.normal(0, 8) * right + rng.normal(0, 8) * down + 0 * apexward
-    corner = centre - down * spacing * (rows - 1) / 2 - right * spacing * (columns - 1) / 2
-    thickness = float(rng.uniform(6, 8))
-    geometry = Geometry(
-        shape=(1, rows, columns),
-        spacing_mm=(thickness, spacing, spacing),
-        origin_mm=tuple(corner.tolist()),
-        direction=np.stack([np.cross(right, down), down, right], axis=1),
-    )
-    return View(geometry=geometry, shifts_mm=np.zeros((1, 3)), thickness_mm=thickness)

@@ -1,0 +1,135 @@
+"""Small hearts, small networks and small bundles, all made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cmrseg.imaging import Geometry, Volume, write
+from cmrseg.networks.unet import UNet, UNetConfig
+from cmrseg.training import cache, checkpoint
+from cmrseg.training.config import TrainingConfig
+from cmrseg.training.fit import CHECKPOINT, make_optimiser
+from cmrseg.training.pack import pack
+
+CLASSES = {"emidec": 5, "mnms2-sa": 4, "mnms2-la": 4}
+
+
+def heart(seed: int = 0, shape: tuple[int, int, int] = (4, 40, 44)) -> tuple[np.ndarray, ...]:
+    """Image (z, y, x) float32 and label uint8: LV 1 in myocardium 2, RV 3 beside it."""
+    rng = np.random.default_rng(seed)
+    _, y, x = np.indices(shape).astype(float)
+    centre_y, centre_x = shape[1] / 2 + rng.uniform(-3, 3), shape[2] / 2 + rng.uniform(0, 4)
+    radius = np.hypot(y - centre_y, x - centre_x)
+    right = np.hypot((y - centre_y) / 1.3, x - centre_x + 9) < 6
+    label = np.select([radius < 4.5, radius < 7.5, right], [1, 2, 3], 0).astype(np.uint8)
+    grey = np.array([60.0, 300.0, 20.0, 230.0])[label]
+    image = grey + rng.normal(0, 8, shape)
+    return image.astype(np.float32), label
+
+
+def network_config(recipe: str, **changed: Any) -> UNetConfig:
+    """Three stages; 3-D with dropout for emidec, 2-D without for mnms2."""
+    deep = recipe == "emidec"
+    config = UNetConfig(
+        classes=CLASSES[recipe],
+        features=(4, 8, 8),
+        across=(False, deep, deep),
+        dropout=(0.0, 0.2, 0.2) if deep else (0.0, 0.0, 0.0),
+        deep_supervision=2,
+    )
+    return replace(config, **changed)
+
+
+def training_config(recipe: str, **changed: Any) -> TrainingConfig:
+    """A few steps on small patches."""
+    config = TrainingConfig(
+        recipe=recipe,
+        network=network_config(recipe),
+        patch=(4 if recipe == "emidec" else 1, 32, 32),
+        batch=2,
+        steps=6,
+        slice_contrast=0.3 if recipe == "emidec" else 0.0,
+        validate_every=2,
+    )
+    return replace(config, **changed)
+
+
+def sample(seed: int = 0) -> cache.Sample:
+    """A cached heart."""
+    image, label = heart(seed)
+    return cache.Sample((image - image.mean()) / image.std(), label, (10.0, 1.5, 1.5))
+
+
+def make_cache(folder: Path, recipe: str, patients: int = 6, source: str = "hospital") -> Path:
+    """A cache of small hearts, one a patient, of two groups."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = cache.read_index(folder, recipe) if (folder / cache.INDEX).exists() else []
+    entries = []
+    for number in range(patients):
+        entry = cache.Entry(
+            patient=f"{number:03d}",
+            role="LGE" if recipe == "emidec" else f"{recipe[-2:].upper()}_ED",
+            group="PN"[number % 2],
+            file=f"{source}-{number:03d}.npz",
+            source=source,
+        )
+        cache.save(folder, entry, sample(number))
+        entries.append(entry)
+    cache.write_index(folder, recipe, known + entries)
+    return folder
+
+
+def make_checkpoint(
+    folder: Path, recipe: str, *, fold: int | None = 0, seed: int = 0, sources: Sequence[str] = ()
+) -> Path:
+    """The checkpoint of a randomly initialised network that says it was trained."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = training_config(recipe, seed=seed)
+    torch.manual_seed(seed)
+    network = UNet(config.network)
+    with torch.no_grad():
+        for head in network.heads:
+            head.weight.mul_(4.0)
+    about = {
+        "fold": fold,
+        "folds": 5,
+        "fold_seed": 2021,
+        "sources": list(sources) or ["hospital"],
+        "volumes": 6,
+        "patients": 6,
+        "held_out": ["000"],
+    }
+    state = {"step": 6, "config": config.as_dict(), "about": about, "precision": "fp32"}
+    path = folder / CHECKPOINT
+    checkpoint.save(path, network, make_optimiser(network, config), state)
+    return path
+
+
+def make_bundles(folder: Path) -> Path:
+    """Bundles of both challenges: ``folder/emidec`` and ``folder/mnms2``."""
+    for challenge, recipes in {"emidec": ("emidec",), "mnms2": ("mnms2-sa", "mnms2-la")}.items():
+        paths = [make_checkpoint(folder / "runs" / r, r, seed=3) for r in recipes]
+        pack(challenge, paths, folder / challenge, commit="0" * 40)
+    return folder
+
+
+def volume(seed: int = 0, slices: int = 4) -> Volume:
+    """A small heart as a scanner would store it: int16, oblique, finer than the recipes' grids."""
+    image, _ = heart(seed, (slices, 40, 44))
+    cos, sin = np.cos(0.4), np.sin(0.4)
+    tilt = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]])
+    geometry = Geometry((slices, 40, 44), (9.0, 1.25, 1.3), (-20.0, 31.5, 7.25), tilt[:, ::-1])
+    return Volume(image.round().astype(np.int16), geometry)
+
+
+def save(path: Path, image: Volume) -> Path:
+    """Write an image, its folder made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write(image, path)
+    return path

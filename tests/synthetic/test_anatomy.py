@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cmrseg.synthetic.anatomy import GROUPS, draw, draw_heart
+from cmrseg.synthetic.anatomy import draw, draw_heart
+from cmrseg.synthetic.groups import GROUPS
 
 
 @pytest.mark.parametrize("group", list(GROUPS))

@@ -57,5 +57,5 @@ def test_emidec_reads_back_with_its_clinical_fields(late: Patient, tmp_path: Pat
 
 def test_a_folder_that_cannot_be_made_is_an_output_error(late: Patient, tmp_path: Path) -> None:
     (tmp_path / "emidec-dataset-1.0.1").write_text("a file in the way")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be written"):
         layouts.write_emidec(late, "Case_P001", tmp_path)

@@ -66,6 +66,8 @@ def test_volumes_of_labels_are_those_of_the_shapes(cine: Patient) -> None:
         assert volume_ml(label, LV) == pytest.approx(cine.facts[f"lv_{phase}_ml"], rel=0.12)
         wall = cine.facts[f"myocardium_{phase}_ml"]
         assert volume_ml(label, MYO) == pytest.approx(wall, rel=0.15)
+        # what lies above the uppermost slice is not seen
+        assert 0.7 < volume_ml(label, RV) / cine.facts[f"rv_{phase}_ml"] < 1.1
 
 
 def test_ejection_fraction_of_a_normal_heart_is_normal(cine: Patient) -> None:
@@ -150,6 +152,10 @@ def test_what_does_not_exist_is_refused() -> None:
         draw_patient("acdc", 0)
     with pytest.raises(UsageError, match="group"):
         draw_patient("mnms2", 0, group="XXX")
+    with pytest.raises(UsageError, match="group"):
+        draw_patient("emidec", 0, group="HCM")
+    with pytest.raises(UsageError, match="seed"):
+        draw_patient("emidec", -1)
     with pytest.raises(UsageError, match="style"):
         draw_patient("mnms2", 0, style="toshiba")
     with pytest.raises(UsageError, match="artefact"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.synthetic.anatomy import Heart, Phase
 from cmrseg.synthetic.body import front_light, paint_body
 from cmrseg.synthetic.canvas import Canvas
@@ -98,6 +98,9 @@ class Exam:
             image[z] = self.scanner.image(rng, artefact_rng, signal * self.light[z])
             if self.style.centred:
                 image[z], label[z] = _centre(image[z], label[z])
+        if self.style.centred:
+            # slices that were moved one by one have no place in the patient any more
+            geometry = Geometry(shape=geometry.shape, spacing_mm=geometry.spacing_mm)
         return Volume(image, geometry), Volume(label, geometry)
 
     def _paint(self, z: int, phase: Phase) -> tuple[Floats, Array]:

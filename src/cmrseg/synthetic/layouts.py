@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def write_emidec(patient: Patient, case_id: str, output_dir: Path) -> None:
     write(label, _folder(root / case_id / "Contours") / f"{case_id}.nii.gz")
     name = case_id.replace("_", " ")
     text = clinical_text(name, image.spacing_mm[0], patient.facts["clinical"])
-    (root / f"{name}.txt").write_bytes(text)
+    _save(root / f"{name}.txt", text)
 
 
 def write_mnms2_table(rows: Sequence[tuple[str, dict[str, Any]]], output_dir: Path) -> None:
@@ -48,21 +49,36 @@ def write_mnms2_table(rows: Sequence[tuple[str, dict[str, Any]]], output_dir: Pa
     Args:
         rows: case id and facts of each patient.
         output_dir: where ``dataset`` lies.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
-    with (output_dir / "dataset_information.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(MNMS2_COLUMNS)
-        for case_id, facts in rows:
-            group, vendor = facts["group"], facts["vendor"]
-            table.writerow((int(case_id), group, vendor, facts["scanner"], facts["field_tesla"]))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(MNMS2_COLUMNS)
+    for case_id, facts in rows:
+        group, vendor = facts["group"], facts["vendor"]
+        table.writerow((int(case_id), group, vendor, facts["scanner"], facts["field_tesla"]))
+    _save(output_dir / "dataset_information.csv", text.getvalue().encode())
 
 
 def _folder(path: Path) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"a folder for the synthetic patients cannot be made ({error.strerror})",
-            "check that the output folder may be written to and has space left",
-        ) from error
+        raise _unwritable("a folder", error) from error
     return path
+
+
+def _save(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise _unwritable("a table", error) from error
+
+
+def _unwritable(what: str, error: OSError) -> OutputError:
+    return OutputError(
+        f"{what} of the synthetic patients cannot be written ({error.strerror})",
+        "check that the output folder may be written to and has space left",
+    )

@@ -10,10 +10,11 @@ import numpy as np
 
 from cmrseg.errors import UsageError
 from cmrseg.imaging.volume import Volume
-from cmrseg.synthetic import anatomy, artefacts, contrast, styles, views
+from cmrseg.synthetic import anatomy, artefacts, contrast, groups, styles, views
 from cmrseg.synthetic.clinical import draw_clinical
 from cmrseg.synthetic.exam import Exam, Scene
 from cmrseg.synthetic.infarct import Infarct, draw_infarct
+from cmrseg.synthetic.profiles import rv_volume_ml
 from cmrseg.synthetic.trunk import Body, draw_body
 
 CHALLENGES = ("emidec", "mnms2")
@@ -49,8 +50,8 @@ def draw_patient(
     Args:
         challenge: ``emidec`` or ``mnms2``.
         seed: equal seeds give equal patients, in any process.
-        group: disease, a key of the challenge's mix in :mod:`cmrseg.synthetic.anatomy`; drawn if
-            None.
+        group: disease, a key of the challenge's mix in :mod:`cmrseg.synthetic.groups`; drawn
+            if None.
         style: ``in``, ``out`` or the name of a style.
         artefact: what goes wrong, see :func:`cmrseg.synthetic.artefacts.parse`.
 
@@ -61,16 +62,28 @@ def draw_patient(
         raise UsageError(
             f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
         )
+    if seed < 0:
+        raise UsageError(f"{seed} is no seed", "give a whole number from 0")
     strengths = artefacts.parse(artefact, challenge)
     rng = np.random.default_rng(seed)
     # artefacts have their own randomness: strength 0 leaves the patient as it was
     rngs = rng, np.random.default_rng([seed, 1])
-    mix = anatomy.MNMS2_MIX if challenge == "mnms2" else anatomy.EMIDEC_MIX
-    group = group or anatomy.draw_group(rng, mix)
-    if group not in anatomy.GROUPS:
-        raise UsageError(f"there is no group {group!r}", f"choose one of {', '.join(mix)}")
+    group = _group(rng, challenge, group)
     draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
     return draw(rngs, group, style, strengths)
+
+
+def _group(rng: np.random.Generator, challenge: str, name: str | None) -> str:
+    mix = groups.MNMS2_MIX if challenge == "mnms2" else groups.EMIDEC_MIX
+    if name is None:
+        return groups.draw_group(rng, mix)
+    # ACDC's old infarcts are no group of M&Ms-2, but the practice data in its layout have it
+    known = [*mix, "MINF"] if challenge == "mnms2" else list(mix)
+    if name not in known:
+        raise UsageError(
+            f"there is no group {name!r} in {challenge}", f"choose one of {', '.join(known)}"
+        )
+    return name
 
 
 def _draw_mnms2(rngs: Rngs, group: str, style: str, strengths: Mapping[str, float]) -> Patient:
@@ -101,7 +114,7 @@ def _draw_emidec(rngs: Rngs, group: str, style: str, strengths: Mapping[str, flo
     table = contrast.draw_contrast(rng, contrast.LGE, look.spread)
     if strengths.get("inversion"):
         table = artefacts.wrong_inversion(table, strengths["inversion"])
-    infarct = _infarct(rng) if group in ("P", "MINF") else None
+    infarct = _infarct(rng) if group == "P" else None
     scene = Scene(
         heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
     )
@@ -133,6 +146,7 @@ def _facts(heart: anatomy.Heart, name: str, look: styles.Style) -> dict[str, Any
         cavity = phase.endo.volume_ml()
         volumes[f"lv_{phase_name}_ml"] = round(cavity, 2)
         volumes[f"myocardium_{phase_name}_ml"] = round(phase.epi.volume_ml() - cavity, 2)
+        volumes[f"rv_{phase_name}_ml"] = round(rv_volume_ml(phase), 2)
     return {
         "group": heart.group,
         "style": name,

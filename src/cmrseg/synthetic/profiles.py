@@ -128,6 +128,12 @@ def rv_roof(phase: Phase, x: Floats) -> Floats:
     )
 
 
+def rv_volume_ml(phase: Phase) -> float:
+    """Volume of the RV cavity."""
+    linear, square = rv_volume_terms(phase)
+    return linear * phase.rv_width_mm + square * phase.rv_width_mm**2
+
+
 def rv_volume_terms(phase: Phase) -> tuple[float, float]:
     """``(a, b)`` such that an RV of width ``d`` mm holds ``a d + b d^2`` mL."""
     x = np.linspace(-1, 1, 97, dtype=np.float32)[None, :]

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,12 @@ def synthesize(
         group: disease of all patients; drawn if None.
         style: ``in``, ``out`` or the name of a style.
         artefact: ``name``, ``name=strength`` or several with commas between.
-        jobs: worker processes; all usable cores if None.
+        jobs: worker processes; all usable cores if None. They are spawned: a script that asks for
+            more than one needs an ``if __name__ == "__main__"`` guard.
         progress: called with (done, all) after each patient.
 
     Raises:
-        UsageError: no such challenge, group or style; fewer than one patient.
+        UsageError: no such challenge, group, style or artefact; fewer than one patient.
         OutputError: the folder cannot be written.
     """
     if challenge not in CHALLENGES:
@@ -95,7 +97,8 @@ def _made(orders: list[Order], jobs: int | None) -> Iterator[tuple[str, dict[str
     if jobs == 1:
         yield from map(_make, orders)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    # fresh processes: forking one that runs torch's threads may hang
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         yield from pool.map(_make, orders)
 
 

@@ -199,8 +199,7 @@ def validate(
 
 
 def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Precision:
-    """The faster precision for this very network's training step."""
-    image = torch.randn(1, config.network.in_channels, *config.patch, device=device)
+    """The faster precision for this very network's training step; leaves no trace."""
 
     def run(precision: Precision) -> None:
         with autocast(device, precision):
@@ -209,7 +208,9 @@ def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Preci
         network.zero_grad(set_to_none=True)
 
     before = {k: v.clone() for k, v in network.state_dict().items()}
-    chosen = fastest_precision(run, device)
+    with torch.random.fork_rng():
+        image = torch.randn(1, config.network.in_channels, *config.patch, device=device)
+        chosen = fastest_precision(run, device)
     network.load_state_dict(before)  # batch-norm statistics saw noise
     return chosen
 
@@ -262,7 +263,7 @@ class Scalars:
 
 
 def _note(run_dir: Path, at: int, loss: float, dice: dict[str, float]) -> None:
-    with (run_dir / "log.jsonl").open("a") as log:
+    with (run_dir / LOG).open("a") as log:
         log.write(json.dumps({"step": at, "loss": loss, "dice": dice}) + "\n")
     print(f"step {at}: held-out Dice {dice}", flush=True)
 

@@ -1,0 +1,120 @@
+"""Patches follow from (seed, index) alone, and labels stay on their images."""
+
+import numpy as np
+import pytest
+import torch
+
+from cmrseg.training.augment import Patches, crop
+from cmrseg.training.cache import Sample
+from cmrseg.training.fit import batches
+from tiny import heart, sample, training_config
+
+
+def same(a, b):
+    return all(torch.equal(a[key], b[key]) for key in ("image", "label"))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return [sample(0), sample(1)]
+
+
+@pytest.mark.parametrize("recipe", ["emidec", "mnms2-sa"])
+def test_a_patch_follows_from_seed_and_index(samples, recipe):
+    config = training_config(recipe, steps=50)
+    one, other = Patches(samples, config), Patches(samples, config)
+    in_order = [one[i] for i in range(24)]
+    np.random.default_rng(0).random()
+    torch.manual_seed(99)
+    for i in reversed(range(24)):
+        assert same(other[i], in_order[i]), i
+    assert not any(same(in_order[0], patch) for patch in in_order[1:])
+    reseeded = Patches(samples, training_config(recipe, steps=50, seed=1))
+    assert not same(reseeded[0], in_order[0])
+
+
+def test_batches_do_not_depend_on_workers_or_interruption(samples):
+    config = training_config("emidec", steps=8)
+    straight = list(batches(config, samples, 0, workers=0))
+    assert len(straight) == 8
+    for done, workers in ((0, 2), (5, 0), (6, 1)):
+        again = list(batches(config, samples, done, workers))
+        assert len(again) == 8 - done
+        assert all(same(a, b) for a, b in zip(again, straight[done:], strict=True))
+
+
+def test_batches_leave_dropouts_random_numbers_alone(samples):
+    before = torch.get_rng_state()
+    next(batches(training_config("mnms2-sa"), samples, 0, workers=0))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("recipe", ["emidec", "mnms2-sa"])
+def test_patches_have_their_shape_and_only_known_labels(samples, recipe):
+    config = training_config(recipe, steps=20)
+    for i in range(20):
+        patch = Patches(samples, config)[i]
+        assert patch["image"].shape == (1, *config.patch)
+        assert patch["label"].shape == config.patch
+        assert patch["image"].dtype == torch.float32
+        assert patch["label"].dtype == torch.int64
+        assert patch["image"].isfinite().all()
+        assert set(patch["label"].unique().tolist()) <= {0, 1, 2, 3}
+
+
+def test_labels_stay_on_their_image():
+    """The image shows the label itself: however they are turned, one is read off the other."""
+    _, label = heart(0)
+    shown = Sample((label == 1).astype(np.float32) * 8 - 4, label, (10.0, 1.5, 1.5))
+    config = training_config("mnms2-sa", steps=50, on_heart=1.0)
+    patches = Patches([shown], config)
+    overlaps = []
+    for i in range(30):
+        image, cavity = patches[i]["image"][0].numpy(), patches[i]["label"].numpy() == 1
+        if cavity.sum() < 20:
+            continue
+        inside, outside = image[cavity].mean(), image[~cavity].mean()
+        bright = (image > (inside + outside) / 2) == (inside > outside)
+        overlaps.append(2 * (bright & cavity).sum() / (bright.sum() + cavity.sum()))
+    assert len(overlaps) > 20
+    assert np.median(overlaps) > 0.9
+
+
+def test_most_patches_show_the_heart_where_asked():
+    small = np.zeros((1, 200, 200), np.uint8)
+    small[:, 20:40, 150:170] = 1
+    lonely = Sample(small.astype(np.float32), small, (10.0, 1.5, 1.5))
+    shown = {}
+    for share in (0.0, 1.0):
+        patches = Patches([lonely], training_config("mnms2-sa", steps=50, on_heart=share))
+        shown[share] = np.mean([bool(patches[i]["label"].any()) for i in range(40)])
+    assert shown[1.0] > 0.9
+    assert shown[0.0] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("depth", "slices"), [(d, s) for d in (4, 7, 8) for s in (1, 4, 5, 6, 7, 8) if s <= d]
+)
+def test_a_stack_no_deeper_than_the_patch_keeps_all_its_slices(depth, slices):
+    image = np.broadcast_to(np.arange(slices, dtype=np.float32)[:, None, None], (slices, 9, 9))
+    stack = Sample(image, np.ones((slices, 9, 9), np.uint8), (10.0, 1.5, 1.5))
+    patches = Patches([stack], training_config("emidec", patch=(depth, 8, 8)))
+    z, _, _ = patches._centre(np.random.default_rng(0), stack, patches.hearts[0])
+    seen = crop(image, (z, 4, 4), (depth, 8, 8))[:, 0, 0]
+    assert set(seen.tolist()) == set(range(slices))
+    assert (np.diff(seen) >= 0).all()
+
+
+def test_a_deeper_stack_is_seen_from_end_to_end():
+    image = np.broadcast_to(np.arange(9, dtype=np.float32)[:, None, None], (9, 8, 8))
+    stack = Sample(image, np.ones((9, 8, 8), np.uint8), (10.0, 1.5, 1.5))
+    patches = Patches([stack], training_config("emidec"))
+    rng = np.random.default_rng(0)
+    centres = {patches._centre(rng, stack, patches.hearts[0])[0] for _ in range(200)}
+    assert centres == set(range(9))
+
+
+def test_beyond_the_volume_the_edge_goes_on():
+    array = np.arange(12).reshape(1, 3, 4)
+    box = crop(array, (0, 0, 3), (1, 4, 4))
+    assert box[0].tolist() == [[1, 2, 3, 3], [1, 2, 3, 3], [1, 2, 3, 3], [5, 6, 7, 7]]

@@ -1,0 +1,93 @@
+"""Losses by hand and against MONAI."""
+
+import math
+
+import pytest
+import torch
+from monai.losses import DiceCELoss, DiceLoss
+
+from cmrseg.training.losses import deep_supervision, dice_loss, segmentation_loss
+
+
+def logits(seed=0, shape=(2, 4, 3, 8, 6)):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def truth(seed=0, shape=(2, 3, 8, 6), classes=4):
+    return torch.randint(classes, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_dice_by_hand():
+    """Class 1: overlap 0.8 + 0.4, sums 0.8 + 0.4 + 0.3 and 2; class 2: overlap 0.6, sums 0.9, 1."""
+    probabilities = torch.tensor(
+        [[[0.2, 0.4, 0.1], [0.8, 0.4, 0.3], [0.0, 0.2, 0.6]]], dtype=torch.float64
+    ).reshape(1, 3, 1, 1, 3)
+    labels = torch.tensor([1, 1, 2]).reshape(1, 1, 1, 3)
+    first = (2 * 1.2 + 1) / (1.5 + 2 + 1)
+    second = (2 * 0.6 + 1) / (0.8 + 1 + 1)
+    loss = dice_loss(probabilities, labels)
+    assert float(loss) == pytest.approx(1 - (first + second) / 2, rel=1e-6)
+
+
+def test_dice_of_a_perfect_an_absent_and_a_missed_class():
+    labels = torch.zeros(1, 1, 2, 2, dtype=torch.long)
+    labels[..., 0] = 1
+
+    def certain(found):
+        return torch.nn.functional.one_hot(found, 2).movedim(-1, 1).float()
+
+    assert float(dice_loss(certain(labels), labels)) == 0.0
+    nothing = torch.zeros_like(labels)
+    assert float(dice_loss(certain(nothing), nothing)) == 0.0
+    assert float(dice_loss(certain(nothing), labels)) == pytest.approx(1 - 1 / 3)
+
+
+def test_dice_is_monais():
+    ours = dice_loss(logits().softmax(1), truth())
+    options = {"include_background": False, "to_onehot_y": True, "batch": True}
+    oracle = DiceLoss(**options, softmax=True, smooth_nr=1.0, smooth_dr=1.0)
+    torch.testing.assert_close(ours, oracle(logits(), truth()[:, None]), rtol=1e-6, atol=1e-6)
+
+
+def test_segmentation_loss_is_monais_dice_plus_cross_entropy():
+    oracle = DiceCELoss(
+        include_background=False,
+        to_onehot_y=True,
+        softmax=True,
+        batch=True,
+        smooth_nr=1.0,
+        smooth_dr=1.0,
+    )
+    x, y = logits().requires_grad_(), logits().requires_grad_()
+    ours, theirs = segmentation_loss(x, truth()), oracle(y, truth()[:, None])
+    torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+    ours.backward()
+    theirs.backward()
+    torch.testing.assert_close(x.grad, y.grad, rtol=1e-5, atol=1e-8)
+
+
+def test_cross_entropy_of_knowing_nothing():
+    labels = truth()
+    loss = segmentation_loss(torch.zeros(2, 4, 3, 8, 6), labels)
+    dice = dice_loss(torch.full((2, 4, 3, 8, 6), 0.25), labels)
+    assert float(loss - dice) == pytest.approx(math.log(4), rel=1e-6)
+
+
+def test_half_precision_logits_are_scored_in_fp32():
+    half = logits().bfloat16()
+    loss = segmentation_loss(half, truth())
+    assert loss.dtype == torch.float32
+    assert torch.equal(loss, segmentation_loss(half.float(), truth()))
+
+
+def test_each_coarser_head_counts_half():
+    heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(3)]
+    labels = truth(shape=(2, 3, 8, 8))
+    parts = [
+        float(segmentation_loss(heads[0], labels)),
+        float(segmentation_loss(heads[1], labels[..., 1::2, 1::2])),
+        float(segmentation_loss(heads[2], labels[..., 2::4, 2::4])),
+    ]
+    expected = (parts[0] + parts[1] / 2 + parts[2] / 4) / 1.75
+    assert float(deep_supervision(heads, labels)) == pytest.approx(expected, rel=1e-6)
+    assert float(deep_supervision(heads[:1], labels)) == pytest.approx(parts[0], rel=1e-6)

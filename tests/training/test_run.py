@@ -1,0 +1,98 @@
+"""Which volumes are learned from: held-out patients never are, and drawn hearts never score."""
+
+import pytest
+
+from cmrseg.errors import InputError, UsageError
+from cmrseg.training import cache
+from cmrseg.training import run as running
+from cmrseg.training.run import FOLDS, split, train
+from tiny import make_cache, training_config
+
+
+def entries(source, patients=20, roles=("SA_ED", "SA_ES")):
+    return [
+        cache.Entry(
+            patient=f"{n:03d}",
+            role=role,
+            group="PN"[n % 2],
+            file=f"{source}-{n:03d}_{role}.npz",
+            source=source,
+        )
+        for n in range(patients)
+        for role in roles
+    ]
+
+
+def patients(volumes):
+    return {(e.source, e.patient) for e in volumes}
+
+
+@pytest.mark.parametrize("fold", range(FOLDS))
+def test_a_held_out_patient_is_never_learned_from(fold):
+    both = entries("acdc") + entries("mnms2", patients=13)
+    learn, out = split(both, fold)
+    assert not patients(learn) & patients(out)
+    assert sorted(e.file for e in learn + out) == sorted(e.file for e in both)
+    for source, total in (("acdc", 20), ("mnms2", 13)):
+        held = [p for s, p in patients(out) if s == source]
+        assert total // FOLDS <= len(held) <= total // FOLDS + 1
+
+
+def test_folds_together_hold_everyone_out_once():
+    held = [p for fold in range(FOLDS) for p in patients(split(entries("acdc"), fold)[1])]
+    assert sorted(held) == sorted(patients(entries("acdc")))
+
+
+def test_another_source_does_not_move_the_folds_of_the_first():
+    alone = patients(split(entries("acdc"), 1)[1])
+    joined = patients(split(entries("acdc") + entries("mnms2") + entries("synthetic"), 1)[1])
+    assert {p for p in joined if p[0] == "acdc"} == alone
+
+
+def test_synthetic_hearts_are_held_out_only_among_themselves():
+    mixed = entries("acdc") + entries("synthetic") + entries("synthetic-out")
+    learn, out = split(mixed, 0)
+    assert {e.source for e in out} == {"acdc"}
+    assert len([e for e in learn if e.source.startswith("synthetic")]) == 80
+    _, drawn = split(entries("synthetic"), 0)
+    assert len(patients(drawn)) == 4
+
+
+def test_everything_is_learned_from_on_request():
+    assert split(entries("acdc"), None) == (entries("acdc"), [])
+
+
+@pytest.mark.parametrize("fold", [-1, FOLDS])
+def test_a_fold_that_does_not_exist_is_refused(fold):
+    with pytest.raises(UsageError, match=f"no fold {fold}"):
+        split(entries("acdc"), fold)
+
+
+def test_what_is_fitted_and_recorded(tmp_path, monkeypatch):
+    given = {}
+
+    def fit(config, training, held_out, run_dir, **options):
+        given.update(config=config, training=training, held_out=held_out, **options)
+        return run_dir
+
+    monkeypatch.setattr(running, "fit", fit)
+    make_cache(tmp_path, "emidec", patients=10)
+    make_cache(tmp_path, "emidec", patients=5, source="synthetic")
+    config = training_config("emidec")
+    train(config, tmp_path, tmp_path / "run", fold=2, device="cpu", steps=11, seed=4)
+    assert (given["config"].steps, given["config"].seed) == (11, 4)
+    about = given["about"]
+    assert (len(given["training"]), len(given["held_out"])) == (13, 2)
+    assert about["volumes"] == about["patients"] == 13
+    assert about["sources"] == ["hospital", "synthetic"]
+    assert (about["fold"], about["folds"], about["fold_seed"]) == (2, FOLDS, running.FOLD_SEED)
+    expected = split(cache.read_index(tmp_path, "emidec"), 2)[1]
+    assert about["held_out"] == sorted(e.patient for e in expected)
+    train(config, tmp_path, tmp_path / "run", device="cpu")
+    assert given["config"] == config
+
+
+def test_a_cache_without_volumes_is_told(tmp_path):
+    cache.write_index(tmp_path, "emidec", [])
+    with pytest.raises(InputError, match="no volume to learn from"):
+        train(training_config("emidec"), tmp_path, tmp_path / "run", fold=None, device="cpu")

@@ -40,7 +40,7 @@ $(READY): pyproject.toml docker/locks/dev.txt docker/torch.sh
 weights: weights-mnms2 weights-emidec ## train, pack and score both committed bundles
 
 weights-mnms2: setup
-	$(BIN)/cmrseg synthesize mnms2 cache/hearts --patients 160 --seed 7
+	$(BIN)/cmrseg synthesize mnms2 cache/hearts --patients 80 --seed 7
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/mnms2-sa --source acdc
 	$(BIN)/cmrseg preprocess mnms2-la cache/hearts cache/mnms2-la --source synthetic
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0 --fold 0

@@ -171,6 +171,11 @@ def _preprocess(p: argparse.ArgumentParser) -> None:
     p.add_argument("data", type=Path, help="labelled cases in the challenge's layout")
     p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")
     p.add_argument("--source", required=True, help="names the data set in manifest and model card")
+    p.add_argument(
+        "--reformat",
+        action="store_true",
+        help="mnms2-la: cut 4-chamber slices out of labelled short-axis stacks",
+    )
     p.set_defaults(run=_run_preprocess)
 
 
@@ -179,7 +184,15 @@ def _run_preprocess(o: argparse.Namespace) -> int:
     from cmrseg.training.preprocess import preprocess
 
     chosen = RECIPES[o.network]
-    preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
+    if not o.reformat:
+        preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
+        return EXIT_OK
+    if o.network != "mnms2-la":
+        raise UsageError("--reformat makes long-axis images", "use it with mnms2-la alone")
+    from cmrseg.synthetic.reformat import four_chamber
+
+    stacks = RECIPES["mnms2-sa"].items(o.data)
+    preprocess(o.network, stacks, chosen.grid, o.cache, source=o.source, reformat=four_chamber)
     return EXIT_OK
 
 

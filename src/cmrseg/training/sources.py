@@ -21,6 +21,12 @@ SOURCES = {
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
     ),
+    "acdc-reformatted": Source(
+        title="4-chamber slices cut out of ACDC short-axis stacks and their labels by "
+        "`cmrseg preprocess --reformat`",
+        licence="CC BY-NC-SA 4.0, research use",
+        cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
+    ),
     "emidec": Source(
         title="EMIDEC late enhancement (recovered from 8-bit pictures: pixel sizes partly "
         "estimated, grey values scaled slice by slice)",

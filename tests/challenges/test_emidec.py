@@ -1,0 +1,37 @@
+"""Volumes of an EMIDEC mask, by hand."""
+
+import numpy as np
+
+from cmrseg.challenges.emidec import RECIPE, volumes
+
+
+def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
+    mask = np.repeat([0, 1, 2, 3, 4], [50, 20, 15, 4, 1]).reshape(1, 9, 10)
+    told = volumes(mask, voxel_ml=0.5)
+    assert told["volume_ml"] == {
+        "cavity": 10.0,
+        "myocardium": 10.0,
+        "infarction": 2.5,
+        "no_reflow": 0.5,
+    }
+    assert told["infarcted_percent"] == 25.0
+
+
+def test_an_empty_mask_has_no_infarct():
+    told = volumes(np.zeros((2, 3, 4), np.uint8), voxel_ml=0.02)
+    assert set(told["volume_ml"].values()) == {0.0}
+    assert told["infarcted_percent"] == 0.0
+
+
+def test_the_paper_configuration_is_the_papers():
+    """Section 2.3: batch 5, 1000 epochs of 250 steps, SGD 0.01; dropout 0.1 in the middle."""
+    paper = RECIPE.training["paper"]
+    assert (paper.batch, paper.steps, paper.optimiser, paper.learning_rate) == (
+        5,
+        250_000,
+        "sgd",
+        0.01,
+    )
+    assert set(paper.network.dropout) == {0.0, 0.1}
+    assert paper.network.dropout[0] == 0.0
+    assert RECIPE.grid.spacing_mm == (None, 1.458, 1.458)

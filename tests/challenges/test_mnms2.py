@@ -1,0 +1,54 @@
+"""Sizes and ejection fractions of M&Ms-2 masks, by hand."""
+
+import numpy as np
+import pytest
+
+from cmrseg.challenges.mnms2 import RECIPES, ejection_fractions, sizes
+from cmrseg.imaging import Geometry, Volume
+
+
+def mask(shape, spacing_mm, counts=(30, 20, 10)):
+    array = np.zeros(int(np.prod(shape)), np.uint8)
+    array[: sum(counts)] = np.repeat([1, 2, 3], counts)
+    return Volume(array.reshape(shape), Geometry(shape, spacing_mm))
+
+
+def test_short_axis_sizes_are_volumes():
+    told = sizes("SA", mask((3, 10, 10), (10.0, 1.0, 2.0)))
+    assert told == {"volume_ml": {"LV": 0.6, "MYO": 0.4, "RV": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm"),
+    [
+        ((1, 10, 10), (8.0, 1.0, 2.0)),
+        ((10, 10, 1), (1.0, 2.0, 8.0)),
+        # A slice thinner than its pixels are wide.
+        ((1, 10, 10), (0.5, 1.0, 2.0)),
+    ],
+)
+def test_long_axis_sizes_are_areas_in_the_plane(shape, spacing_mm):
+    told = sizes("LA", mask(shape, spacing_mm))
+    assert told == {"area_cm2": {"LV": 0.6, "MYO": 0.4, "RV": 0.2}}
+
+
+def test_ejection_fraction_by_hand():
+    found = {
+        "SA_ED": {"volume_ml": {"LV": 120.0, "MYO": 100.0, "RV": 150.0}},
+        "SA_ES": {"volume_ml": {"LV": 48.0, "MYO": 101.0, "RV": 75.0}},
+    }
+    assert ejection_fractions(found) == {"ejection_fraction_percent": {"LV": 60.0, "RV": 50.0}}
+
+
+def test_no_ejection_fraction_of_nothing_or_of_one_phase():
+    empty = {"volume_ml": {"LV": 0.0, "MYO": 0.0, "RV": 10.0}}
+    found = {"SA_ED": empty, "SA_ES": empty}
+    assert ejection_fractions(found) == {"ejection_fraction_percent": {"RV": 0.0}}
+    assert ejection_fractions({"SA_ED": empty, "LA_ES": {}}) == {}
+
+
+@pytest.mark.parametrize("view", ["SA", "LA"])
+def test_networks_of_both_views_see_one_slice_at_a_time(view):
+    for config in RECIPES[view].training.values():
+        assert not any(config.network.across)
+        assert config.patch[0] == 1

@@ -1,0 +1,56 @@
+"""Steps both recipes take."""
+
+import numpy as np
+import pytest
+
+from cmrseg.challenges.steps import labels, prepared_image, within_role
+from cmrseg.contracts.case import ImageSource
+from cmrseg.errors import InputError, OutputError
+from cmrseg.imaging import Grid
+from tiny import save, volume
+
+
+def test_an_image_comes_as_stored_and_as_a_network_sees_it(tmp_path):
+    path = save(tmp_path / "a.nii.gz", volume(1))
+    stored, prepared = prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))
+    np.testing.assert_array_equal(stored.array, volume(1).array)
+    assert prepared.image.spacing_mm == pytest.approx((9.0, 1.5, 1.5))
+    back = prepared.restore(prepared.image.array[None])
+    assert back.shape == (1, *stored.array.shape)
+
+
+def test_labels_keep_the_heart_in_one_piece():
+    """Two pieces: the larger, of two structures that touch, stays; the smaller goes."""
+    probabilities = np.zeros((3, 2, 6, 8))
+    probabilities[0] = 0.5
+    probabilities[1, :, 1:3, 1:4] = 0.9
+    probabilities[2, :, 3:5, 1:4] = 0.9
+    probabilities[1, 0, 1:4, 6:8] = 0.9
+    found = labels(probabilities)
+    assert found.dtype == np.uint8
+    assert (found[:, 1:3, 1:4] == 1).all()
+    assert (found[:, 3:5, 1:4] == 2).all()
+    assert (found > 0).sum() == 24
+
+
+def test_no_heart_is_no_label():
+    probabilities = np.zeros((3, 2, 4, 4))
+    probabilities[0] = 1
+    assert not labels(probabilities).any()
+
+
+def test_errors_name_the_role_and_stay_what_they_are():
+    with pytest.raises(OutputError, match=r"^SA_ED: it broke\. mend it\.$"), within_role("SA_ED"):
+        raise OutputError("it broke", "mend it")
+
+
+@pytest.mark.parametrize("in_plane_mm", [0.4, 23.0])
+def test_a_field_of_view_no_scanner_has_is_refused(tmp_path, in_plane_mm):
+    from dataclasses import replace
+
+    image = volume(1)
+    spacing = (9.0, in_plane_mm, in_plane_mm)
+    changed = replace(image, geometry=replace(image.geometry, spacing_mm=spacing))
+    path = save(tmp_path / "a.nii.gz", changed)
+    with pytest.raises(InputError, match="which no heart scan has"):
+        prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))

@@ -57,5 +57,8 @@ weights-emidec: setup
 	$(BIN)/cmrseg validate emidec $(EMIDEC) out/scores-emidec --source emidec \
 		--weights weights/emidec --record
 
+samples: setup ## draw the committed sample cases anew
+	$(BIN)/python tests/samples/make.py
+
 clean: ## everything made here except weights
 	rm -rf .venv out runs cache

@@ -17,7 +17,6 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cmrseg.runtime.cpu_limit", lambda: 1)
 
 
-
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with ``emidec/`` and ``mnms2/``: bundles of randomly initialised tiny networks."""

@@ -368,12 +368,17 @@ def test_a_bundle_without_networks_is_told(bundles, tmp_path):
         predict("emidec", tmp_path / "in", tmp_path / "out", weights=folder, device="cpu")
 
 
-def test_a_view_without_a_network_is_a_matter_of_weights(tmp_path, capsys):
+def test_a_view_without_a_network_is_left_out_with_a_warning(tmp_path, capsys):
     weights = pack("mnms2", [make_checkpoint(tmp_path / "r", "mnms2-sa")], tmp_path / "mnms2")
     save(tmp_path / "in/001/001_LA_ED.nii.gz", long_axis(1))
-    code = predict("mnms2", tmp_path / "in", tmp_path / "out", weights=weights, device="cpu")
-    assert code == EXIT_WEIGHTS
-    assert "case 001: LA_ED: the bundle has no network for view LA" in capsys.readouterr().err
+    save(tmp_path / "in/001/001_SA_ED.nii.gz", volume(1))
+    options = {"weights": weights, "device": "cpu", "mirrors": 1}
+    assert predict("mnms2", tmp_path / "in", tmp_path / "out", **options) == EXIT_OK
+    assert "LA_ED: not segmented, the bundle has no network for its view" in capsys.readouterr().out
+    assert [p.name for p in (tmp_path / "out").rglob("*_pred*")] == ["001_SA_ED_pred.nii.gz"]
+    (tmp_path / "in/001/001_SA_ED.nii.gz").unlink()
+    assert predict("mnms2", tmp_path / "in", tmp_path / "none", **options) == EXIT_WEIGHTS
+    assert "case 001: the bundle has no network for LA_ED" in capsys.readouterr().err
 
 
 def test_networks_of_a_view_are_averaged(tmp_path, run):

@@ -44,7 +44,8 @@ def validate(
         record: write the table into the bundle's manifest and model card.
 
     Raises:
-        InputError: no network of the bundle held out patients of this data.
+        InputError: no network of the bundle held out patients of this data, or other networks
+            of the same fold learned from them.
     """
     found = bundle.find(challenge, weights)
     predictions = out / "predictions"
@@ -52,12 +53,17 @@ def validate(
         truth = Path(folder) / "all"
         for fold, networks in _by_fold(found, source).items():
             patients = Path(folder) / str(fold)
-            for item in _held_out(networks, fold, data):
+            items = _held_out(networks, fold, data)
+            for item in items:
                 _link(item, patients)
                 _link(item, truth)
+            if not items:
+                continue
             contract = open_contract(challenge, patients, predictions, labels="all")
             part = replace(found, manifest={**found.manifest, "networks": networks})
             batch.run(contract, recipe(challenge, part, device=device))
+        if not truth.exists():
+            raise _nothing_held_out(source)
         report = evaluate(challenge, predictions, truth, out)
     if record:
         from cmrseg.training.pack import record_scores
@@ -78,11 +84,15 @@ def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
         if source in training["sources"] and training["fold"] is not None and not learned_all:
             folds.setdefault(training["fold"], []).append(network)
     if not folds:
-        raise InputError(
-            f"no network in the bundle held out a fold of {source}",
-            "train with --fold N, or name the source the data was preprocessed under",
-        )
+        raise _nothing_held_out(source)
     return folds
+
+
+def _nothing_held_out(source: str) -> InputError:
+    return InputError(
+        f"no network in the bundle held out a fold of {source}",
+        "train with --fold N, or name the source the data was preprocessed under",
+    )
 
 
 def _held_out(networks: Networks, fold: int, data: Path) -> list[Labelled]:

@@ -90,7 +90,7 @@ class Mnms2:
 
         Raises:
             InputError: an image cannot be read.
-            WeightsError: a view has no trained network.
+            WeightsError: there is no trained network for any of the images.
         """
         from cmrseg.challenges.steps import within_role
 
@@ -101,9 +101,17 @@ class Mnms2:
         found: dict[str, Any] = {}
         warnings: list[str] = []
         for role, source in case.images.items():
+            if not self.segmenters[role[:2]].networks:
+                warnings.append(f"{role}: not segmented, the bundle has no network for its view")
+                continue
             with within_role(role):
                 predictions[role], found[role], told = self._image(role[:2], source)
             warnings += [f"{role}: {warning}" for warning in told]
+        if not predictions:
+            raise WeightsError(
+                f"the bundle has no network for {', '.join(case.images)}",
+                "pack one trained on images of this view",
+            )
         total = time.perf_counter() - started
         network = sum(s.network_s for s in self.segmenters.values())
         return Result(
@@ -120,10 +128,6 @@ class Mnms2:
         from cmrseg.challenges.steps import labels, prepared_image
 
         segmenter = self.segmenters[view]
-        if not segmenter.networks:
-            raise WeightsError(
-                f"the bundle has no network for view {view}", f"pack one trained on mnms2-{view}"
-            )
         segmenter.warnings = []
         volume, prepared = prepared_image(source, RECIPES[view].grid)
         slices = len(prepared.image.array)

@@ -1,0 +1,244 @@
+"""The command line: quick to start, every command explained, errors in a line."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import cmrseg
+from cmrseg import cli
+from cmrseg.challenges.catalogue import RECIPES
+from tiny import heart, make_cache, make_checkpoint, save, training_config, volume
+
+COMMANDS = (
+    "predict",
+    "evaluate",
+    "info",
+    "demo",
+    "synthesize",
+    "preprocess",
+    "train",
+    "pack",
+    "validate",
+)
+HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
+
+
+def told(capsys):
+    """What a failed command said: one line."""
+    out = capsys.readouterr()
+    (line,) = out.err.splitlines()
+    assert line.startswith("cmrseg: ")
+    return line
+
+
+def test_help_comes_at_once():
+    """Start-up of the interpreter included; the best of several, for a busy machine."""
+    seconds = []
+    for _ in range(7):
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "cmrseg.cli", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seconds.append(time.perf_counter() - started)
+        if min(seconds) < 0.3:
+            break
+    assert min(seconds) < 0.3
+    assert all(command in done.stdout for command in COMMANDS)
+    assert "6 weights" in done.stdout
+
+
+def test_the_command_line_loads_nothing_heavy():
+    code = (
+        "import sys, cmrseg.cli\n"
+        "cmrseg.cli.parser().format_help()\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: cmrseg {command}")
+    assert "==SUPPRESS==" not in text
+
+
+def test_no_command_is_missing_here():
+    (commands,) = [a for a in cli.parser()._actions if a.choices]
+    assert tuple(commands.choices) == COMMANDS
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == f"cmrseg {cmrseg.__version__}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["segment"],
+        ["predict"],
+        ["predict", "acdc", "in", "out"],
+        ["predict", "emidec", "in"],
+        ["predict", "emidec", "in", "out", "--mirrors", "3"],
+        ["predict", "emidec", "in", "out", "--samples", "-1"],
+        ["predict", "emidec", "in", "out", "--samples", "many"],
+        ["predict", "emidec", "in", "out", "--contract", "dicom"],
+        ["train", "mnms2", "cache", "run"],
+        ["train", "emidec", "cache", "run", "--steps", "0"],
+        ["train", "emidec", "cache", "run", "--fold", "x"],
+        ["pack", "emidec", "out"],
+        ["preprocess", "emidec", "data", "cache"],
+        ["synthesize", "emidec", "out"],
+    ],
+)
+def test_a_wrong_command_line_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("usage: cmrseg")
+    assert "Traceback" not in error
+
+
+@pytest.fixture
+def case(tmp_path):
+    """A folder with one image."""
+    save(tmp_path / "in" / "p.nii.gz", volume(1))
+    return tmp_path / "in"
+
+
+def test_contradictions_end_with_2_too(case, bundles, tmp_path, capsys):
+    make_cache(tmp_path / "cache", "emidec", patients=2)
+    out, cache, run = (str(tmp_path / name) for name in ("out", "cache", "run"))
+    predict = ["predict", "emidec", str(case), out, "--weights", str(bundles)]
+    for arguments, problem in (
+        ([*predict, "--labels", "rv"], "labels 'rv' is not an option of emidec"),
+        ([*predict, "--contract", "mnms2"], "contract 'mnms2' is none of emidec's"),
+        ([*predict, "--device", "abacus"], "there is no device abacus"),
+        (["predict", "emidec", str(case), str(case)], "output folder holds input images"),
+        (["train", "emidec", cache, run, "--config", "huge"], "no configuration huge"),
+        (["train", "emidec", cache, run, "--fold", "5"], "there is no fold 5"),
+    ):
+        assert cli.main(arguments) == 2, arguments
+        assert problem in told(capsys)
+
+
+def test_unusable_input_ends_with_3(tmp_path, capsys):
+    make_cache(tmp_path / "cache", "emidec", patients=2)
+    (tmp_path / "empty").mkdir()
+    none, empty, out, cache = (str(tmp_path / n) for n in ("none", "empty", "out", "cache"))
+    for arguments, problem in (
+        (["predict", "emidec", none, out], "input folder does not exist"),
+        (["predict", "mnms2", empty, out], "input folder is empty"),
+        (["evaluate", "emidec", none, none], ""),
+        (["preprocess", "emidec", empty, cache, "--source", "x"], "no labelled images"),
+        (["train", "emidec", none, out], "no preprocessing cache"),
+        (["train", "mnms2-sa", cache, out], "of recipe emidec, not mnms2-sa"),
+        (["train", "emidec", cache, out, "--resume"], "no readable checkpoint"),
+        (["pack", "emidec", out, none], "no readable checkpoint"),
+    ):
+        assert cli.main(arguments) == 3, arguments
+        assert problem in told(capsys)
+
+
+def test_output_that_cannot_be_written_ends_with_5(case, bundles, tmp_path, capsys):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    make_cache(tmp_path / "cache", "emidec", patients=2)
+    path = str(make_checkpoint(tmp_path / "run", "emidec"))
+    below = str(blocked / "below")
+    for arguments in (
+        ["predict", "emidec", str(case), below, "--weights", str(bundles)],
+        ["train", "emidec", str(tmp_path / "cache"), below, "--steps", "1"],
+        ["pack", "emidec", below, path],
+        ["pack", "emidec", str(case), path],
+    ):
+        assert cli.main(arguments) == 5, arguments
+        told(capsys)
+    assert blocked.read_text() == "in the way"
+
+
+def test_an_interrupt_ends_with_130(monkeypatch, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cmrseg.predict.predict", interrupted)
+    assert cli.main(["predict", "emidec", "in", "out"]) == 130
+    assert "interrupted" in told(capsys)
+
+
+def test_options_reach_the_recipe(monkeypatch):
+    seen = {}
+
+    def predict(challenge, source, out, **options):
+        seen.update(options, challenge=challenge, source=source, out=out)
+        return 4
+
+    monkeypatch.setattr("cmrseg.predict.predict", predict)
+    command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
+    assert cli.main(command.split()) == 4
+    assert seen == {
+        "challenge": "mnms2",
+        "source": Path("a"),
+        "out": Path("b"),
+        "contract": None,
+        "weights": Path("w"),
+        "device": "cpu",
+        "labels": "rv1",
+        "sockets": None,
+        "mirrors": 2,
+        "samples": 0,
+    }
+
+
+def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):
+    """preprocess, train, pack, info and predict, one after the other."""
+    for number in range(3):
+        image = volume(number)
+        name = f"{number:03d}_SA_ED"
+        save(tmp_path / "data" / name[:3] / f"{name}.nii.gz", image)
+        save(tmp_path / "data" / name[:3] / f"{name}_gt.nii.gz", image.like(heart(number)[1]))
+    data, cache, run, weights, out = (
+        str(tmp_path / n) for n in ("data", "cache", "run", "w/mnms2", "out")
+    )
+    tiny = training_config("mnms2-sa", steps=2)
+    monkeypatch.setitem(RECIPES["mnms2-sa"].training, "tiny", tiny)
+    train = ["--config", "tiny", "--fold", "all", "--workers", "0", "--device", "cpu"]
+    for arguments in (
+        ["preprocess", "mnms2-sa", data, cache, "--source", "ward"],
+        ["train", "mnms2-sa", cache, run, *train, "--seed", "9"],
+        ["pack", "mnms2", weights, f"{run}/checkpoint.safetensors", "--commit", "abc"],
+        ["info", "mnms2", "--weights", weights],
+        ["predict", "mnms2", data, out, "--weights", str(tmp_path / "w"), "--device", "cpu"],
+    ):
+        assert cli.main(arguments) == 0, arguments
+    assert "| mnms2-sa-all-seed9.safetensors | ward | 3 | none | 2 | 9 |" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").rglob("*_pred.nii.gz"))) == 3
+
+
+def test_errors_are_one_line_without_a_traceback(tmp_path):
+    """In a process of its own, as a user sees it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cmrseg.cli", "info", "emidec", "--weights", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 6
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cmrseg: no weights for emidec in ")

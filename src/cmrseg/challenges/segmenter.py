@@ -12,11 +12,14 @@ from torch import Tensor
 from cmrseg.bundle import Bundle
 from cmrseg.errors import CmrsegError, MemoryLimitError, WeightsError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.networks.fused import fuse, repeated
 from cmrseg.networks.unet import Execution, UNet, UNetConfig, pad_to_multiple
 from cmrseg.runtime import Precision, autocast, fastest_precision
 
 MIRRORS = ((False, False), (False, True), (True, False), (True, True))
 """Whether y and x are mirrored, in the order in which mirror images are added."""
+PROBE = np.s_[:, :, :2, :128, :128]
+"""The piece of an image on which precisions are compared: enough to tell, quick to compute."""
 SLICES_AT_ONCE = 16
 """2-D networks see this many slices at a time: memory stays flat however long the stack."""
 
@@ -59,7 +62,7 @@ class Segmenter:
                     f"the weights in {entry['file']} do not fit this cmrseg's networks",
                     "use the cmrseg that packed the bundle, or pack it anew",
                 ) from error
-            networks.append(network.to(device).eval())
+            networks.append(fuse(network.eval()).to(device))
         return cls(networks, device)
 
     def reset_clock(self) -> None:
@@ -77,7 +80,7 @@ class Segmenter:
             (networks * mirrors, C, z, y, x) class probabilities, float32.
         """
         flips = MIRRORS[:mirrors]
-        return np.stack(
+        return np.concatenate(
             [self._run(network, image, flip) for network in self.networks for flip in flips]
         )
 
@@ -94,39 +97,41 @@ class Segmenter:
                 dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
                 for layer in dropouts:
                     layer.train()
-                drawn += [self._run(network, image, (False, False)) for _ in range(samples)]
+                drawn.append(self._run(network, image, (False, False), samples))
                 for layer in dropouts:
                     layer.eval()
-        return np.stack(drawn)
+        return np.concatenate(drawn)
 
-    def _run(self, network: UNet, image: Volume, flip: tuple[bool, bool]) -> Array:
-        """Class probabilities (C, z, y, x) of one pass; fp32 again if they are not finite."""
+    def _run(self, network: UNet, image: Volume, flip: tuple[bool, bool], passes: int = 1) -> Array:
+        """Class probabilities (passes, C, z, y, x); fp32 again if they are not finite."""
         started = time.perf_counter()
         x = torch.from_numpy(image.array)[None, None].to(self.device)
         axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
         x = pad_to_multiple(x.flip(axes), network.config.multiple)
         if self.precision is None:
             self.precision = fastest_precision(
-                lambda p: self._logits(network, x[:, :, :2], p), self.device
+                lambda p: self._logits(network, x[PROBE], p), self.device
             )
-        logits = self._logits(network, x, self.precision)
+        logits = self._logits(network, x, self.precision, passes)
         if not torch.isfinite(logits).all():
             self._say("a network's output was not finite in half precision: computed in fp32")
-            logits = self._logits(network, x, "fp32")
+            logits = self._logits(network, x, "fp32", passes)
             if not torch.isfinite(logits).all():
                 raise CmrsegError("a network's output is not finite", "check the weights")
         height, width = image.array.shape[1:]
-        probabilities = logits[..., :height, :width].softmax(dim=1)[0].flip(axes)
+        probabilities = logits[..., :height, :width].softmax(dim=1).flip(axes)
         self.network_s += time.perf_counter() - started
         return probabilities.cpu().numpy()
 
     @torch.inference_mode()
-    def _logits(self, network: UNet, x: Tensor, precision: Precision) -> Tensor:
-        """(1, C, z, y, x) logits in fp32; a 2-D network takes a long stack piece by piece."""
+    def _logits(self, network: UNet, x: Tensor, precision: Precision, passes: int = 1) -> Tensor:
+        """(passes, C, z, y, x) logits in fp32; a 2-D network takes a long stack piece by piece."""
         pieces = [x] if any(network.config.across) else list(torch.split(x, SLICES_AT_ONCE, dim=2))
         try:
             with autocast(self.device, precision):
-                return torch.cat([network(piece)[0].float() for piece in pieces], dim=2)
+                return torch.cat(
+                    [repeated(network, piece, passes).float() for piece in pieces], dim=2
+                )
         except RuntimeError as error:
             if not _out_of_memory(error):
                 raise

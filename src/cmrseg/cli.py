@@ -210,6 +210,10 @@ def _train(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, help="default: the configuration's")
     p.add_argument("--steps", type=_count, help="default: the configuration's")
     p.add_argument("--workers", type=_whole, default=1, help="processes that augment")
+    p.add_argument(
+        "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
+    )
+    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     _device(p)
     p.set_defaults(run=_run_train)
@@ -233,6 +237,8 @@ def _run_train(o: argparse.Namespace) -> int:
             fold=o.fold,
             device=o.device,
             resume=o.resume,
+            start=o.start,
+            learning_rate=o.learning_rate,
             workers=o.workers,
             steps=o.steps,
             seed=o.seed,

@@ -45,6 +45,7 @@ def fit(
     device: torch.device,
     precision: Precision | None = None,
     resume: bool = False,
+    start: Path | None = None,
     workers: int = 1,
     about: dict[str, Any] | None = None,
 ) -> Path:
@@ -58,6 +59,7 @@ def fit(
         device: where to compute.
         precision: None measures which is fastest here.
         resume: go on from the checkpoint in ``run_dir``, in the precision it began with.
+        start: a checkpoint whose weights to start from, with a fresh optimiser and schedule.
         workers: processes that augment; 0 does it in line.
         about: stored in the checkpoint (data, fold, command), for the manifest.
 
@@ -69,6 +71,8 @@ def fit(
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     network = UNet(config.network, "native" if device.type == "cuda" else "folded").to(device)
+    if start and not resume:
+        network.load_state_dict(checkpoint.network_weights(start))
     optimiser = make_optimiser(network, config)
     state: dict[str, Any] = {"step": 0, "config": config.as_dict(), "about": about or {}}
     path = run_dir / CHECKPOINT

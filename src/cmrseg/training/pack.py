@@ -113,7 +113,7 @@ def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
             "its training diverged: train again with a lower learning rate or another seed",
         )
     save_file(weights, stage / file)
-    kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients")
+    kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients", "started_from")
     training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
     return {
         "file": file,
@@ -121,7 +121,7 @@ def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
         "config": config["network"],
         "training": {
             **training,
-            **{k: about[k] for k in kept},
+            **{k: about[k] for k in kept if k in about},
             "steps_done": state["step"],
             "precision": state["precision"],
         },

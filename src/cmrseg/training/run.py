@@ -8,7 +8,7 @@ from typing import Any
 
 from cmrseg.errors import InputError, UsageError
 from cmrseg.runtime import use_device
-from cmrseg.training import cache
+from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
 from cmrseg.training.folds import held_out
@@ -51,20 +51,27 @@ def train(
     fold: int | None = 0,
     device: str = "auto",
     resume: bool = False,
+    start: Path | None = None,
     workers: int = 1,
     steps: int | None = None,
     seed: int | None = None,
+    learning_rate: float | None = None,
 ) -> Path:
     """Fit one fold from the cache and return the checkpoint.
 
+    With ``start`` the run goes on from another run's weights with a fresh schedule; that run must
+    have held out the same fold, or scores out of fold would not be honest.
+
     Raises:
-        InputError: the cache is missing or of another recipe, or holds nothing to learn from.
+        InputError: ``start`` is no checkpoint or held out another fold; the cache is missing or
+            of another recipe, or holds nothing to learn from.
         UsageError: there is no such fold or device, or the run to resume was another one.
     """
     config = replace(
         config,
         steps=config.steps if steps is None else steps,
         seed=config.seed if seed is None else seed,
+        learning_rate=learning_rate or config.learning_rate,
     )
     entries = cache.read_index(cache_dir, config.recipe)
     learn, watched = split(entries, fold)
@@ -79,6 +86,8 @@ def train(
         "patients": len({(e.source, e.patient) for e in learn}),
         "held_out": sorted({e.patient for e in watched}),
     }
+    if start:
+        about["started_from"] = _same_fold(start, config.recipe, about)
     return fit(
         config,
         [cache.load(cache_dir, e) for e in learn],
@@ -86,6 +95,19 @@ def train(
         run_dir,
         device=use_device(device),
         resume=resume,
+        start=start,
         workers=workers,
         about=about,
     )
+
+
+def _same_fold(start: Path, recipe: str, about: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says of the run whose weights are gone on from."""
+    state = checkpoint.read_state(start)
+    earlier, config = state["about"], state["config"]
+    if config["recipe"] != recipe or earlier["held_out"] != about["held_out"]:
+        raise InputError(
+            "the run to start from had another recipe or other held-out patients",
+            "start from a run of the same network and fold",
+        )
+    return {"steps": state["step"], "seed": config["seed"], "sources": earlier["sources"]}

@@ -1,5 +1,7 @@
 """Steps both recipes take."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,8 +48,6 @@ def test_errors_name_the_role_and_stay_what_they_are():
 
 @pytest.mark.parametrize("in_plane_mm", [0.4, 23.0])
 def test_a_field_of_view_no_scanner_has_is_refused(tmp_path, in_plane_mm):
-    from dataclasses import replace
-
     image = volume(1)
     spacing = (9.0, in_plane_mm, in_plane_mm)
     changed = replace(image, geometry=replace(image.geometry, spacing_mm=spacing))

@@ -6,6 +6,7 @@ import zipfile
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from cmrseg.errors import InputError
 from cmrseg.networks.unet import UNet
@@ -86,8 +87,6 @@ def test_what_is_no_checkpoint_is_told(tmp_path, fault):
     if fault == "folder":
         path.mkdir()
     if fault == "foreign":
-        from safetensors.torch import save_file
-
         save_file({"a": torch.zeros(2)}, path)
     content = {"empty": b"", "truncated": whole[:-100], "garbage": b"x" * 500}
     if fault in content:

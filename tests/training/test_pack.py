@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from cmrseg import bundle
 from cmrseg.errors import InputError, OutputError
@@ -83,8 +83,6 @@ def test_weights_that_are_not_finite_once_stored_are_refused(tmp_path, value):
     path = make_checkpoint(tmp_path / "run", "emidec")
     tensors = load_file(path)
     tensors["network.heads.0.weight"][0] = value
-    from safetensors.torch import save_file
-
     save_file(tensors, path, metadata={"state": json.dumps(checkpoint.read_state(path))})
     with pytest.raises(InputError, match="not finite"):
         pack("emidec", [path], tmp_path / "out")

@@ -1,12 +1,15 @@
 """Which volumes are learned from: held-out patients never are, and drawn hearts never score."""
 
 import pytest
+import torch
 
 from cmrseg.errors import InputError, UsageError
-from cmrseg.training import cache
+from cmrseg.training import cache, checkpoint
+from cmrseg.training import fit as fitting
 from cmrseg.training import run as running
+from cmrseg.training.fit import CHECKPOINT
 from cmrseg.training.run import FOLDS, split, train
-from tiny import make_cache, training_config
+from tiny import make_cache, network_config, training_config
 
 
 def entries(source, patients=20, roles=("SA_ED", "SA_ES")):
@@ -96,3 +99,46 @@ def test_a_cache_without_volumes_is_told(tmp_path):
     cache.write_index(tmp_path, "emidec", [])
     with pytest.raises(InputError, match="no volume to learn from"):
         train(training_config("emidec"), tmp_path, tmp_path / "run", fold=None, device="cpu")
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A cache, and a run of two steps on it."""
+    make_cache(tmp_path / "cache", "emidec", patients=10)
+    config = training_config("emidec", steps=2)
+    train(config, tmp_path / "cache", tmp_path / "one", device="cpu", workers=0)
+    return config
+
+
+def test_a_run_goes_on_from_anothers_weights(earlier, tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(fitting, "batches", lambda *_: iter(()))
+    monkeypatch.setattr(fitting, "make_optimiser", lambda network, config: taken.append(network))
+    path = tmp_path / "one" / CHECKPOINT
+    options = {"device": "cpu", "start": path, "learning_rate": 1e-5, "seed": 8}
+    train(earlier, tmp_path / "cache", tmp_path / "two", **options)
+    (network,) = taken
+    for name, value in checkpoint.network_weights(path).items():
+        assert torch.equal(network.state_dict()[name], value), name
+
+
+def test_what_a_run_started_from_is_recorded_and_survives_resuming(earlier, tmp_path):
+    path = tmp_path / "one" / CHECKPOINT
+    options = {"device": "cpu", "workers": 0}
+    train(earlier, tmp_path / "cache", tmp_path / "two", start=path, seed=8, **options)
+    train(earlier, tmp_path / "cache", tmp_path / "two", seed=8, resume=True, **options)
+    about = checkpoint.read_state(tmp_path / "two" / CHECKPOINT)["about"]
+    assert about["started_from"] == {"steps": 2, "seed": 0, "sources": ["hospital"]}
+
+
+def test_weights_that_have_seen_the_held_out_patients_are_no_start(earlier, tmp_path):
+    path = tmp_path / "one" / CHECKPOINT
+    options = {"device": "cpu", "start": path}
+    with pytest.raises(InputError, match="other held-out patients"):
+        train(earlier, tmp_path / "cache", tmp_path / "two", fold=1, **options)
+    with pytest.raises(InputError, match="other held-out patients"):
+        train(earlier, tmp_path / "cache", tmp_path / "two", fold=None, **options)
+    wider = training_config("emidec", network=network_config("emidec", features=(4, 8, 12)))
+    with pytest.raises(InputError, match="another network"):
+        train(wider, tmp_path / "cache", tmp_path / "two", **options)
+    assert not (tmp_path / "two").exists()

@@ -87,7 +87,7 @@ def train(
         "held_out": sorted({e.patient for e in watched}),
     }
     if start:
-        about["started_from"] = _same_fold(start, config.recipe, about)
+        about["started_from"] = _same_fold(start, config, about)
     return fit(
         config,
         [cache.load(cache_dir, e) for e in learn],
@@ -101,13 +101,14 @@ def train(
     )
 
 
-def _same_fold(start: Path, recipe: str, about: dict[str, Any]) -> dict[str, Any]:
+def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of the run whose weights are gone on from."""
     state = checkpoint.read_state(start)
-    earlier, config = state["about"], state["config"]
-    if config["recipe"] != recipe or earlier["held_out"] != about["held_out"]:
+    earlier, began = state["about"], TrainingConfig.from_dict(state["config"])
+    same_network = (began.recipe, began.network) == (config.recipe, config.network)
+    if not same_network or earlier["held_out"] != about["held_out"]:
         raise InputError(
-            "the run to start from had another recipe or other held-out patients",
+            "the run to start from had another network or other held-out patients",
             "start from a run of the same network and fold",
         )
-    return {"steps": state["step"], "seed": config["seed"], "sources": earlier["sources"]}
+    return {"steps": state["step"], "seed": began.seed, "sources": earlier["sources"]}

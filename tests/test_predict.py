@@ -1,7 +1,10 @@
 """From a folder of images to verified masks, with a real bundle of tiny untrained networks."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 
@@ -13,7 +16,7 @@ from cmrseg import bundle, cli
 from cmrseg.challenges import segmenter
 from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, EXIT_WEIGHTS, WeightsError
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
-from cmrseg.predict import predict
+from cmrseg.predict import SPINS, predict, share_cpus
 from cmrseg.training import checkpoint
 from cmrseg.training.pack import pack, write_manifest
 from tiny import heart, make_checkpoint, save, volume
@@ -394,3 +397,40 @@ def test_networks_of_a_view_are_averaged(tmp_path, run):
     # Entropy is concave: the mean's is at least the mean of the entropies.
     assert (both >= (one + other) / 2 - 1e-3).all()
     assert np.abs(both - one).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({}, SPINS),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "active"}, None),
+    ],
+)
+def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(monkeypatch, given, found):
+    with monkeypatch.context() as undo:
+        for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+            undo.setenv(name, "")
+            undo.delenv(name)
+        for name, value in given.items():
+            undo.setenv(name, value)
+        share_cpus()
+        assert os.environ.get("GOMP_SPINCOUNT") == found
+
+
+def test_torch_is_not_loaded_before_its_threads_are_told():
+    """The OpenMP library reads the setting when torch brings it in, and never again."""
+    code = (
+        "import os, sys, cmrseg.cli, cmrseg.demo, cmrseg.contracts.detect, cmrseg.predict as p\n"
+        "assert 'torch' not in sys.modules\n"
+        "p.share_cpus(); import torch"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, "OMP_DISPLAY_ENV": "VERBOSE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{SPINS}'" in told.stderr

@@ -16,6 +16,7 @@ from cmrseg.bench.plan import Plan, help_rows
 from cmrseg.bench.table import Row
 from cmrseg.contracts.labels import CODES
 from cmrseg.errors import EXIT_OK, CmrsegError
+from cmrseg.predict import share_cpus
 from cmrseg.runtime import cpu_limit
 
 
@@ -78,6 +79,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
         rows = list(help_rows(options.rounds))
         for plan in plans:
             rows += plan.processes()
+        share_cpus()
         for plan in plans:
             rows += plan.inside()
         return rows

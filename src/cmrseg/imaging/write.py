@@ -45,9 +45,11 @@ def _write_nifti(volume: Volume, path: Path, *, packed: bool) -> None:
     from cmrseg.imaging.nifti import encode
 
     data = encode(volume)
+    # floats hardly shrink, however long one tries
+    level = 1 if volume.array.dtype.kind == "f" else 4
     # no time and no file name in the archive: equal volumes give equal files, and none tells
     # what the file was called before it was renamed
-    path.write_bytes(gzip.compress(data, compresslevel=4, mtime=0) if packed else data)
+    path.write_bytes(gzip.compress(data, compresslevel=level, mtime=0) if packed else data)
 
 
 def _write_itk(volume: Volume, path: Path) -> None:

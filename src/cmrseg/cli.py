@@ -144,6 +144,7 @@ def _synthesize(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="same seed, same hearts")
     p.add_argument("--group", help="disease of all patients (default: drawn)")
     p.add_argument("--style", default="in", help="in, out, or a style's name")
+    p.add_argument("--artefact", help='name=strength, comma-separated: "ghosting=0.4,noise"')
     p.add_argument("--jobs", type=_count, help="processes (default: all CPUs)")
     p.set_defaults(run=_run_synthesize)
 
@@ -152,17 +153,18 @@ def _run_synthesize(o: argparse.Namespace) -> int:
     from cmrseg.runtime import Progress
     from cmrseg.synthetic.synthesize import synthesize
 
-    progress = Progress(o.patients, "patients")
-    synthesize(
-        o.challenge,
-        o.output,
-        patients=o.patients,
-        seed=o.seed,
-        group=o.group,
-        style=o.style,
-        jobs=o.jobs,
-        progress=lambda done, total: progress.show(done),
-    )
+    with Progress(o.patients, "patients") as progress:
+        synthesize(
+            o.challenge,
+            o.output,
+            patients=o.patients,
+            seed=o.seed,
+            group=o.group,
+            style=o.style,
+            artefact=o.artefact,
+            jobs=o.jobs,
+            progress=lambda done, total: progress.show(done),
+        )
     return EXIT_OK
 
 

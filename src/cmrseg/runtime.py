@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from cmrseg.errors import UsageError
 
@@ -130,12 +130,17 @@ class Progress:
         self.first: int | None = None
         self.bar = _bar(total, what) if sys.stdout.isatty() else None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        if self.bar:
+            self.bar.stop()  # gives the terminal its cursor back
+
     def show(self, done: int, note: str = "") -> None:
         """Report ``done`` of ``total``; frequent calls are cheap."""
         if self.bar:
             self.bar.update(self.bar.task_ids[0], completed=done, note=note)
-            if done >= self.total:
-                self.bar.stop()
             return
         now = time.monotonic()
         if self.first is None:

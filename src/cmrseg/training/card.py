@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cmrseg.training.sources import is_synthetic
+from cmrseg.training.sources import is_made, is_synthetic
 
 CARD = "MODEL_CARD.md"
 
@@ -74,14 +74,16 @@ def _scores(manifest: dict[str, Any]) -> str:
 
 def _limits(manifest: dict[str, Any]) -> list[str]:
     limits = []
-    synthetic_only = [
-        n["recipe"]
-        for n in manifest["networks"]
-        if all(is_synthetic(s) for s in n["training"]["sources"])
-    ]
-    if synthetic_only:
+    made_only = sorted(
+        {
+            n["recipe"]
+            for n in manifest["networks"]
+            if all(is_made(s) for s in n["training"]["sources"])
+        }
+    )
+    if made_only:
         limits.append(
-            f"{', '.join(sorted(set(synthetic_only)))} learned from synthetic hearts alone and was "
+            f"{', '.join(made_only)} learned from synthetic or reformatted hearts alone and was "
             "**never validated on real labels**."
         )
     if not all(is_synthetic(name) for name in manifest["data"]):

@@ -90,8 +90,12 @@ def fit(
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
     _forget_after(run_dir, state["step"])
-    progress, saved_at = Progress(config.steps, config.recipe), time.monotonic()
-    with _stop_on_sigterm() as stop, Scalars(run_dir, state["step"]) as scalars:
+    saved_at = time.monotonic()
+    with (
+        _stop_on_sigterm() as stop,
+        Scalars(run_dir, state["step"]) as scalars,
+        Progress(config.steps, config.recipe) as progress,
+    ):
         for batch in batches(config, training, state["step"], workers):
             loss = step(network, optimiser, scaler, batch, state, config, device)
             state["step"] += 1

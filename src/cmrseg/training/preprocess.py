@@ -44,23 +44,23 @@ def preprocess(
     """
     out.mkdir(parents=True, exist_ok=True)
     known = cache.read_index(out, recipe) if (out / cache.INDEX).exists() else []
-    progress = Progress(len(items), f"preprocess {recipe}")
     entries: list[cache.Entry] = []
-    for done, item in enumerate(items, start=1):
-        try:
-            sample = _sample(item, grid, reformat)
-        except CmrsegError as error:
-            raise error.within(f"case {item.patient}, {item.role}") from error
-        entry = cache.Entry(
-            patient=item.patient,
-            role=item.role,
-            group=item.group,
-            file=f"{source}-{item.patient}_{item.role}.npz",
-            source=source,
-        )
-        cache.save(out, entry, sample)
-        entries.append(entry)
-        progress.show(done)
+    with Progress(len(items), f"preprocess {recipe}") as progress:
+        for done, item in enumerate(items, start=1):
+            try:
+                sample = _sample(item, grid, reformat)
+            except CmrsegError as error:
+                raise error.within(f"case {item.patient}, {item.role}") from error
+            entry = cache.Entry(
+                patient=item.patient,
+                role=item.role,
+                group=item.group,
+                file=f"{source}-{item.patient}_{item.role}.npz",
+                source=source,
+            )
+            cache.save(out, entry, sample)
+            entries.append(entry)
+            progress.show(done)
     kept = [e for e in known if e.source != source]
     cache.write_index(out, recipe, kept + entries)
     return entries

@@ -56,3 +56,8 @@ def source(name: str) -> Source:
     if is_synthetic(name):
         return SOURCES["synthetic"]
     return SOURCES.get(name, Source(title=name, licence="as its owner grants", cite="not given"))
+
+
+def is_made(name: str) -> bool:
+    """Whether a source's labels were made, not drawn by an expert on that very image."""
+    return is_synthetic(name) or name.endswith("-reformatted")

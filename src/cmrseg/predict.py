@@ -64,8 +64,8 @@ def share_cpus() -> None:
     """Keep torch's threads from burning the CPUs they wait for; call before torch is imported.
 
     Left to itself a thread spins for milliseconds at the end of every layer. Beside another busy
-    process the thread it waits for has then no CPU to finish on, and a pass takes many times as long.
-    Soon asleep instead, it costs a few percent on an idle machine. What the user set is kept.
+    process the thread it waits for has then no CPU to finish on, and a pass takes many times as
+    long. Soon asleep instead, it costs a few percent on an idle machine. What the user set is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)

@@ -16,7 +16,8 @@ from cmrseg import bundle, cli
 from cmrseg.challenges import segmenter
 from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, EXIT_WEIGHTS, WeightsError
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
-from cmrseg.predict import SPINS, predict, share_cpus
+from cmrseg.predict import predict
+from cmrseg.runtime import SPINS, share_cpus
 from cmrseg.training import checkpoint
 from cmrseg.training.pack import pack, write_manifest
 from tiny import heart, make_checkpoint, save, volume
@@ -421,9 +422,10 @@ def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(monkeypatch, 
 def test_torch_is_not_loaded_before_its_threads_are_told():
     """The OpenMP library reads the setting when torch brings it in, and never again."""
     code = (
-        "import os, sys, cmrseg.cli, cmrseg.demo, cmrseg.contracts.detect, cmrseg.predict as p\n"
+        "import os, sys, cmrseg.cli, cmrseg.demo, cmrseg.contracts.detect, cmrseg.predict\n"
+        "import cmrseg.runtime as r\n"
         "assert 'torch' not in sys.modules\n"
-        "p.share_cpus(); import torch"
+        "r.share_cpus(); import torch"
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
     told = subprocess.run(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cmrseg import __version__
 from cmrseg.errors import EXIT_OK, EXIT_OUTPUT, CmrsegError, UsageError
+from cmrseg.runtime import share_cpus
 
 CHALLENGES = ("emidec", "mnms2")
 NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
@@ -17,6 +18,7 @@ NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
+    share_cpus()
     try:
         return int(options.run(options))
     except CmrsegError as error:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cmrseg import batch, bundle
+from cmrseg import batch, bundle, runtime
 from cmrseg.contracts.case import Case, Result
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import WeightsError
 
 Segment = Callable[[Case], Result]
-SPINS = "10000"
-"""How often a waiting thread of torch's looks again before it sleeps (``GOMP_SPINCOUNT``)."""
 
 
 def predict(
@@ -51,24 +48,13 @@ def predict(
     """
     from cmrseg.contracts.detect import open_contract
 
-    share_cpus()
+    runtime.share_cpus()
     opened = open_contract(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets
     )
     found = bundle.find(challenge, Path(weights) if weights else None)
     segment = recipe(challenge, found, device=device, mirrors=mirrors, samples=samples)
     return batch.run(opened, segment)
-
-
-def share_cpus() -> None:
-    """Keep torch's threads from burning the CPUs they wait for; call before torch is imported.
-
-    Left to itself a thread spins for milliseconds at the end of every layer. Beside another busy
-    process the thread it waits for has then no CPU to finish on, and a pass takes many times as
-    long. Soon asleep instead, it costs a few percent on an idle machine. What the user set is kept.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def recipe(

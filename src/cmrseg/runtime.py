@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
+SPINS = "10000"
+"""How often a waiting thread of torch's looks again before it sleeps (``GOMP_SPINCOUNT``)."""
 
 
 def cpu_limit(
@@ -43,6 +45,17 @@ def _cgroup_quota(v2: Path, v1: Path) -> float | None:
         period_us = int((v1 / "cpu.cfs_period_us").read_text())
         return limit_us / period_us if limit_us > 0 else None
     return None
+
+
+def share_cpus() -> None:
+    """Keep torch's threads from burning the CPUs they wait for; call before torch is imported.
+
+    Left to itself a thread spins for milliseconds at the end of every layer. Beside another busy
+    process the thread it waits for has then no CPU to finish on, and a pass takes many times as
+    long. Soon asleep instead, it costs a few percent on an idle machine. What the user set is kept.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def use_device(name: str = "auto") -> torch.device:

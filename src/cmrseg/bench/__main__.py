@@ -16,8 +16,7 @@ from cmrseg.bench.plan import Plan, help_rows
 from cmrseg.bench.table import Row
 from cmrseg.contracts.labels import CODES
 from cmrseg.errors import EXIT_OK, CmrsegError
-from cmrseg.predict import share_cpus
-from cmrseg.runtime import cpu_limit
+from cmrseg.runtime import cpu_limit, share_cpus
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,7 +47,10 @@ def test_free_data_makes_free_weights():
 
 def test_networks_never_shown_real_labels_say_so():
     text = card(manifest(mnms2_sa=["acdc", "synthetic"], mnms2_la=["synthetic", "synthetic-la"]))
-    warning = "mnms2-la learned from synthetic hearts alone and was **never validated on real"
+    warning = (
+        "mnms2-la learned from synthetic or reformatted hearts alone and was "
+        "**never validated on real"
+    )
     assert warning in text
     assert "mnms2-sa learned from synthetic" not in text
     only = card(manifest(mnms2_la=["synthetic-la"]))

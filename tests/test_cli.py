@@ -1,5 +1,6 @@
 """The command line: quick to start, every command explained, errors in a line."""
 
+import os
 import subprocess
 import sys
 import time
@@ -242,3 +243,26 @@ def test_errors_are_one_line_without_a_traceback(tmp_path):
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("cmrseg: no weights for emidec in ")
+
+
+def test_sigterm_is_said_and_leaves_nothing_staged(tmp_path):
+    """A platform that stops a run gets exit 143, one line, and no half result anywhere."""
+    code = (
+        "import os, signal, sys, tempfile, cmrseg.predict\n"
+        "def stopped(*folders, **options):\n"
+        "    with tempfile.TemporaryDirectory(prefix='cmrseg-'):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "cmrseg.predict.predict = stopped\n"
+        "from cmrseg.cli import main\n"
+        "sys.exit(main(['predict', 'mnms2', 'in', 'out']))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 143
+    assert told.stderr == "cmrseg: terminated. Nothing half-written was left.\n"
+    assert list(tmp_path.iterdir()) == []

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from cmrseg import __version__
 from cmrseg.errors import EXIT_OK, EXIT_OUTPUT, CmrsegError, UsageError
@@ -20,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     share_cpus()
     try:
+        signal.signal(signal.SIGTERM, _end)
         return int(options.run(options))
     except CmrsegError as error:
         print(f"cmrseg: {error}", file=sys.stderr)
@@ -32,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("cmrseg: interrupted. Nothing half-written was left.", file=sys.stderr)
         return 130
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM as an exception, so that what is staged gets cleaned up on the way out."""
+    print("cmrseg: terminated. Nothing half-written was left.", file=sys.stderr)
+    raise SystemExit(128 + number)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.tiny import heart
 
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.report.overlay import COLOURS, Panel, contact_sheet
+from tiny import heart
 
 NAMES = {1: "LV", 2: "MYO", 3: "RV"}
 

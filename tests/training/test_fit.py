@@ -203,10 +203,12 @@ def test_there_must_be_something_to_resume(tmp_path):
         run(tmp_path, resume=True)
 
 
-def test_a_new_run_in_an_old_folder_starts_a_new_log(tmp_path):
-    for _ in range(2):
+def test_a_finished_run_is_never_written_over(tmp_path):
+    run(tmp_path, steps=2)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with pytest.raises(UsageError, match="--resume"):
         run(tmp_path, steps=2)
-    assert len((tmp_path / LOG).read_text().splitlines()) == 1
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
 def test_without_a_held_out_fold_the_log_is_still_json(tmp_path):

@@ -152,7 +152,7 @@ def _socket_folders(input_dir: Path) -> dict[str, PurePosixPath]:
 
 
 def _socket_folder(entry: dict[str, Any]) -> tuple[str, PurePosixPath]:
-    told = entry["socket"] if "socket" in entry else entry["interface"]
+    told = entry.get("socket") or entry["interface"]
     # The folder is usually, not always, called after the slug.
     folder = PurePosixPath(told.get("relative_path") or f"images/{told['slug']}")
     if folder.is_absolute() or ".." in folder.parts:

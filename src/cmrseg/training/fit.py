@@ -65,7 +65,8 @@ def fit(
 
     Raises:
         InputError: there is nothing to resume from.
-        UsageError: the run to resume had another configuration, fold or data.
+        UsageError: the run to resume had another configuration, fold or data; or there is a run
+            and it was not to be resumed.
         TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
@@ -76,6 +77,10 @@ def fit(
     optimiser = make_optimiser(network, config)
     state: dict[str, Any] = {"step": 0, "config": config.as_dict(), "about": about or {}}
     path = run_dir / CHECKPOINT
+    if path.exists() and not resume:
+        raise UsageError(
+            f"{run_dir} holds a training already", "go on with --resume, or use another folder"
+        )
     if resume:
         _check_same_run(checkpoint.read_state(path), config, about or {})
         state = checkpoint.restore(path, network, optimiser)

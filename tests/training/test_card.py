@@ -64,3 +64,12 @@ def test_every_network_has_its_row():
     everyone = manifest("emidec", emidec=["emidec"])
     everyone["networks"][0]["training"]["fold"] = None
     assert "| emidec | 64 | none | 4500 | 3 |" in card(everyone)
+
+
+def test_steps_of_earlier_runs_count():
+    told = manifest("emidec", emidec=["emidec"])
+    told["networks"][0]["training"]["started_from"] = {
+        "steps": 200,
+        "started_from": {"steps": 1000},
+    }
+    assert "| 64 | 0 of 5 | 5700 | 3 |" in card(told)

@@ -59,9 +59,18 @@ def _networks(manifest: dict[str, Any]) -> str:
         fold = "none" if t["fold"] is None else f"{t['fold']} of {t['folds']}"
         rows.append(
             f"| {network['file']} | {', '.join(t['sources'])} | {t['patients']} | {fold} "
-            f"| {t['steps_done']} | {t['seed']} |"
+            f"| {_steps(t)} | {t['seed']} |"
         )
     return "\n".join(rows)
+
+
+def _steps(training: dict[str, Any]) -> int:
+    """Steps of a run and of all it was started from."""
+    steps, earlier = int(training["steps_done"]), training.get("started_from")
+    while earlier:
+        steps += earlier["steps"]
+        earlier = earlier.get("started_from")
+    return steps
 
 
 def _scores(manifest: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
 COMMIT = $(shell git rev-parse --short HEAD)
 
-.PHONY: setup demo test lint bench weights weights-emidec weights-mnms2 samples clean
+.PHONY: setup demo test lint bench weights weights-emidec weights-mnms2 shift samples clean
 
 demo: setup ## both recipes on sample cases: a table and a picture
 	@$(BIN)/cmrseg demo tests/samples out/demo
@@ -65,6 +65,15 @@ weights-emidec: setup
 		runs/emidec-0b/checkpoint.safetensors
 	$(BIN)/cmrseg validate emidec $(EMIDEC) out/scores-emidec --source emidec \
 		--weights weights/emidec --record
+
+shift: setup ## scores on synthetic hearts: the styles trained on against held-out styles
+	@for style in in out; do \
+		$(BIN)/cmrseg synthesize mnms2 out/shift/$$style --patients 8 --seed 99 --style $$style && \
+		$(BIN)/cmrseg predict mnms2 out/shift/$$style out/shift/$$style-masks --labels all && \
+		echo "style: $$style" && \
+		$(BIN)/cmrseg evaluate mnms2 out/shift/$$style-masks out/shift/$$style \
+			--out out/shift/$$style-scores; \
+	done
 
 samples: setup ## draw the committed sample cases anew
 	$(BIN)/python tests/samples/make.py

@@ -113,6 +113,7 @@ def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
             "its training diverged: train again with a lower learning rate or another seed",
         )
     save_file(weights, stage / file)
+    (stage / file).chmod(0o644)  # images run as users of their own
     kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients", "started_from")
     training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
     return {

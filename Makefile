@@ -5,7 +5,7 @@ READY := .venv/.ready
 
 # How the committed weights were made: `make weights ACDC=FOLDER EMIDEC=FOLDER` (hours on two cores).
 # Each network was trained in two runs, the second with a fresh schedule. The first EMIDEC run was cut
-# short of longer schedules (at steps 985 of 2500 and 221 of 1600); the manifests tell every run.
+# short of longer schedules (985 of 2500 steps, then 221 of 1600; its manifest tells of the last two).
 ACDC ?= data/acdc_as_mnms2
 EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train

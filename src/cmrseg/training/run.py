@@ -111,4 +111,5 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
             "the run to start from had another network or other held-out patients",
             "start from a run of the same network and fold",
         )
-    return {"steps": state["step"], "seed": began.seed, "sources": earlier["sources"]}
+    kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
+    return {"steps": state["step"], "seed": began.seed, **kept}

@@ -36,7 +36,7 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
         code = predict(challenge, samples / challenge, out, device=device, labels="all")
         if code != EXIT_OK:
             return code
-        for record in json.loads((out / "summary.json").read_text())["cases"]:
+        for record in json.loads((out / "summary.json").read_text(encoding="utf-8"))["cases"]:
             rows += _rows(challenge, record)
         panels += _panels(challenge, samples / challenge, out)
     _print(("case", "image", "volumes in mL (areas in cm2)", "trust", "s"), rows)

@@ -16,7 +16,7 @@ def test_report_names_no_case(tmp_path: Path) -> None:
     synthesize("emidec", tmp_path / "real", patients=2, seed=9, jobs=1)
     out = tmp_path / "R.md"
     main(["--real-emidec", str(tmp_path / "real"), "--patients", "2", "--out", str(out)])
-    text = out.read_text()
+    text = out.read_text(encoding="utf-8")
     assert "Late enhancement" in text
     assert "infarct share" in text
     assert "Cine, short axis" not in text

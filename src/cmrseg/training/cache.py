@@ -59,7 +59,7 @@ def save(folder: Path, entry: Entry, sample: Sample) -> None:
 def write_index(folder: Path, recipe: str, entries: list[Entry]) -> None:
     """Write the index that names every volume."""
     content = {"recipe": recipe, "volumes": [asdict(e) for e in entries]}
-    (folder / INDEX).write_text(json.dumps(content, indent=1) + "\n")
+    (folder / INDEX).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def read_index(folder: Path, recipe: str) -> list[Entry]:
@@ -69,7 +69,7 @@ def read_index(folder: Path, recipe: str) -> list[Entry]:
         InputError: no cache there, or one of another recipe.
     """
     try:
-        content = json.loads((folder / INDEX).read_text())
+        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
             f"no preprocessing cache in {folder}", "run `cmrseg preprocess` first"

@@ -267,7 +267,7 @@ def _pack(p: argparse.ArgumentParser) -> None:
     _challenge(p)
     p.add_argument("bundle", type=Path, help="folder to write (an older bundle is replaced)")
     p.add_argument("checkpoints", type=Path, nargs="+", help="checkpoint.safetensors of each run")
-    p.add_argument("--commit", default="unknown", help="the commit the networks were trained at")
+    p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
     p.set_defaults(run=_run_pack)
 
 

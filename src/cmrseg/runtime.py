@@ -52,7 +52,7 @@ def share_cpus() -> None:
 
     Left to itself a thread spins for milliseconds at the end of every layer. Beside another busy
     process the thread it waits for has then no CPU to finish on, and a pass takes many times as
-    long. Soon asleep instead, it costs a few percent on an idle machine. What the user set is kept.
+    long. Soon asleep instead, it wakes a little later. What the user set is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
@@ -88,8 +88,8 @@ def use_device(name: str = "auto") -> torch.device:
 def _keep_freed_memory() -> None:
     """Let glibc reuse what tensors free instead of handing it back to the system each time.
 
-    Networks allocate and free hundreds of megabytes a pass; fetching zeroed pages anew took a third
-    of the time of a pass here. Elsewhere than on glibc nothing changes.
+    Networks allocate and free hundreds of megabytes a pass, and zeroed pages cost time to fetch.
+    Elsewhere than on glibc nothing changes.
     """
     m_trim_threshold, m_mmap_threshold = -1, -3
     with contextlib.suppress(OSError, AttributeError):

@@ -3,7 +3,7 @@
 Grids that share their axes are resampled one axis at a time, each axis one small sparse matrix
 (target voxels x source voxels) that holds interpolation and anti-aliasing together. Sparse,
 because its products run on one thread: a dense product of this size, on threads that wait for
-each other, was up to 40 times slower beside another busy process. An axis whose voxels do not
+each other, is far slower beside another busy process. An axis whose voxels do not
 move is left alone, so a stack of thick slices is resampled slice by slice and the grid a volume
 came from is met exactly. Voxel centres are matched by their position in the patient; beyond the
 outermost centres the edge value goes on.

@@ -5,7 +5,7 @@ then exactly a 2-D convolution over the channels of the slices z-1, z, z+1 laid 
 set of weights has two executions:
 
 - *native*: ``conv3d`` on (B, C, Z, Y, X);
-- *folded*: ``conv2d`` on (B*Z, k*C, Y, X), several times faster on CPUs.
+- *folded*: ``conv2d`` on (B*Z, k*C, Y, X), for CPUs, which are slow at 3-D convolution.
 
 Every layer takes the activation together with ``depth``: the number of slices of the folded
 layout, or ``None`` for the native one.

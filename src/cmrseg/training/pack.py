@@ -30,7 +30,7 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
         challenge: ``emidec`` or ``mnms2``.
         checkpoints: one a network; their recipes must be the challenge's.
         out: the bundle's folder; an older bundle there is replaced in one move.
-        commit: the commit the networks were trained at.
+        commit: the commit the bundle is packed at.
 
     Returns:
         ``out``.

@@ -229,6 +229,9 @@ def _train(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--learning-rate", type=float, help="default: the configuration's")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    p.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
+    )
     _device(p)
     p.set_defaults(run=_run_train)
 
@@ -256,6 +259,7 @@ def _run_train(o: argparse.Namespace) -> int:
             workers=o.workers,
             steps=o.steps,
             seed=o.seed,
+            precision=o.precision,
         )
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)

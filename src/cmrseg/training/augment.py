@@ -27,8 +27,8 @@ MARGIN = 1.5
 def augmentation(config: TrainingConfig) -> mt.Compose:
     """The random transforms of a patch: keys ``image`` and ``label``, each (z, y, x).
 
-    Ranges follow nnU-Net's where it has one; contrast, resolution and artefacts go further,
-    because unseen scanners are where networks trained on one centre fail.
+    Ranges follow nnU-Net's where it has one; contrast, noise, unevenness, resolution and artefacts
+    go further, because unseen scanners are where networks trained on one centre fail.
     """
     plane = config.patch[1:]
     both, image = ["image", "label"], ["image"]
@@ -37,9 +37,9 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandAffined(
             both,
             prob=0.8,
-            rotate_range=pi / 6,
+            rotate_range=pi / 4,
             shear_range=0.1,
-            scale_range=(-0.2, 0.25),
+            scale_range=(-0.25, 0.35),
             spatial_size=plane,
             mode=("bilinear", "nearest"),
             padding_mode="border",
@@ -49,18 +49,18 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandFlipd(both, prob=0.5, spatial_axis=1),
     ]
     grey = [
-        mt.RandAdjustContrastd(image, prob=0.4, gamma=(0.6, 1.7), retain_stats=True),
+        mt.RandAdjustContrastd(image, prob=0.4, gamma=(0.5, 2.0), retain_stats=True),
         mt.RandAdjustContrastd(
             image, prob=0.1, gamma=(0.7, 1.5), invert_image=True, retain_stats=True
         ),
         mt.RandHistogramShiftd(image, prob=0.2, num_control_points=(4, 8)),
-        mt.RandBiasFieldd(image, prob=0.2, degree=2, coeff_range=(0.0, 0.25)),
-        mt.RandScaleIntensityd(image, prob=0.3, factors=0.3),
-        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.3),
-        mt.RandSimulateLowResolutiond(image, prob=0.2, zoom_range=(0.4, 1.0)),
+        mt.RandBiasFieldd(image, prob=0.3, degree=3, coeff_range=(-0.3, 0.3)),
+        mt.RandScaleIntensityd(image, prob=0.3, factors=0.4),
+        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.4),
+        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.4, 1.0)),
         mt.RandGaussianSmoothd(image, prob=0.15, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
         mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6)),
-        mt.RandGaussianNoised(image, prob=0.3, std=0.2),
+        mt.RandGaussianNoised(image, prob=0.4, std=0.45),
     ]
     if config.slice_contrast:
         per_slice = mt.RandScaleIntensityd(

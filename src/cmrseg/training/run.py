@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cmrseg.errors import InputError, UsageError
-from cmrseg.runtime import use_device
+from cmrseg.runtime import Precision, use_device
 from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
@@ -56,6 +56,7 @@ def train(
     steps: int | None = None,
     seed: int | None = None,
     learning_rate: float | None = None,
+    precision: Precision | None = None,
 ) -> Path:
     """Fit one fold from the cache and return the checkpoint.
 
@@ -94,6 +95,7 @@ def train(
         [cache.load(cache_dir, e) for e in watched],
         run_dir,
         device=use_device(device),
+        precision=precision,
         resume=resume,
         start=start,
         workers=workers,

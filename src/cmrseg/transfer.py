@@ -1,0 +1,229 @@
+"""What carries over: bundles trained on different hearts, scored on the same unseen ones.
+
+Run as ``python -m cmrseg.transfer OUT.md --weights NAME=BUNDLE ... --data NAME=FOLDER:SOURCE ...``.
+``FOLDER`` alone is enough for hearts nobody learned from; it is in the M&Ms-2 layout. Of a ``SOURCE`` that a bundle learned from only the patients
+that every bundle held out are scored. ``FOLDER:SOURCE:STYLE`` shows those patients as a scanner
+of that style would (:mod:`cmrseg.synthetic.restyle`). Short axis only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cmrseg import bundle
+from cmrseg.errors import InputError
+from cmrseg.training.datasets import Labelled
+
+STRUCTURES = ("rv", "lv", "myo")
+RECIPE = "mnms2-sa"
+
+Rows = dict[str, dict[str, float]]
+"""Patient -> metrics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """Hearts to score on.
+
+    Attributes:
+        name: of the table's column.
+        folder: labelled cases in the M&Ms-2 layout.
+        source: what bundles that learned from it call it; "" where none did.
+        style: held-out or training style to show the images in; "" leaves them.
+    """
+
+    name: str
+    folder: Path
+    source: str = ""
+    style: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Data:
+        """From ``NAME=FOLDER[:SOURCE[:STYLE]]``.
+
+        Raises:
+            ValueError: not of that form.
+        """
+        name, place = named(text)
+        parts = place.split(":")
+        if len(parts) > 3:
+            raise ValueError(f"{text!r} is not NAME=FOLDER[:SOURCE[:STYLE]]")
+        source, style = [*parts[1:], "", ""][:2]
+        return cls(name=name, folder=Path(parts[0]), source=source, style=style)
+
+
+def named(text: str) -> tuple[str, str]:
+    """``NAME=PLACE`` in two.
+
+    Raises:
+        ValueError: not of that form.
+    """
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise ValueError(f"{text!r} is not NAME=PLACE")
+    return name, place
+
+
+def unseen(data: Data, bundles: Sequence[bundle.Bundle]) -> list[Labelled]:
+    """The short-axis images of patients that no short-axis network of any bundle learned from.
+
+    Raises:
+        InputError: there is none.
+    """
+    from cmrseg.training.datasets import mnms2
+    from cmrseg.training.folds import held_out
+
+    items = mnms2(data.folder, "SA")
+    groups = {item.patient: item.group for item in items}
+    left = set(groups)
+    for network in (n for found in bundles for n in found.networks if n["recipe"] == RECIPE):
+        training = network["training"]
+        if data.source and data.source in training["sources"]:
+            if training["fold"] is None:
+                left.clear()
+                break
+            left &= held_out(groups, training["fold"], training["folds"], training["fold_seed"])
+    if not left:
+        raise InputError(f"no patient of {data.name} is unseen", "use bundles that held some out")
+    return [item for item in items if item.patient in left]
+
+
+def lay_out(items: Sequence[Labelled], folder: Path, style: str) -> None:
+    """Images and labels as the organisers' folders, in another style where one is named."""
+    from cmrseg.imaging.read import read
+    from cmrseg.imaging.write import write
+    from cmrseg.synthetic.restyle import restyle
+    from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, choose_style
+
+    for number, item in enumerate(items):
+        place = folder / item.patient
+        place.mkdir(parents=True, exist_ok=True)
+        (place / item.label.name).symlink_to(item.label.absolute())
+        if not style:
+            (place / item.image.name).symlink_to(item.image.absolute())
+            continue
+        # The two phases of a patient come from one scanner: settings by patient, not by image.
+        rng = np.random.default_rng([2021, number // 2])
+        _, chosen = choose_style(rng, CINE_STYLES, HELD_OUT_STYLES, style)
+        write(restyle(read(item.image), chosen, rng), place / item.image.name)
+
+
+def scores(found: bundle.Bundle, cases: Path, out: Path, device: str) -> Rows:
+    """A bundle's scores on laid-out cases, at native geometry, by the whole recipe."""
+    from cmrseg.evaluation.run import evaluate
+    from cmrseg.predict import predict
+
+    code = predict("mnms2", cases, out, weights=found.folder, device=device, labels="all")
+    if code:
+        raise InputError(f"prediction ended with exit code {code}", "see the lines above")
+    return {case: dict(row) for case, row in evaluate("mnms2", out, cases).rows.items()}
+
+
+def transfer(weights: Mapping[str, Path], data: Sequence[Data], *, device: str = "auto") -> str:
+    """The table as Markdown.
+
+    Args:
+        weights: name -> bundle; the first is what the others are compared with.
+        data: what to score on.
+        device: where to compute.
+
+    Raises:
+        CmrsegError: a bundle or a data set cannot be used.
+    """
+    bundles = {name: bundle.find("mnms2", place) for name, place in weights.items()}
+    lines = [HEADER.format(first=next(iter(bundles)))]
+    for one in data:
+        items = unseen(one, list(bundles.values()))
+        table: dict[str, Rows] = {}
+        with tempfile.TemporaryDirectory() as scratch:
+            cases = Path(scratch) / "cases"
+            lay_out(items, cases, one.style)
+            for number, (name, found) in enumerate(bundles.items()):
+                table[name] = scores(found, cases, Path(scratch) / str(number), device)
+        patients = len({item.patient for item in items})
+        lines += [f"## {one.name}, {patients} patients", "", *rows_of(table), ""]
+    lines += ["## Bundles", ""]
+    lines += [f"- {name}: {_about(found)}" for name, found in bundles.items()]
+    return "\n".join(lines) + "\n"
+
+
+HEADER = """# What carries over
+
+Written by `python -m cmrseg.transfer` (`make transfer`). Short axis, mean ± deviation over patients
+of ED and ES, scored at native geometry on patients that none of the networks learned from. The
+last column is the RV Dice less that of "{first}", over the same patients: mean, 95 % bootstrap
+interval, Wilcoxon's p.
+"""
+
+
+def rows_of(table: Mapping[str, Rows]) -> list[str]:
+    """Markdown rows, a bundle each.
+
+    Args:
+        table: bundle's name -> scores; the first is the one to compare with.
+    """
+    heads = [f"{s.upper()} {unit}" for unit in ("Dice", "HD [mm]") for s in STRUCTURES]
+    lines = [f"| trained on | {' | '.join(heads)} | RV Dice, difference |", "|---" * 8 + "|"]
+    first = next(iter(table.values()))
+    for name, rows in table.items():
+        cells = [
+            _summary([row[f"{s}_sa_{metric}"] for row in rows.values()], digits)
+            for metric, digits in (("dice", 3), ("hd_mm", 1))
+            for s in STRUCTURES
+        ]
+        cells.append("" if rows is first else _difference(rows, first))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _summary(values: Sequence[float], digits: int) -> str:
+    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+
+
+def _difference(rows: Rows, first: Rows) -> str:
+    """Mean paired difference of the RV Dice, its interval and p-value."""
+    from scipy.stats import wilcoxon
+
+    pairs = [(rows[case]["rv_sa_dice"], first[case]["rv_sa_dice"]) for case in first]
+    gain = np.array([a - b for a, b in pairs])
+    draws = np.random.default_rng(0).choice(gain, (10_000, len(gain))).mean(axis=1)
+    low, high = np.percentile(draws, [2.5, 97.5])
+    p = f"{wilcoxon(gain).pvalue:.2g}" if gain.any() else "1"
+    return f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f}), p {p}"
+
+
+def _about(found: bundle.Bundle) -> str:
+    """What a bundle's short-axis networks learned from, in a line."""
+    told = []
+    for network in found.networks:
+        if network["recipe"] == RECIPE:
+            training = network["training"]
+            sources = " and ".join(training["sources"])
+            told.append(f"{training['steps_done']} steps on {sources} ({training['volumes']})")
+            earlier = training.get("started_from")
+            while earlier:
+                told.append(f"after {earlier['steps']} on {' and '.join(earlier['sources'])}")
+                earlier = earlier.get("started_from")
+    return ", ".join(told) + f"; manifest {found.digest[:12]}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of this module."""
+    parser = argparse.ArgumentParser(prog="python -m cmrseg.transfer", description=__doc__)
+    parser.add_argument("out", type=Path, metavar="OUT.md")
+    parser.add_argument("--weights", type=named, action="append", required=True)
+    parser.add_argument("--data", type=Data.parse, action="append", required=True)
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args(arguments)
+    weights = {name: Path(place) for name, place in given.weights}
+    given.out.write_text(transfer(weights, given.data, device=given.device), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

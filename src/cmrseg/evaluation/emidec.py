@@ -18,9 +18,9 @@ code rounds volume differences to 0.01 mm3; we do not round.
 from __future__ import annotations
 
 from cmrseg.evaluation.masks import paired_labels, union
-from cmrseg.evaluation.overlap import dice, volume_difference_mm3, volume_ml
-from cmrseg.evaluation.surface import hausdorff_mm, hausdorff_official_mm
 from cmrseg.evaluation.table import Column, Layout
+from cmrseg.imaging.overlap import dice, volume_difference_mm3, volume_ml
+from cmrseg.imaging.surface import hausdorff_mm, hausdorff_official_mm
 from cmrseg.imaging.volume import Array, Volume
 
 STRUCTURES: dict[str, tuple[int, ...]] = {
@@ -58,13 +58,13 @@ def evaluate_case(
         pred: predicted labels 0..4 on the truth's grid.
         truth: expert labels 0..4.
         one_empty_mm: the Hausdorff distances when one myocardium is empty; None for the image
-            diagonal (see :mod:`cmrseg.evaluation.surface`).
+            diagonal (see :mod:`cmrseg.imaging.surface`).
 
     Returns:
         ``<structure>_<metric>`` for each of ``STRUCTURES``: ``dice`` (0..1),
         ``volume_difference_mm3`` and the same in ``cm3``, ``volume_ml`` and ``truth_volume_ml``;
         ``pd_percent`` for infarction and no_reflow; ``hd_mm`` and ``hd_official_mm`` (the
-        organisers', see :func:`cmrseg.evaluation.surface.hausdorff_official_mm`) for myocardium.
+        organisers', see :func:`cmrseg.imaging.surface.hausdorff_official_mm`) for myocardium.
 
     Raises:
         InputError: the grids differ, or a label is none of 0..4.

@@ -16,9 +16,9 @@ import numpy as np
 
 from cmrseg.errors import CmrsegError
 from cmrseg.evaluation.masks import paired_labels, union
-from cmrseg.evaluation.overlap import dice, volume_ml
-from cmrseg.evaluation.surface import hausdorff_mm
 from cmrseg.evaluation.table import Column, Layout
+from cmrseg.imaging.overlap import dice, volume_ml
+from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Volume
 
 STRUCTURES: dict[str, int] = {"rv": 3, "lv": 1, "myo": 2}
@@ -64,7 +64,7 @@ def evaluate_case(
         structures: which of ``STRUCTURES`` to score; None for the RV, and LV and myocardium if
             the predictions hold either.
         one_empty_mm: the Hausdorff distance when one mask is empty; None for the image diagonal
-            (see :mod:`cmrseg.evaluation.surface`).
+            (see :mod:`cmrseg.imaging.surface`).
 
     Returns:
         ``<structure>_<view>_<phase>_<metric>`` with metric ``dice`` (0..1), ``hd_mm``,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import gaussian_filter
 
-from cmrseg.evaluation.surface import (
+from cmrseg.imaging.surface import (
     hausdorff_mm,
     hausdorff_official_mm,
     surface_distances,

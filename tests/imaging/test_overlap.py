@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cmrseg.evaluation.overlap import dice, volume_difference_mm3, volume_ml, volume_mm3
+from cmrseg.imaging.overlap import dice, volume_difference_mm3, volume_ml, volume_mm3
 
 masks = arrays(bool, (3, 4, 5))
 EMPTY = np.zeros((2, 3, 3), bool)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_erosion, distance_transform_edt
 
-from cmrseg.evaluation.overlap import check_masks
+from cmrseg.imaging.overlap import check_masks
 from cmrseg.imaging.volume import Array
 
 

@@ -18,7 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         (
             ["bench"],
             ["cli"],
-            ["demo", "validate"],
+            ["demo", "transfer", "validate"],
             ["predict"],
             ["batch"],
             ["challenges"],

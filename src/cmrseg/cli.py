@@ -190,6 +190,11 @@ def _preprocess(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="mnms2-la: cut 4-chamber slices out of labelled short-axis stacks",
     )
+    p.add_argument(
+        "--implant",
+        action="store_true",
+        help="emidec: put infarcts onto late enhancement, or onto short-axis cine",
+    )
     p.set_defaults(run=_run_preprocess)
 
 
@@ -198,15 +203,20 @@ def _run_preprocess(o: argparse.Namespace) -> int:
     from cmrseg.training.preprocess import preprocess
 
     chosen = RECIPES[o.network]
-    if not o.reformat:
-        preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
-        return EXIT_OK
-    if o.network != "mnms2-la":
-        raise UsageError("--reformat makes long-axis images", "use it with mnms2-la alone")
-    from cmrseg.synthetic.reformat import four_chamber
+    for option, network, make in (
+        ("reformat", "mnms2-la", "reformatted"),
+        ("implant", "emidec", "implanted"),
+    ):
+        if not getattr(o, option):
+            continue
+        if o.network != network:
+            raise UsageError(f"--{option} makes images for {network}", f"use it with {network}")
+        from cmrseg.training import made
 
-    stacks = RECIPES["mnms2-sa"].items(o.data)
-    preprocess(o.network, stacks, chosen.grid, o.cache, source=o.source, reformat=four_chamber)
+        items, remake = getattr(made, make)(o.data)
+        preprocess(o.network, items, chosen.grid, o.cache, source=o.source, remake=remake)
+        return EXIT_OK
+    preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
     return EXIT_OK
 
 

@@ -1,9 +1,10 @@
 """What carries over: bundles trained on different hearts, scored on the same unseen ones.
 
 Run as ``python -m cmrseg.transfer OUT.md --weights NAME=BUNDLE ... --data NAME=FOLDER:SOURCE ...``.
-``FOLDER`` alone is enough for hearts nobody learned from; it is in the M&Ms-2 layout. Of a ``SOURCE`` that a bundle learned from only the patients
-that every bundle held out are scored. ``FOLDER:SOURCE:STYLE`` shows those patients as a scanner
-of that style would (:mod:`cmrseg.synthetic.restyle`). Short axis only.
+``FOLDER`` is in the M&Ms-2 layout, and enough for hearts that nobody learned from. Of a ``SOURCE``
+that a bundle learned from only the patients that every bundle held out are scored.
+``FOLDER:SOURCE:STYLE`` shows those patients as a scanner of that style would
+(:mod:`cmrseg.synthetic.restyle`). Short axis only.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from cmrseg import bundle
 from cmrseg.errors import InputError
 from cmrseg.training.datasets import Labelled
+from cmrseg.training.sources import learned_from
 
 STRUCTURES = ("rv", "lv", "myo")
 RECIPE = "mnms2-sa"
@@ -84,10 +86,11 @@ def unseen(data: Data, bundles: Sequence[bundle.Bundle]) -> list[Labelled]:
     left = set(groups)
     for network in (n for found in bundles for n in found.networks if n["recipe"] == RECIPE):
         training = network["training"]
-        if data.source and data.source in training["sources"]:
-            if training["fold"] is None:
-                left.clear()
-                break
+        if data.source not in learned_from(training):
+            continue
+        if training["fold"] is None:
+            left.clear()
+        else:
             left &= held_out(groups, training["fold"], training["folds"], training["fold_seed"])
     if not left:
         raise InputError(f"no patient of {data.name} is unseen", "use bundles that held some out")

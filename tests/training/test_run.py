@@ -142,3 +142,19 @@ def test_weights_that_have_seen_the_held_out_patients_are_no_start(earlier, tmp_
     with pytest.raises(InputError, match="another network"):
         train(wider, tmp_path / "cache", tmp_path / "two", **options)
     assert not (tmp_path / "two").exists()
+
+
+def test_weights_of_other_patients_may_start_any_fold(earlier, tmp_path):
+    make_cache(tmp_path / "elsewhere", "emidec", patients=10, source="clinic")
+    options = {"device": "cpu", "workers": 0}
+    path = train(earlier, tmp_path / "elsewhere", tmp_path / "all", fold=None, **options)
+    train(earlier, tmp_path / "cache", tmp_path / "two", fold=3, start=path, **options)
+    about = checkpoint.read_state(tmp_path / "two" / CHECKPOINT)["about"]
+    assert about["started_from"]["sources"] == ["clinic"]
+    # images made of those very patients count as them
+    make_cache(tmp_path / "made", "emidec", patients=10, source="clinic-implanted")
+    with pytest.raises(InputError, match="other held-out patients"):
+        train(earlier, tmp_path / "made", tmp_path / "three", fold=3, start=path, **options)
+    path = tmp_path / "two" / CHECKPOINT  # and so do those of the run before the last
+    with pytest.raises(InputError, match="other held-out patients"):
+        train(earlier, tmp_path / "made", tmp_path / "three", fold=1, start=path, **options)

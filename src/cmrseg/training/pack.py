@@ -17,7 +17,7 @@ from cmrseg.bundle import FORMAT, MANIFEST, sealed, sha256
 from cmrseg.errors import InputError, OutputError
 from cmrseg.training import checkpoint
 from cmrseg.training.card import CARD, card
-from cmrseg.training.sources import source
+from cmrseg.training.sources import learned_from, source
 
 
 def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:
@@ -52,7 +52,7 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
                 f"two checkpoints would be called {max(files, key=files.count)}",
                 "give each recipe, fold and seed once",
             )
-        names = sorted({s for n in networks for s in n["training"]["sources"]})
+        names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
         manifest = {
             "format": FORMAT,
             "challenge": challenge,

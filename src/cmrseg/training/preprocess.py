@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cmrseg.errors import CmrsegError, InputError
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.read import check_image, read
-from cmrseg.imaging.volume import Volume
 from cmrseg.runtime import Progress
 from cmrseg.training import cache
 from cmrseg.training.datasets import Labelled
+from cmrseg.training.made import Remake
 
 SAME_PLACE_MM = 1.0
 """How far apart the headers of an image and its labels may put the same voxel."""
-
-Reformat = Callable[[Volume, Volume], tuple[Volume, Volume]]
 
 
 def preprocess(
@@ -27,7 +24,7 @@ def preprocess(
     out: Path,
     *,
     source: str,
-    reformat: Reformat | None = None,
+    remake: Remake | None = None,
 ) -> list[cache.Entry]:
     """Bring every image and its labels to the recipe's grid and write the cache.
 
@@ -37,7 +34,7 @@ def preprocess(
         grid: the recipe's spacing.
         out: a folder to make or to add to.
         source: names the data set in the index and later in the manifest.
-        reformat: makes another view of image and labels first (long axis out of short axis).
+        remake: makes other images and labels of each pair first (:mod:`cmrseg.training.made`).
 
     Raises:
         InputError: an image or its labels cannot be used, or ``out`` is another recipe's cache.
@@ -48,7 +45,7 @@ def preprocess(
     with Progress(len(items), f"preprocess {recipe}") as progress:
         for done, item in enumerate(items, start=1):
             try:
-                sample = _sample(item, grid, reformat)
+                sample = _sample(item, grid, remake)
             except CmrsegError as error:
                 raise error.within(f"case {item.patient}, {item.role}") from error
             entry = cache.Entry(
@@ -66,7 +63,7 @@ def preprocess(
     return entries
 
 
-def _sample(item: Labelled, grid: Grid, reformat: Reformat | None) -> cache.Sample:
+def _sample(item: Labelled, grid: Grid, remake: Remake | None) -> cache.Sample:
     image, label = read(item.image), read(item.label)
     check_image(image)
     if not label.geometry.same_as(image.geometry, tolerance=SAME_PLACE_MM):
@@ -74,8 +71,8 @@ def _sample(item: Labelled, grid: Grid, reformat: Reformat | None) -> cache.Samp
             "the labels lie on other voxels than the image",
             "give labels of the image's size, spacing and position",
         )
-    if reformat:
-        image, label = reformat(image, label)
+    if remake:
+        image, label = remake(image, label)
     prepared = prepare(image, grid)
     return cache.Sample(
         prepared.image.array, prepare_labels(label, grid).array, prepared.image.spacing_mm

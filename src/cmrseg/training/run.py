@@ -12,7 +12,7 @@ from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
 from cmrseg.training.folds import held_out
-from cmrseg.training.sources import is_synthetic
+from cmrseg.training.sources import is_synthetic, learned_from, patients_of
 
 FOLDS = 5
 FOLD_SEED = 2021
@@ -61,7 +61,8 @@ def train(
     """Fit one fold from the cache and return the checkpoint.
 
     With ``start`` the run goes on from another run's weights with a fresh schedule; that run must
-    have held out the same fold, or scores out of fold would not be honest.
+    have held out the same fold or learned from other data sets alone, or scores out of fold would
+    not be honest.
 
     Raises:
         InputError: ``start`` is no checkpoint or held out another fold; the cache is missing or
@@ -108,10 +109,16 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
     state = checkpoint.read_state(start)
     earlier, began = state["about"], TrainingConfig.from_dict(state["config"])
     same_network = (began.recipe, began.network) == (config.recipe, config.network)
-    if not same_network or earlier["held_out"] != about["held_out"]:
+    met = _patients(earlier) & _patients(about)
+    if not same_network or (met and earlier["held_out"] != about["held_out"]):
         raise InputError(
             "the run to start from had another network or other held-out patients",
             "start from a run of the same network and fold",
         )
     kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
     return {"steps": state["step"], "seed": began.seed, **kept}
+
+
+def _patients(about: dict[str, Any]) -> set[str]:
+    """The data sets whose patients a run, and those that it started from, learned from."""
+    return {whose for name in learned_from(about) if (whose := patients_of(name))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,12 @@ SOURCES = {
     "acdc-reformatted": Source(
         title="4-chamber slices cut out of ACDC short-axis stacks and their labels by "
         "`cmrseg preprocess --reformat`",
+        licence="CC BY-NC-SA 4.0, research use",
+        cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
+    ),
+    "acdc-implanted": Source(
+        title="ACDC short-axis cine recoloured as late enhancement, with infarcts put on by "
+        "`cmrseg preprocess --implant`",
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
     ),
@@ -58,6 +65,29 @@ def source(name: str) -> Source:
     return SOURCES.get(name, Source(title=name, licence="as its owner grants", cite="not given"))
 
 
+MADE_FROM = ("-reformatted", "-implanted")
+"""Endings of sources that were made of another source's images."""
+
+
 def is_made(name: str) -> bool:
     """Whether a source's labels were made, not drawn by an expert on that very image."""
-    return is_synthetic(name) or name.endswith("-reformatted")
+    return is_synthetic(name) or name.endswith(MADE_FROM)
+
+
+def patients_of(name: str) -> str | None:
+    """The source whose patients these are; None where no patient is in it."""
+    if is_synthetic(name):
+        return None
+    for ending in MADE_FROM:
+        name = name.removesuffix(ending)
+    return name
+
+
+def learned_from(training: dict[str, Any]) -> set[str]:
+    """All sources of a run and of the runs that it started from.
+
+    Args:
+        training: what a checkpoint or a manifest says of the run.
+    """
+    earlier = training.get("started_from")
+    return set(training["sources"]) | (learned_from(earlier) if earlier else set())

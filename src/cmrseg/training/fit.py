@@ -94,10 +94,10 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
-    _forget_after(run_dir, state["step"])
+    forget_after(run_dir, state["step"])
     saved_at = time.monotonic()
     with (
-        _stop_on_sigterm() as stop,
+        stop_on_sigterm() as stop,
         Scalars(run_dir, state["step"]) as scalars,
         Progress(config.steps, config.recipe) as progress,
     ):
@@ -109,7 +109,7 @@ def fit(
             if state["step"] % config.validate_every == 0 or state["step"] == config.steps:
                 dice = validate(network, held_out, device, state["precision"])
                 scalars.add(state["step"], {f"dice/{name}": value for name, value in dice.items()})
-                _note(run_dir, state["step"], loss, dice)
+                note_scores(run_dir, state["step"], loss, dice)
             due = time.monotonic() - saved_at > config.checkpoint_every_s
             if stop or due or state["step"] == config.steps:
                 state["scaler"] = scaler.state_dict()
@@ -241,7 +241,7 @@ def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[s
         )
 
 
-def _forget_after(run_dir: Path, last: int) -> None:
+def forget_after(run_dir: Path, last: int) -> None:
     """Drop what ``log.jsonl`` says of steps after ``last``: they are about to be taken again."""
     log = run_dir / LOG
     if log.exists():
@@ -275,7 +275,8 @@ class Scalars:
             self.writer.close()
 
 
-def _note(run_dir: Path, at: int, loss: float, dice: dict[str, float]) -> None:
+def note_scores(run_dir: Path, at: int, loss: float, dice: dict[str, float]) -> None:
+    """Tell a look at the held-out volumes, and append it to ``log.jsonl``."""
     with (run_dir / LOG).open("a") as log:
         log.write(json.dumps({"step": at, "loss": loss, "dice": dice}) + "\n")
     print(f"step {at}: held-out Dice {dice}", flush=True)
@@ -288,7 +289,7 @@ def _outlive_signals(worker: int) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_sigterm() -> Iterator[list[int]]:
+def stop_on_sigterm() -> Iterator[list[int]]:
     """A list that fills when SIGTERM comes."""
     received: list[int] = []
 

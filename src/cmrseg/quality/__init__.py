@@ -1,0 +1,1 @@
+"""Quality control without ground truth: autoencoder, thresholds, verdict, selection, refinement."""

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever asks how many CPUs there are hears of one."""
-    monkeypatch.setattr("cmrseg.runtime.cpu_limit", lambda: 1)
+    monkeypatch.setattr("cmrseg.runtime.device.cpu_limit", lambda: 1)
 
 
 @pytest.fixture(scope="session")

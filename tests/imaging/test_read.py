@@ -184,3 +184,16 @@ def test_check_image_refuses_labels(dtype: type, codes: list[int]) -> None:
     array = np.random.default_rng(0).choice(codes, (3, 20, 20)).astype(dtype)
     with pytest.raises(InputError, match="label file where an image should be"):
         check_image(volume_of(array))
+
+
+def test_libraries_print_no_file_names(tmp_path, capfd):
+    """ITK has a line of its own for a truncated MHA, C++'s stderr and all."""
+    path = tmp_path / "jane_doe.mha"
+    rng = np.random.default_rng(0)
+    array = rng.integers(0, 900, (4, 30, 30)).astype(np.int16)
+    write(Volume(array, Geometry(array.shape, (8.0, 1.5, 1.5))), path)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(InputError, match="truncated"):
+        read(path)
+    told = capfd.readouterr()
+    assert told.out == told.err == ""

@@ -253,7 +253,7 @@ def test_the_faster_precision_is_measured(tmp_path, monkeypatch, slower, chosen)
         return enter(device, precision)
 
     monkeypatch.setattr(fitting, "autocast", autocast)
-    monkeypatch.setattr("cmrseg.runtime.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
     path = run(tmp_path / "probed", precision=None, steps=2)
     assert read_state(path)["precision"] == chosen
     run(tmp_path / "given", precision=chosen, steps=2)

@@ -15,6 +15,7 @@ import numpy as np
 
 from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.runtime.quiet import silenced
 
 NIFTI = (".nii", ".nii.gz")
 ITK = (".mha", ".mhd", ".nrrd", ".tif", ".tiff")
@@ -92,8 +93,10 @@ def _is_label_map(array: Array, low: float, high: float) -> bool:
 
 @contextmanager
 def _readable() -> Iterator[None]:
+    """The system's errors in words; what libraries print, with file names in it, unsaid."""
     try:
-        yield
+        with silenced():
+            yield
     except OSError as error:
         raise InputError(
             f"the image cannot be read ({error.strerror or 'read error'})",

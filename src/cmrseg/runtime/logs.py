@@ -1,0 +1,127 @@
+"""Lines for logs: whole, newline-terminated, UTF-8, in words or as JSON.
+
+Progress and warnings go to stdout, errors to stderr; the last line there is the reason why a
+command failed. Lines name cases as contracts do, never by file names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+LogFormat = Literal["text", "json"]
+Level = Literal["info", "warning", "error"]
+LONGEST = 4000
+"""Characters of a message; platforms cut off or lose what is far longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a log.
+
+    Attributes:
+        message: what happened.
+        level: ``error`` goes to stderr, the others to stdout.
+        case: the log name of the case it is about.
+    """
+
+    message: str
+    level: Level = "info"
+    case: str | None = None
+
+    def __str__(self) -> str:
+        words = f"warning: {self.message}" if self.level == "warning" else self.message
+        return one_line(f"{self.case}: {words}" if self.case else words)
+
+
+Tell = Callable[[Line], None]
+
+
+def tell(line: Line) -> None:
+    """Print a line where it belongs, in the format that is on."""
+    stream = sys.stderr if line.level == "error" else sys.stdout
+    if isinstance(stream, JsonLines):
+        stream.put(line)
+    else:
+        print(line, file=stream, flush=True)
+
+
+def one_line(text: str) -> str:
+    """Text as one line of valid UTF-8 that no log cuts off."""
+    line = " ".join(text.split())[:LONGEST]
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
+def use_utf8() -> None:
+    """Both streams write UTF-8 whatever the locale, and write at the end of every line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
+@contextlib.contextmanager
+def formatted(log_format: LogFormat) -> Iterator[None]:
+    """Within this block both streams carry lines in ``log_format``, whoever prints them."""
+    if log_format == "text":
+        yield
+        return
+    with (
+        JsonLines(sys.stdout, "info") as out,
+        JsonLines(sys.stderr, "error") as err,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        yield
+
+
+class JsonLines(io.TextIOBase):
+    """A text stream that makes one JSON object of each line.
+
+    Keys: ``level`` (info, warning, error), ``time`` (ISO 8601, UTC), ``case`` (or null),
+    ``message``.
+
+    Args:
+        stream: where the objects go.
+        level: of lines that were printed, not told by :func:`tell`.
+    """
+
+    def __init__(self, stream: TextIO, level: Level) -> None:
+        self.stream, self.level, self.begun = stream, level, ""
+
+    def write(self, text: str) -> int:
+        """Take text; whole lines go on at once."""
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self.put(Line(line, self.level))
+        return len(text)
+
+    def put(self, line: Line) -> None:
+        """Write one object."""
+        told = {
+            "level": line.level,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "case": one_line(line.case) if line.case else None,
+            "message": one_line(line.message),
+        }
+        self.stream.write(json.dumps(told, ensure_ascii=False) + "\n")
+        self.stream.flush()
+
+    def writable(self) -> bool:
+        """Yes."""
+        return True
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self.stream.flush()
+
+    def __exit__(self, *what: object) -> None:
+        if self.begun.strip():
+            self.write("\n")
+        self.flush()

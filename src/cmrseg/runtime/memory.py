@@ -1,0 +1,117 @@
+"""How much memory is left: the machine's, the container's (cgroup v1, v2) and RLIMIT_DATA.
+
+A container that goes beyond its limit is killed without a word, and under RLIMIT_DATA (how Grand
+Challenge bounds an algorithm) an allocation fails. Whoever asks before can work in smaller pieces,
+or say what is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from cmrseg.errors import MemoryLimitError
+from cmrseg.runtime import cgroup
+
+PROC = Path("/proc")
+NO_LIMIT = 1 << 60
+"""Larger numbers mean that there is no limit (cgroup v1 writes 2**63 less a page)."""
+USABLE = 0.8
+"""Share of what is left that may be planned with; estimates are not exact."""
+
+
+def memory_left(root: Path = cgroup.ROOT, own: Path = cgroup.OWN, proc: Path = PROC) -> int | None:
+    """Bytes this process can still allocate, by the tightest limit; None where nothing is known.
+
+    What the C library freed and kept counts as left: it is used again first.
+    """
+    left = [*_machine(proc), *_groups(root, own), *_rlimits(proc)]
+    return max(0, min(left)) + freed_and_kept() if left else None
+
+
+def require_memory(needed: int, what: str) -> None:
+    """Refuse what cannot fit before the container is killed for trying.
+
+    Raises:
+        MemoryLimitError: ``what`` needs more bytes than are left.
+    """
+    left = memory_left()
+    if left is not None and needed > left * USABLE:
+        raise too_little(f"{what} needs about {_told(needed)} of memory, {_told(left)} are left")
+
+
+def too_little(problem: str) -> MemoryLimitError:
+    """The error for all that does not fit."""
+    return MemoryLimitError(problem, "give the process or container more memory")
+
+
+def freed_and_kept() -> int:
+    """Bytes the C library holds free in its heap; 0 elsewhere than on glibc 2.33 or newer."""
+    with contextlib.suppress(OSError, AttributeError):
+        glibc = ctypes.CDLL("libc.so.6")
+        glibc.mallinfo2.restype = _MallInfo
+        return int(glibc.mallinfo2().fordblks)
+    return 0
+
+
+class _MallInfo(ctypes.Structure):
+    """``struct mallinfo2``."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def _machine(proc: Path) -> Iterator[int]:
+    available = _kilobytes(proc / "meminfo", "MemAvailable:")
+    if available is not None:
+        yield available
+
+
+def _groups(root: Path, own: Path) -> Iterator[int]:
+    """What each control group has left; file pages it could drop count as left."""
+    for folder in cgroup.v2_folders(root, own):
+        yield from _group(folder, "memory.max", "memory.current", "inactive_file")
+    for folder in cgroup.v1_folders("memory", root, own):
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        yield from _group(folder, *names)
+
+
+def _group(folder: Path, limit_name: str, used_name: str, droppable_name: str) -> Iterator[int]:
+    limit, used = cgroup.number(folder / limit_name), cgroup.number(folder / used_name)
+    if limit is None or used is None or limit >= NO_LIMIT:
+        return
+    droppable = 0
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        lines = (folder / "memory.stat").read_text().splitlines()
+        droppable = int(dict(line.split() for line in lines)[droppable_name])
+    yield limit - used + droppable
+
+
+def _rlimits(proc: Path) -> Iterator[int]:
+    """What ``ulimit -d`` and ``ulimit -v`` leave; both count address space."""
+    for limit, used_name in ((resource.RLIMIT_DATA, "VmData:"), (resource.RLIMIT_AS, "VmSize:")):
+        soft, _ = resource.getrlimit(limit)
+        used = _kilobytes(proc / "self" / "status", used_name)
+        if soft != resource.RLIM_INFINITY and used is not None:
+            yield soft - used
+
+
+def _kilobytes(path: Path, name: str) -> int | None:
+    """Bytes behind a name in a file of lines like ``MemAvailable:   1024 kB``."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in path.read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _told(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -1,13 +1,33 @@
 #!/bin/sh
-# Write docker/locks/*.txt anew: every package but torch, pinned and hashed. Needs `uv` on PATH.
+# Write docker/locks/*.txt anew: every package pinned and hashed. Needs `uv` on PATH.
 # Arguments go to uv: say where the CPU build of torch is (--find-links DIR or --extra-index-url URL).
+#
+#   inference-cpu, train-cpu       all an image needs, the CPU build of torch among it
+#   inference-cu126, train-cu126   the same versions without torch, which docker/install.sh takes from
+#                                  PyTorch's own index by version (its CUDA packages come with it)
+#   dev                            for .venv, without torch (see docker/torch.sh)
+#   build                          what builds the wheel of cmrseg
 set -eu
 cd "$(dirname "$0")/.."
-constraints=$(mktemp)
-trap 'rm -f "$constraints"' EXIT
-# torch comes from docker/torch.sh; the CPU build's needs are locked, not the CUDA packages.
-printf 'torch==%s+cpu\nmonai==1.5.1\n' "${TORCH_VERSION:-2.13.0}" > "$constraints"
-uv pip compile pyproject.toml --extra dev -q --generate-hashes --python-version 3.11 --no-header \
-    --no-emit-index-url --no-emit-find-links \
-    --no-emit-package torch --no-emit-package cmrseg \
-    --constraint "$constraints" -o docker/locks/dev.txt "$@"
+locks=docker/locks
+
+lock() { # NAME SOURCE [options of uv]
+    name=$1
+    shift
+    uv pip compile "$@" -q --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
+        --no-emit-find-links --no-emit-package cmrseg --constraint $locks/constraints.in \
+        -o "$locks/$name.txt"
+}
+
+lock inference-cpu pyproject.toml --extra serve "$@"
+# One version of a package in all images, so that they share layers.
+cp "$locks/inference-cpu.txt" "$locks/train-cpu.txt"
+lock train-cpu pyproject.toml --extra train "$@"
+for image in inference train; do
+    extra=serve
+    [ $image = inference ] || extra=train
+    cp "$locks/$image-cpu.txt" "$locks/$image-cu126.txt"
+    lock $image-cu126 pyproject.toml --extra $extra --no-emit-package torch "$@"
+done
+lock dev pyproject.toml --extra dev --no-emit-package torch "$@"
+echo 'setuptools' | lock build - "$@"

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Install cmrseg itself beside its packages: `install-code.sh VENV TARGET`, from the working folder.
+set -eu
+venv=$1 target=$2
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+python3 -m venv "$build/venv"
+"$build/venv/bin/pip" install -q --no-deps --require-hashes -r build.txt
+"$build/venv/bin/pip" wheel -q --no-deps --no-build-isolation -w "$build" .
+python3 -m pip --python "$venv/bin/python" install -q --no-deps --no-index --no-compile \
+    --root-user-action ignore --target "$target" "$build"/cmrseg-*.whl
+python3 -m compileall -q --invalidation-mode unchecked-hash "$target"

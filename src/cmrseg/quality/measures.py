@@ -1,0 +1,52 @@
+"""Pseudo-measures: how far a mask and its reconstruction agree (galati2021 section 2.3).
+
+pDC and pHD stand for the Dice coefficient and the Hausdorff distance that nobody can know without
+ground truth. Both are 3-D, one phase at a time, and finite for any masks: where mask and
+reconstruction are both empty they are 1 and 0 mm, where one is empty 0 and the image's diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.imaging.overlap import dice
+from cmrseg.imaging.surface import hausdorff_mm
+from cmrseg.imaging.volume import Array
+
+DECISIVE = "RV"
+"""The structure that thresholds, verdict and selection go by: the one the challenge scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudo:
+    """pDC (a fraction, high is best) and pHD (mm, low is best) of one structure."""
+
+    pdc: float
+    phd_mm: float
+
+
+def pseudo_measures(
+    mask: Array,
+    reconstruction: Array,
+    spacing_mm: Sequence[float],
+    structures: Mapping[str, Sequence[int]],
+) -> dict[str, Pseudo]:
+    """Structure -> pDC and pHD.
+
+    Args:
+        mask: (z, y, x) labels of one phase.
+        reconstruction: (z, y, x) labels.
+        spacing_mm: of their voxels, (z, y, x).
+        structures: name -> the labels it is made of.
+    """
+    found = {}
+    for name, labels in structures.items():
+        of_mask, of_reconstruction = np.isin(mask, labels), np.isin(reconstruction, labels)
+        found[name] = Pseudo(
+            dice(of_mask, of_reconstruction),
+            hausdorff_mm(of_mask, of_reconstruction, spacing_mm),
+        )
+    return found

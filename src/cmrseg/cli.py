@@ -238,6 +238,8 @@ def _train(p: argparse.ArgumentParser) -> None:
         "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
     )
     p.add_argument("--learning-rate", type=float, help="default: the configuration's")
+    p.add_argument("--samples", type=_count, help="dropout passes a step; 1 is the baseline")
+    p.add_argument("--alpha", type=_weight, help="weight of their uncertainty in the loss")
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     p.add_argument(
         "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
@@ -266,6 +268,8 @@ def _run_train(o: argparse.Namespace) -> int:
             resume=o.resume,
             start=o.start,
             learning_rate=o.learning_rate,
+            samples=o.samples,
+            alpha=o.alpha,
             workers=o.workers,
             steps=o.steps,
             seed=o.seed,
@@ -340,6 +344,14 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is below one")
+    return value
+
+
+def _weight(text: str) -> float:
+    """A finite number from zero."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no weight")
     return value
 
 

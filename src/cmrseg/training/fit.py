@@ -170,8 +170,8 @@ def step(
     image = batch["image"].to(device, non_blocking=True)
     label = batch["label"].to(device, non_blocking=True)
     with autocast(device, state["precision"]):
-        heads = network(image)
-    loss = deep_supervision(heads, label)
+        heads = network(image, config.samples)
+    loss = deep_supervision(heads, label, config.samples, config.alpha)
     optimiser.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     scaler.unscale_(optimiser)

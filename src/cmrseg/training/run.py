@@ -56,6 +56,8 @@ def train(
     steps: int | None = None,
     seed: int | None = None,
     learning_rate: float | None = None,
+    samples: int | None = None,
+    alpha: float | None = None,
     precision: Precision | None = None,
 ) -> Path:
     """Fit one fold from the cache and return the checkpoint.
@@ -74,7 +76,11 @@ def train(
         steps=config.steps if steps is None else steps,
         seed=config.seed if seed is None else seed,
         learning_rate=learning_rate or config.learning_rate,
+        samples=config.samples if samples is None else samples,
+        alpha=config.alpha if alpha is None else alpha,
     )
+    if config.alpha and config.samples == 1:
+        raise UsageError("alpha weighs how far samples differ", "train with two --samples or more")
     entries = cache.read_index(cache_dir, config.recipe)
     learn, watched = split(entries, fold)
     if not learn:

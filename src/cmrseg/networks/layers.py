@@ -48,6 +48,30 @@ def beside(x: Tensor, depth: int, taps: int) -> Tensor:
     return sides.reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
 
 
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, depth: int | None
+) -> Tensor:
+    """Same-padded convolution of a native or folded activation.
+
+    Args:
+        x: native (B, C, Z, Y, X) if ``depth`` is None, else folded (B*Z, C, Y, X).
+        weight: (out, in, kz, ky, kx), whatever the layout of ``x``.
+        bias: (out,) or None.
+        stride: in y and x.
+        depth: slices of the folded layout.
+    """
+    kz, ky, kx = weight.shape[2:]
+    if depth is None:
+        return F.conv3d(x, weight, bias, (1, stride, stride), (kz // 2, ky // 2, kx // 2))
+    return F.conv2d(beside(x, depth, kz), flat(weight), bias, stride, (ky // 2, kx // 2))
+
+
+def flat(weight: Tensor) -> Tensor:
+    """A 3-D kernel (out, in, kz, ky, kx) for slices side by side: (out, kz*in, ky, kx)."""
+    laid = weight.transpose(1, 2).flatten(1, 2)
+    return laid.contiguous(memory_format=torch.channels_last)
+
+
 class SliceConv(nn.Module):
     """Same-padded convolution with a (kz, ky, kx) kernel; weight (out, in, kz, ky, kx)."""
 
@@ -68,14 +92,7 @@ class SliceConv(nn.Module):
 
     def forward(self, x: Tensor, depth: int | None) -> Tensor:
         """Convolve native (B, C, Z, Y, X) if ``depth`` is None, else folded (B*Z, C, Y, X)."""
-        kz, ky, kx = self.kernel
-        if depth is None:
-            padding = (kz // 2, ky // 2, kx // 2)
-            stride = (1, self.stride, self.stride)
-            return F.conv3d(x, self.weight, self.bias, stride, padding)
-        flat = self.weight.transpose(1, 2).flatten(1, 2)
-        flat = flat.contiguous(memory_format=torch.channels_last)
-        return F.conv2d(beside(x, depth, kz), flat, self.bias, self.stride, (ky // 2, kx // 2))
+        return convolve(x, self.weight, self.bias, self.stride, depth)
 
 
 class UpConv(nn.Module):
@@ -120,6 +137,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, depth: int | None) -> Tensor:
         """Activations in the layout of ``x``."""
-        x = F.leaky_relu(self.norm(self.conv(x, depth)), 0.01)
-        out: Tensor = self.dropout(x)
+        out: Tensor = self.dropout(self.activate(self.conv(x, depth)))
         return out
+
+    def activate(self, x: Tensor) -> Tensor:
+        """What comes between convolution and dropout."""
+        # In place: batch norm needs its input for the gradient, not its output.
+        return F.leaky_relu_(self.norm(x), 0.01)

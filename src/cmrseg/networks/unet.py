@@ -13,7 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cmrseg.networks.join import Join
 from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, unfold
+from cmrseg.networks.sampled import sampled
 
 Execution = Literal["native", "folded"]
 
@@ -96,6 +98,7 @@ class UNet(nn.Module):
             Stage(2 * widths[s], widths[s], config.across[s], 1, config.dropout[s])
             for s in stages[:-1]
         )
+        self.joins: nn.ModuleList | None = None  # made once where weights no longer change
         self.heads = nn.ModuleList(
             SliceConv(widths[s], config.classes, (1, 1, 1), bias=True)
             for s in range(config.deep_supervision)
@@ -120,12 +123,24 @@ class UNet(nn.Module):
                 logits.insert(0, self.heads[s](x, depth))
         return logits
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """Logits (B, classes, Z, Y, X), one tensor a head, each coarser one half in y and x.
+    def join(self, stage: int) -> Join:
+        """The first convolution of a decoder stage, taken apart."""
+        if self.joins is not None:
+            join: Join = self.joins[stage]
+            return join
+        weight = self.decoder[stage].first.conv.weight
+        # Up-sampling and convolution as one were measured to pay where slices are folded.
+        return Join(self.up[stage], weight, None, composed=self.execution == "folded")
+
+    def forward(self, x: Tensor, passes: int = 1) -> list[Tensor]:
+        """Logits (passes*B, classes, Z, Y, X), one tensor a head, each coarser one half in y and x.
 
         Args:
             x: (B, in_channels, Z, Y, X); y and x multiples of ``config.multiple``.
+            passes: how often, with dropout masks of their own; the result holds pass by pass.
         """
+        if passes > 1 or self.joins is not None:
+            return sampled(self, x, passes)
         if self.execution == "native":
             return self.decode(self.encode(x, None), None)
         depth = x.shape[2]

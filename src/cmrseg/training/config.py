@@ -24,6 +24,8 @@ class TrainingConfig:
         gradient_clip: largest gradient norm.
         on_heart: share of patches centred near the heart; the others lie anywhere.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
+        samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1); 1 is the baseline.
+        alpha: weight of the uncertainty in the loss (Eq. 5); 3 with 5 samples in the paper.
         seed: everything random follows from it.
         validate_every: steps between looks at the held-out fold.
         checkpoint_every_s: seconds between checkpoints.
@@ -40,6 +42,8 @@ class TrainingConfig:
     gradient_clip: float = 12.0
     on_heart: float = 0.8
     slice_contrast: float = 0.0
+    samples: int = 1
+    alpha: float = 0.0
     seed: int = 0
     validate_every: int = 500
     checkpoint_every_s: float = 180.0
@@ -48,6 +52,9 @@ class TrainingConfig:
         multiple = self.network.multiple
         if self.patch[1] % multiple or self.patch[2] % multiple:
             raise ValueError(f"patch {self.patch} is no multiple of {multiple} in y and x")
+
+        if self.samples < 1 or self.alpha < 0:
+            raise ValueError("samples must be one or more and alpha not negative")
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, the inverse of :meth:`from_dict`."""

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cmrseg.uncertainty.loss import log_mean, uncertainty_loss
+
 
 def dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
     """One minus the mean soft Dice of the foreground classes over the whole batch.
@@ -33,15 +35,47 @@ def segmentation_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return dice_loss(logits.softmax(dim=1), truth) + F.cross_entropy(logits, truth)
 
 
-def deep_supervision(heads: list[Tensor], truth: Tensor) -> Tensor:
-    """Weighted mean of the heads' losses, each coarser head counting half the one before.
+def total_loss(logits: Tensor, truth: Tensor, samples: int = 1, alpha: float = 0.0) -> Tensor:
+    """L_Total = L_Seg + alpha L_Uncertainty (arega2021 Eq. 5).
+
+    Dice and cross-entropy are those of the mean probability of the samples (Eq. 1), which makes the
+    cross-entropy its negative log-likelihood. One sample has no variance: L_Seg alone is left.
 
     Args:
-        heads: logits, finest first, each next one half the size in y and x.
+        logits: (samples*B, C, Z, Y, X), sample by sample.
+        truth: (B, Z, Y, X) class indices.
+        samples: N of Eq. 1.
+        alpha: weight of the uncertainty.
+    """
+    if samples == 1:
+        return segmentation_loss(logits, truth)
+    log_probabilities = logits.float().unflatten(0, (samples, -1)).log_softmax(dim=2)
+    probabilities = log_probabilities.exp()
+    wanted = truth[None, :, None].expand(samples, *(-1,) * 5)
+    likelihood = log_mean(log_probabilities.gather(2, wanted))
+    segmentation = dice_loss(probabilities.mean(dim=0), truth) - likelihood.mean()
+    return segmentation + alpha * uncertainty_loss(probabilities)
+
+
+def deep_supervision(
+    heads: list[Tensor], truth: Tensor, samples: int = 1, alpha: float = 0.0
+) -> Tensor:
+    """Weighted mean of the heads' losses, each coarser head counting half the one before.
+
+    Every head gets the whole of Eq. 5 on the mean and variance of its own samples. The weights add
+    up to one, so alpha means what it means for a single head.
+
+    Args:
+        heads: logits (samples*B, C, Z, Y, X), finest first, each next one half the size in y and x.
         truth: (B, Z, Y, X) class indices at the finest size.
+        samples: N of Eq. 1.
+        alpha: weight of the uncertainty.
     """
     weights = [0.5**i for i in range(len(heads))]
-    losses = [w * segmentation_loss(h, _at(h, truth)) for w, h in zip(weights, heads, strict=True)]
+    losses = [
+        w * total_loss(h, _at(h, truth), samples, alpha)
+        for w, h in zip(weights, heads, strict=True)
+    ]
     return torch.stack(losses).sum() / sum(weights)
 
 

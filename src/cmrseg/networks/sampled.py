@@ -1,0 +1,151 @@
+"""Several dropout passes of one network over one batch, for less than several passes' work.
+
+Outputs, gradients and running statistics are those of as many separate calls with the same dropout
+masks. Passes differ from the first dropout on, so what comes before it is computed once; and where
+the decoder convolves skip connections from up there, their share is computed once as well and added
+to each pass's own (:mod:`cmrseg.networks.join`). Batch norm, activation and dropout are not linear:
+they follow the sum, pass by pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from cmrseg.networks.join import Join
+from cmrseg.networks.layers import SliceNorm, fold, unfold
+
+if TYPE_CHECKING:
+    from cmrseg.networks.layers import Block
+    from cmrseg.networks.unet import UNet
+
+
+def sampled(network: UNet, x: Tensor, passes: int, *, together: bool = False) -> list[Tensor]:
+    """Logits of several passes over one batch.
+
+    Args:
+        network: training, or in evaluation mode with its dropout layers on.
+        x: (B, in_channels, Z, Y, X).
+        passes: how many.
+        together: all passes as one large batch, with batch norm still pass by pass, instead of
+            one after the other (which a CPU's caches prefer).
+
+    Returns:
+        By head, finest first: (passes*B, classes, Z, Y, X), pass by pass.
+    """
+    depth = x.shape[2] if network.execution == "folded" else None
+    shared = Shared.of(network, x if depth is None else fold(x), depth, passes)
+    at_once = passes if together else 1
+    parts = [shared.finish(network, at_once) for _ in range(passes // at_once)]
+    heads = [joined(list(head)) for head in zip(*parts, strict=True)]
+    return heads if depth is None else [unfold(head, depth) for head in heads]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What passes have in common.
+
+    Attributes:
+        settled: activations of the encoder stages before the first dropout, finest first.
+        begun: the next stage's first block up to its dropout; None if nothing drops out.
+        joins: by decoder stage, its first convolution taken apart.
+        shares: by decoder stage, a settled skip connection's share of that convolution.
+        depth: slices of the folded layout, None for the native one.
+    """
+
+    settled: list[Tensor]
+    begun: Tensor | None
+    joins: list[Join]
+    shares: list[Tensor]
+    depth: int | None
+
+    @classmethod
+    def of(cls, network: UNet, x: Tensor, depth: int | None, passes: int) -> Shared:
+        """Compute it for ``passes`` passes over a batch in the layout that ``depth`` tells."""
+        rates = network.config.dropout
+        first = next((s for s, rate in enumerate(rates) if rate), len(rates))
+        settled: list[Tensor] = []
+        begun = None
+        once: list[nn.Module] = [*network.encoder[:first]]
+        if first < len(rates):
+            once.append(network.encoder[first].first)
+        with counting(once, passes):
+            for stage in network.encoder[:first]:
+                x = stage(x, depth)
+                settled.append(x)
+            if first < len(rates):
+                block = network.encoder[first].first
+                begun = block.activate(block.conv(x, depth))
+        joins = [network.join(s) for s in range(len(network.up))]
+        shares = [join.aside(skip, depth) for join, skip in zip(joins, settled, strict=False)]
+        return cls(settled, begun, joins, shares, depth)
+
+    def encode(self, network: UNet, passes: int) -> list[Tensor]:
+        """Activations by encoder stage; those not settled hold ``passes`` passes in one batch."""
+        first = len(self.settled)
+        if self.begun is None:
+            return [*self.settled[:-1], torch.cat([self.settled[-1]] * passes)]
+        stage = network.encoder[first]
+        x = joined([stage.first.dropout(self.begun) for _ in range(passes)])
+        skips = [*self.settled, _block(stage.second, x, self.depth, passes)]
+        for stage in network.encoder[first + 1 :]:
+            x = _block(stage.first, skips[-1], self.depth, passes)
+            skips.append(_block(stage.second, x, self.depth, passes))
+        return skips
+
+    def finish(self, network: UNet, passes: int) -> list[Tensor]:
+        """Logits by head of ``passes`` passes in one batch, in the layout computed in."""
+        skips = self.encode(network, passes)
+        x = skips[-1]
+        logits: list[Tensor] = []
+        for s in reversed(range(len(network.up))):
+            stage, join = network.decoder[s], self.joins[s]
+            x = join.below(x, self.depth)
+            settled = s < len(self.shares)
+            share = self.shares[s] if settled else join.aside(skips[s], self.depth)
+            x = x + (torch.cat([share] * passes) if settled and passes > 1 else share)
+            x = _after_convolution(stage.first, x, passes)
+            x = _block(stage.second, x, self.depth, passes)
+            if s == 0 or (network.training and s < len(network.heads)):
+                logits.insert(0, network.heads[s](x, self.depth))
+        return logits
+
+
+def joined(parts: list[Tensor]) -> Tensor:
+    """Batches in one; a single one is not copied."""
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _block(block: Block, x: Tensor, depth: int | None, passes: int) -> Tensor:
+    """A whole block on several passes in one batch."""
+    return _after_convolution(block, block.conv(x, depth), passes)
+
+
+def _after_convolution(block: Block, x: Tensor, passes: int) -> Tensor:
+    """Norm, activation and dropout: each pass has statistics and a mask of its own."""
+    return joined([block.dropout(block.activate(part)) for part in x.chunk(passes)])
+
+
+@contextlib.contextmanager
+def counting(modules: list[nn.Module], passes: int) -> Iterator[None]:
+    """Let one batch move running statistics as far as ``passes`` equal batches would.
+
+    N updates r <- (1 - m) r + m s with the same batch statistics s are one update with the momentum
+    1 - (1 - m)^N.
+    """
+    norms = [m for top in modules for m in top.modules() if isinstance(m, SliceNorm)]
+    usual = [norm.momentum for norm in norms]
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = 1 - (1 - momentum) ** passes
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, usual, strict=True):
+            norm.momentum = momentum
+            if norm.training and norm.num_batches_tracked is not None:
+                norm.num_batches_tracked += passes - 1

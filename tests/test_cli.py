@@ -15,6 +15,7 @@ from tiny import heart, make_cache, make_checkpoint, save, training_config, volu
 
 COMMANDS = (
     "predict",
+    "serve",
     "evaluate",
     "info",
     "demo",

@@ -18,7 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         (
             ["bench"],
             ["cli"],
-            ["demo", "transfer", "validate"],
+            ["demo", "serve", "transfer", "validate"],
             ["predict"],
             ["batch"],
             ["challenges"],

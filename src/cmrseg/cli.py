@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _predict(commands.add_parser("predict", help="segment a folder of cases"))
+    _serve(commands.add_parser("serve", help="answer the platform's invocations over HTTP"))
     _evaluate(commands.add_parser("evaluate", help="score predictions against expert labels"))
     _info(commands.add_parser("info", help="what weights there are and what they are good for"))
     _demo(commands.add_parser("demo", help="both recipes on sample cases, with a picture"))
@@ -100,6 +101,31 @@ def _run_predict(o: argparse.Namespace) -> int:
         sockets=o.sockets,
         mirrors=o.mirrors,
         samples=o.samples,
+    )
+
+
+def _serve(p: argparse.ArgumentParser) -> None:
+    _challenge(p)
+    p.add_argument("--host", default="0.0.0.0", help="address to listen on")
+    p.add_argument("--port", type=_whole, default=4743, help="port to listen on, 0 for a free one")
+    p.add_argument("--input", type=Path, default=Path("/input"), help="looked up at each request")
+    p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    _device(p)
+    p.set_defaults(run=_run_serve)
+
+
+def _run_serve(o: argparse.Namespace) -> int:
+    from cmrseg.serve import serve
+
+    serve(
+        o.challenge,
+        host=o.host,
+        port=o.port,
+        input_dir=o.input,
+        output_dir=o.output,
+        weights=o.weights,
+        device=o.device,
     )
 
 

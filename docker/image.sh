@@ -1,19 +1,48 @@
 #!/bin/sh
-# What an inference image runs: `image.sh CHALLENGE [INPUT OUTPUT | COMMAND ...]`.
+# What an inference image runs: `image.sh CHALLENGE [ARGUMENTS ...]`.
 #
-#   nothing more            /input to /output, as Grand Challenge and plain mounts have them
-#   two folders             the M&Ms-2 organisers' call, `image <input_dir> <output_dir>`
-#   anything else           a cmrseg command (info mnms2, evaluate ..., --version)
-set -eu
+#   nothing more              /input to /output, as Grand Challenge (exec) and plain mounts have them;
+#                             where the image is labelled invoke, the server
+#   INPUT OUTPUT [options]    the M&Ms-2 organisers' call, `image <input_dir> <output_dir>`
+#   --labels all              options alone: those of predict, on /input and /output
+#   serve [options]           the server of Grand Challenge's invoke
+#   info                      what the weights in the image are
+#   anything else             a cmrseg command (evaluate mnms2 ..., --version, --help)
+#
+# cmrseg runs as a child, not in this process's place: the kernel kills it alone when memory runs out,
+# and somebody must be left to say so.
+set -u
+. "$(dirname "$0")/child.sh"
 if [ $# -eq 0 ]; then
     echo "usage: image.sh emidec|mnms2 [INPUT OUTPUT | COMMAND ...]" >&2
     exit 2
 fi
 challenge=$1
 shift
-if [ $# -eq 0 ]; then
-    exec cmrseg predict "$challenge" /input /output
-elif [ $# -eq 2 ] && { [ -d "$1" ] || [ "${1#*/}" != "$1" ]; }; then
-    exec cmrseg predict "$challenge" "$1" "$2"
+
+is_folder() { [ -d "$1" ] || [ "${1#*/}" != "$1" ]; }
+
+if [ $# -eq 0 ] && [ "${CMRSEG_API:-exec}" = invoke ]; then
+    set -- serve "$challenge"
+elif [ $# -eq 0 ]; then
+    set -- predict "$challenge" /input /output
+else
+    case $1 in
+        -h | --help | --version) ;;
+        -*) set -- predict "$challenge" /input /output "$@" ;;
+        serve | info)
+            command=$1
+            shift
+            case ${1:-} in emidec | mnms2) ;; *) set -- "$challenge" "$@" ;; esac
+            set -- "$command" "$@"
+            ;;
+        *) [ $# -lt 2 ] || ! is_folder "$1" || set -- predict "$challenge" "$@" ;;
+    esac
 fi
-exec cmrseg "$@"
+
+run cmrseg "$@"
+if [ "$code" -eq 137 ]; then
+    echo "cmrseg: killed, most likely for using more memory than the container may." \
+        "Give it more (docker run --memory, --memory-swap), or fewer or smaller images." >&2
+fi
+exit "$code"

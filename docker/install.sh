@@ -24,6 +24,11 @@ elif ls "$wheels"/torch-* > /dev/null 2>&1; then
 else
     pip --no-deps --require-hashes -r "$lock" --extra-index-url "$TORCH_INDEX"
 fi
+# What torch brings along to build and test extensions is a quarter of it.
+for packages in "$venv"/lib/python3*/site-packages; do
+    rm -rf "$packages/torch/test" "$packages/torch/include"
+    find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete
+done
 # Nobody can write bytecode into an image that runs read-only; unchecked, so that dates do not matter.
 # Tests in packages stay as they are: some use the grammar of later Pythons.
 python3 -m compileall -q -j 0 -x '/tests/|/testing/_internal/' \

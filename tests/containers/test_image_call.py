@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ENTRY = Path(__file__).parents[1] / "docker/image.sh"
+ENTRY = Path(__file__).parents[2] / "docker/image.sh"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cmrseg.imaging.volume import Array
 
-ENDS = (0.05, 0.95)
+SHARE = 0.05
 
 
 def centre(mask: Array) -> tuple[int, int]:
@@ -25,8 +25,10 @@ def centre(mask: Array) -> tuple[int, int]:
         if not counts.any():
             found.append(mask.shape[axis] // 2)
             continue
-        low, high = np.searchsorted(counts.cumsum(), np.array(ENDS) * counts.sum())
-        found.append(int(low + high + 1) // 2)
+        few = SHARE * counts.sum()
+        low = np.searchsorted(counts.cumsum(), few)
+        above = np.searchsorted(counts[::-1].cumsum(), few)
+        found.append(int(low + len(counts) - above) // 2)
     return found[0], found[1]
 
 

@@ -1,0 +1,112 @@
+"""Quality control of one view, from candidate masks to measures, verdict and choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from cmrseg.bundle import Bundle
+from cmrseg.errors import WeightsError
+from cmrseg.imaging.volume import Array
+from cmrseg.networks.autoencoder import Autoencoder, AutoencoderConfig
+from cmrseg.quality.measures import DECISIVE, Pseudo, pseudo_measures
+from cmrseg.quality.reconstruct import Reconstructor
+from cmrseg.quality.selection import Choice, choose
+from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.verdict import Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What quality control says of one image's candidates.
+
+    Attributes:
+        measures: one a candidate: structure -> pDC and pHD.
+        fences: what was in range.
+        verdict: out of distribution or not.
+        choice: the candidate to take.
+    """
+
+    measures: tuple[dict[str, Pseudo], ...]
+    fences: Fences
+    verdict: Verdict
+    choice: Choice
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: rounded, candidates counted from 1 as in the words."""
+        return {
+            "out_of_distribution": self.verdict.ood,
+            "reason": self.verdict.reason,
+            "th_low": round(self.fences.th_low, 4),
+            "th_up_mm": round(self.fences.th_up_mm, 2),
+            "chosen": [i + 1 for i in self.choice.candidates],
+            "chosen_because": self.choice.reason,
+            "candidates": [
+                {
+                    name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
+                    for name, p in by_structure.items()
+                }
+                for by_structure in self.measures
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QualityControl:
+    """The autoencoder of one view and the structures it is asked about.
+
+    Attributes:
+        reconstructor: the trained autoencoder.
+        structures: name -> the labels it is made of; the decisive one is among them.
+    """
+
+    reconstructor: Reconstructor
+    structures: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: Bundle,
+        recipe: str,
+        structures: Mapping[str, Sequence[int]],
+        device: torch.device,
+    ) -> QualityControl | None:
+        """The autoencoder a bundle has for a recipe (``mnms2-sa-qc``, ...); None if it has none.
+
+        Raises:
+            WeightsError: its weights do not fit the shape the manifest gives it.
+        """
+        for entry in bundle.networks:
+            if entry["recipe"] != recipe:
+                continue
+            try:
+                network = Autoencoder(AutoencoderConfig.from_dict(entry["config"]))
+                network.load_state_dict(bundle.tensors(entry["file"]))
+            except (KeyError, TypeError, ValueError, RuntimeError) as error:
+                raise WeightsError(
+                    f"the weights in {entry['file']} do not fit this cmrseg's networks",
+                    "use the cmrseg that packed the bundle, or pack it anew",
+                ) from error
+            return cls(Reconstructor(network.eval().to(device), device), structures)
+        return None
+
+    def measure(self, mask: Array, spacing_mm: Sequence[float]) -> dict[str, Pseudo]:
+        """The pseudo-measures by structure of a (z, y, x) label mask on the recipe's grid."""
+        reconstruction = self.reconstructor.labels(mask)
+        return pseudo_measures(mask, reconstruction, spacing_mm, self.structures)
+
+    def assess(
+        self, masks: Sequence[Array], spacing_mm: Sequence[float], fences: Fences
+    ) -> Assessment:
+        """Measures, verdict and choice for one image's candidate masks."""
+        measures = tuple(self.measure(mask, spacing_mm) for mask in masks)
+        return assess(measures, fences)
+
+
+def assess(measures: tuple[dict[str, Pseudo], ...], fences: Fences) -> Assessment:
+    """Verdict and choice from measures already taken, as after a cohort gave other fences."""
+    decisive = [by_structure[DECISIVE] for by_structure in measures]
+    return Assessment(measures, fences, judge(decisive, fences), choose(decisive, fences))

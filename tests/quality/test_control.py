@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cmrseg.bundle import Bundle
+from cmrseg.errors import WeightsError
+from cmrseg.networks.autoencoder import Autoencoder, AutoencoderConfig
+from cmrseg.quality.control import QualityControl, assess
+from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.thresholds import Fences
+from quality.tools import CPU, STRUCTURES, Copier, Square, control
+
+FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
+SPACING_MM = (8.0, 1.5, 1.5)
+
+
+def rv(side):
+    mask = np.zeros((2, 64, 64), np.uint8)
+    low = 32 - side // 2
+    mask[:, low : low + side, low : low + side] = 3
+    return mask
+
+
+def test_what_the_autoencoder_knows_is_chosen():
+    # It knows squares of 16: a square of 8 has 64 voxels of its 256, Dice .4.
+    assessment = control(Square(side=16)).assess([rv(8), rv(16)], SPACING_MM, FENCES)
+    assert assessment.measures[0]["RV"].pdc == pytest.approx(2 * 64 / (64 + 256))
+    assert assessment.measures[1]["RV"] == Pseudo(1.0, 0.0)
+    assert not assessment.verdict.ood
+    assert assessment.choice.candidates == (1,)
+
+
+def test_an_unknown_shape_is_out_of_distribution():
+    assessment = control(Copier(without_rv=True)).assess([rv(16), rv(8)], SPACING_MM, FENCES)
+    assert assessment.verdict.ood
+    told = json.loads(json.dumps(assessment.as_dict(), allow_nan=False))
+    assert told["out_of_distribution"] is True
+    assert told["candidates"][0]["RV"]["pDC"] == 0.0
+    assert told["candidates"][0]["LV"] == {"pDC": 1.0, "pHD_mm": 0.0}
+    assert told["chosen"] == [1]
+    assert "pDC 0.000 < 0.800" in told["reason"]
+
+
+def test_empty_masks_are_judged_too():
+    empty = np.zeros((2, 64, 64), np.uint8)
+    assert not control(Copier()).assess([empty], SPACING_MM, FENCES).verdict.ood
+    assert control(Square()).assess([empty], SPACING_MM, FENCES).verdict.ood
+
+
+def test_other_fences_for_measures_already_taken():
+    taken = control(Square(side=16)).assess([rv(8)], SPACING_MM, FENCES)
+    assert taken.verdict.ood
+    loose = assess(taken.measures, Fences(th_low=0.3, th_up_mm=99.0, measures=9))
+    assert not loose.verdict.ood
+    assert loose.measures == taken.measures
+
+
+SMALL = AutoencoderConfig(slices=3, size=32, layers=((8, 2), (6, 2)), dropout=0.0)
+
+
+def bundle(tmp_path, monkeypatch, config):
+    torch.manual_seed(3)
+    network = Autoencoder(SMALL).eval()
+    entry = {"recipe": "mnms2-sa-qc", "file": "qc.safetensors", "config": config}
+    found = Bundle(tmp_path, {"networks": [entry]}, "")
+    monkeypatch.setattr(Bundle, "tensors", lambda self, file: network.state_dict())
+    return found, network
+
+
+def test_from_a_bundle(tmp_path, monkeypatch):
+    found, network = bundle(tmp_path, monkeypatch, json.loads(json.dumps(SMALL.as_dict())))
+    loaded = QualityControl.from_bundle(found, "mnms2-sa-qc", STRUCTURES, CPU)
+    assert loaded is not None
+    assert not loaded.reconstructor.network.training
+    x = torch.rand(1, 12, 32, 32)
+    torch.testing.assert_close(loaded.reconstructor.network(x), network(x))
+    assert QualityControl.from_bundle(found, "mnms2-la-qc", STRUCTURES, CPU) is None
+
+
+@pytest.mark.parametrize("wrong", [{}, {**SMALL.as_dict(), "slices": 1}])
+def test_weights_of_another_shape(tmp_path, monkeypatch, wrong):
+    found, _ = bundle(tmp_path, monkeypatch, wrong)
+    with pytest.raises(WeightsError, match=r"qc\.safetensors"):
+        QualityControl.from_bundle(found, "mnms2-sa-qc", STRUCTURES, CPU)

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.verdict import judge
+
+FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
+GOOD, LOW, FAR, BOTH = Pseudo(0.9, 5.0), Pseudo(0.7, 5.0), Pseudo(0.9, 20.0), Pseudo(0.1, 99.0)
+
+
+def test_one_candidate_in_range_is_enough():
+    verdict = judge([LOW, GOOD, FAR], FENCES)
+    assert not verdict.ood
+    assert verdict.reason == "RV in range in 1 of 3 candidates"
+
+
+def test_out_of_distribution_if_all_fail_whichever_way():
+    verdict = judge([LOW, FAR, BOTH], FENCES)
+    assert verdict.ood
+    assert verdict.reason == (
+        "RV out of range in all candidates (candidate 1: pDC 0.700 < 0.800; "
+        "candidate 2: pHD 20.0 > 12.0 mm; "
+        "candidate 3: pDC 0.100 < 0.800 and pHD 99.0 > 12.0 mm)"
+    )
+
+
+def test_a_single_candidate():
+    assert judge([LOW], FENCES).ood
+    assert not judge([GOOD], FENCES).ood

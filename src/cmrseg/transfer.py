@@ -176,7 +176,7 @@ def rows_of(table: Mapping[str, Rows]) -> list[str]:
     first = next(iter(table.values()))
     for name, rows in table.items():
         cells = [
-            _summary([row[f"{s}_sa_{metric}"] for row in rows.values()], digits)
+            _summary([row.get(f"{s}_sa_{metric}") for row in rows.values()], digits)
             for metric, digits in (("dice", 3), ("hd_mm", 1))
             for s in STRUCTURES
         ]
@@ -185,8 +185,12 @@ def rows_of(table: Mapping[str, Rows]) -> list[str]:
     return lines
 
 
-def _summary(values: Sequence[float], digits: int) -> str:
-    return f"{np.mean(values):.{digits}f} ± {np.std(values):.{digits}f}"
+def _summary(values: Sequence[float | None], digits: int) -> str:
+    """Mean and deviation; nothing for a structure that no mask of the bundle holds."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    return f"{np.mean(known):.{digits}f} ± {np.std(known):.{digits}f}"
 
 
 def _difference(rows: Rows, first: Rows) -> str:

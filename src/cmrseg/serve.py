@@ -34,8 +34,9 @@ from cmrseg import batch, bundle
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import EXIT_INPUT, EXIT_OK, CmrsegError, UsageError
 from cmrseg.predict import Segment, recipe
+from cmrseg.runtime.logs import Line, tell
 
-PORT = 4743
+PORT, LAST_PORT = 4743, 65535
 CONTRACT = "grand-challenge"
 LAST_WORDS_S = 1
 """How long requests under way are given when the server ends; the platform grants 5 s in all."""
@@ -84,7 +85,7 @@ def serve(
     segment = recipe(challenge, bundle.find(challenge, weights), device=device)
     turns = Turns()
     with _listening(turns, bound):
-        batch.to_stdout(f"serving {challenge} on port {bound.getsockname()[1]}")
+        tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))
         while True:
             turns.take(lambda: invoke(challenge, segment, input_dir, output_dir))
 
@@ -101,7 +102,7 @@ def invoke(challenge: Challenge, segment: Segment, input_dir: Path, output_dir: 
 
     def complain(line: str) -> None:
         reasons.append(line)
-        batch.to_stderr(line)
+        tell(Line(line, "error"))
 
     try:
         opened = open_contract(challenge, input_dir, output_dir, CONTRACT)
@@ -182,6 +183,7 @@ def _listening(turns: Turns, bound: socket.socket) -> Iterator[None]:
     _quiet_logs()
     config = uvicorn.Config(
         turns.app,
+        interface="asgi3",
         http="h11",
         ws="none",
         loop="asyncio",
@@ -198,6 +200,7 @@ def _listening(turns: Turns, bound: socket.socket) -> Iterator[None]:
         finally:
             turns.hang_up()
 
+    bound.listen()  # who asks from now on is answered, if only once the thread has started
     thread = threading.Thread(target=listen, name="listener", daemon=True)
     thread.start()
     try:
@@ -220,15 +223,16 @@ def _bound(host: str, port: int) -> socket.socket:
         raise UsageError(
             "the server needs uvicorn, which is not installed", "pip install 'cmrseg[serve]'"
         ) from error
+    if port > LAST_PORT:  # the resolver would take it modulo 65536
+        raise UsageError(f"there is no port {port}", f"give one from 0 to {LAST_PORT}")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, kind)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise UsageError(
-            f"port {port} of {host} cannot be used ({reason})",
+            f"port {port} of {host} cannot be used ({error.strerror})",
             "end what uses it, or give another --host and --port",
         ) from error
     return bound
@@ -239,8 +243,8 @@ class _OneLine(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         raised = record.exc_info[1] if record.exc_info else None
-        told = f"{record.getMessage()} {type(raised).__name__ if raised else ''}"
-        batch.to_stdout(f"server: {' '.join(told.split())}")
+        cause = f" ({type(raised).__name__})" if raised else ""
+        tell(Line(f"server: {record.getMessage()}{cause}", "warning"))
 
 
 def _quiet_logs() -> None:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from cmrseg.batch import run
-from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
+from cmrseg.contracts.case import Case, Contract, ImageSource, Prediction, Result
 from cmrseg.contracts.detect import open_contract
 from cmrseg.contracts.staging import OutputGoneError
 from cmrseg.errors import InputError, MemoryLimitError, OutputError, WeightsError
 from cmrseg.imaging.read import check_image, read
 
 
-class MemoryContract:
+class MemoryContract(Contract):
     """Cases by name, results kept in memory."""
 
     name = "memory"
@@ -318,7 +318,7 @@ def test_a_bad_image_costs_its_own_case_only(tmp_path, fault):
     assert line.startswith("case Case_2: ")
     assert word in line
     assert ".nii.gz" not in line.split(". ")[0]
-    assert last == f"1 of 3 cases failed, such as {line}"
+    assert last == f"1 of 3 cases failed (summary.csv tells which), such as {line}"
     assert files(tmp_path / "out") == [
         "Case_1/Contours/Case_1.nii.gz",
         "Case_3/Contours/Case_3.nii.gz",

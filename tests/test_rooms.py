@@ -21,6 +21,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["demo", "serve", "transfer", "validate"],
             ["predict"],
             ["batch"],
+            ["account"],
             ["challenges"],
             ["contracts"],
             ["training"],

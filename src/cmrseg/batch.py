@@ -2,163 +2,169 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cmrseg.account import Account, Say
 from cmrseg.contracts.case import Case, Contract, ImageSource, Result
-from cmrseg.contracts.staging import OutputGoneError
-from cmrseg.errors import (
-    EXIT_BUG,
-    EXIT_INPUT,
-    EXIT_MEMORY,
-    EXIT_OK,
-    EXIT_OUTPUT,
-    EXIT_PARTIAL,
-    EXIT_WEIGHTS,
-    CmrsegError,
-    InputError,
-    MemoryLimitError,
-    WeightsError,
-)
-
-Say = Callable[[str], None]
+from cmrseg.errors import CmrsegError, InputError
+from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.memory import too_little
 
 DEBUG_VARIABLE = "CMRSEG_DEBUG"
-LONGEST_LINE = 4000
-# After these every further case would fail alike.
-ENDS_THE_RUN = (OutputGoneError, WeightsError)
-# Where no case could be written, the gravest failure names the exit code.
-GRAVEST_FIRST = (EXIT_OUTPUT, EXIT_WEIGHTS, EXIT_MEMORY, EXIT_INPUT)
+# How C++ libraries word what Python calls a MemoryError.
+NO_MEMORY = ("bad_alloc", "can't allocate memory", "allocate memory for image")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several runs that share the cases of a folder: every ``count``-th case.
+
+    Attributes:
+        number: which one, from 1.
+        count: of how many.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(f"there is no shard {self.number} of {self.count}")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From ``I/N``.
+
+        Raises:
+            ValueError: it is not of that form, or I is not one of 1 to N.
+        """
+        number, _, count = text.partition("/")
+        return cls(int(number), int(count))
+
+    def of(self, cases: Sequence[Case]) -> list[Case]:
+        """This shard's cases."""
+        return list(cases[self.number - 1 :: self.count])
 
 
 def to_stdout(line: str) -> None:
     """One progress line."""
-    print(line, flush=True)
+    tell(line if isinstance(line, Line) else Line(line))
 
 
 def to_stderr(line: str) -> None:
     """One error line."""
-    print(line, file=sys.stderr, flush=True)
+    tell(line if isinstance(line, Line) else Line(line, "error"))
 
 
 def run(
     contract: Contract,
     segment: Callable[[Case], Result],
     *,
+    shard: Shard | None = None,
     say: Say = to_stdout,
     complain: Say = to_stderr,
 ) -> int:
     """Segment and write every case of a contract.
 
-    A case that fails becomes a failed result and one line ("case 012: problem. remedy."); the run
-    goes on, except where every further case would fail alike (output disk full or read-only,
-    weights altered). An exception that is no ``CmrsegError`` is a fault of cmrseg: told by class
-    and message, with a traceback where ``CMRSEG_DEBUG=1``.
+    A case that fails becomes a failed result and one line ("case 012: problem. remedy."), and what
+    an earlier run wrote for it is taken away; the run goes on, except where every further case
+    would fail alike (output disk full or read-only, weights altered). An exception that is no
+    ``CmrsegError`` is a fault of cmrseg: told by class and message, with a traceback where
+    ``CMRSEG_DEBUG=1``. A run that is interrupted still writes the summary of what it has done.
 
     Args:
         contract: where cases come from and results go.
         segment: the recipe; raises a ``CmrsegError``, or returns a result.
+        shard: which cases to take; None for all.
         say: takes progress lines, one a case and one a warning.
         complain: takes error lines; the last one is the reason of a code other than 0.
 
     Returns:
         0 if every case was written; 1 if cmrseg has a fault; 5 or 6 if the output or the weights
-        ended the run; 4 if some cases were written; else the gravest failure's code (5 output,
-        6 weights, 7 memory, 3 input).
+        ended the run; 4 if some cases, or some of a case's images, were written; else the gravest
+        failure's code (5 output, 6 weights, 7 memory, 3 input).
     """
-    account = _Account(say, complain)
+    account = Account(say, complain)
     try:
         cases = list(contract.cases())
         if not cases:
             raise InputError("there is no case in the input folder", "put cases there")
     except CmrsegError as error:
-        account.complain(str(error))
+        complain(Line(str(error), "error"))
         return error.exit_code
-    for number, case in enumerate(cases, 1):
-        if account.stopped:
-            account.not_tried(case)
-        else:
-            _one_case(contract, segment, case, account, f"({number}/{len(cases)})")
+    for note in contract.notes():
+        say(Line(note, "warning"))
+    try:
+        _all_cases(contract, segment, shard.of(cases) if shard else cases, account)
+    except BaseException:
+        with contextlib.suppress(CmrsegError):
+            contract.finish(account.results)
+        raise
     try:
         contract.finish(account.results)
     except CmrsegError as error:
         account.failed("summary", error)
-    return account.close()
+    return account.close(contract.account())
 
 
-@dataclass(slots=True)
-class _Account:
-    """What has come out so far, and the lines that tell it."""
-
-    say_line: Say
-    complain_line: Say
-    results: dict[str, Result] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-    codes: set[int] = field(default_factory=set)
-    stopped: CmrsegError | None = None
-
-    def say(self, line: str) -> None:
-        self.say_line(_one_line(line))
-
-    def complain(self, line: str) -> None:
-        self.complain_line(_one_line(line))
-
-    def failed(self, place: str, error: CmrsegError) -> None:
-        named = error if error.problem.startswith(place) else error.within(place)
-        self.complain(str(named))
-        self.reasons.append(str(named))
-        self.codes.add(error.exit_code)
-        if isinstance(error, ENDS_THE_RUN):
-            self.stopped = named
-
-    def not_tried(self, case: Case) -> None:
-        self.results[case.id] = Result(error=f"not tried, the run had ended: {self.stopped}")
-
-    def close(self) -> int:
-        """The exit code; its reason becomes the last line."""
-        failures = sum(result.error is not None for result in self.results.values())
-        if failures and len(self.results) > 1:
-            reason = self.stopped or self.reasons[0]
-            self.complain(f"{failures} of {len(self.results)} cases failed, such as {reason}")
-        return self._code(written=len(self.results) - failures)
-
-    def _code(self, written: int) -> int:
-        if not self.codes or EXIT_BUG in self.codes:
-            return EXIT_BUG if self.codes else EXIT_OK
-        if self.stopped:
-            return self.stopped.exit_code
-        if written and written < len(self.results):
-            return EXIT_PARTIAL
-        return next(code for code in (*GRAVEST_FIRST, *self.codes) if code in self.codes)
+def _all_cases(
+    contract: Contract,
+    segment: Callable[[Case], Result],
+    cases: Sequence[Case],
+    account: Account,
+) -> None:
+    for number, case in enumerate(cases, 1):
+        progress = f"({number}/{len(cases)})"
+        if account.stopped:
+            account.not_tried(case)
+        elif earlier := contract.done(case):
+            account.results[case.id] = earlier
+            account.say(Line(f"done before {progress}", case=case.log_name))
+        else:
+            _one_case(contract, segment, case, account, progress)
 
 
 def _one_case(
     contract: Contract,
     segment: Callable[[Case], Result],
     case: Case,
-    account: _Account,
+    account: Account,
     progress: str,
 ) -> None:
     """Segment, write, and tell of one case."""
     started = time.perf_counter()
+    outcome = "done in"
     try:
         result = _attempt(contract, segment, case)
     except CmrsegError as error:
-        account.failed(case.log_name, error)
-        result = Result(error=str(error), warnings=case.warnings)
         outcome = "failed after"
-    else:
-        outcome = "done in"
-    result = _timed(result, started)
+        result = Result(error=str(error), warnings=case.warnings)
+        account.failed(case.log_name, error)
+        _discard(contract, case, account)
+    for failure in result.failed.values():
+        outcome = "done in part in"
+        account.failed(case.log_name, failure)
+    # Masks and maps of thousands of cases would fill the memory.
+    result = _timed(replace(result, predictions={}), started)
     account.results[case.id] = result
     for warning in result.warnings:
-        account.say(f"{case.log_name}: warning: {warning}")
-    account.say(f"{case.log_name}: {outcome} {result.timings_s['total']:.1f} s {progress}")
+        account.say(Line(warning, "warning", case.log_name))
+    seconds = f"{result.timings_s['total']:.1f} s"
+    account.say(Line(f"{outcome} {seconds} {progress}", case=case.log_name))
+
+
+def _discard(contract: Contract, case: Case, account: Account) -> None:
+    """Leave no older result where the new one failed."""
+    try:
+        contract.discard(case)
+    except CmrsegError as error:
+        account.complain(Line(f"an older result is still there: {error}", "error", case.log_name))
 
 
 def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) -> Result:
@@ -177,9 +183,11 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
     except CmrsegError:
         raise
     except MemoryError as error:
-        raise MemoryLimitError(
-            "the case does not fit the memory", "give the process more memory, or smaller images"
-        ) from error
+        raise too_little("the case does not fit the memory") from error
+    except RuntimeError as error:
+        if not any(word in str(error) for word in NO_MEMORY):
+            raise _understood(error, case) from error
+        raise too_little("the case does not fit the memory") from error
     except Exception as error:  # one case's fault must not cost the others
         raise _understood(error, case) from error
 
@@ -212,9 +220,3 @@ def _role_of(filename: str | bytes | None, images: Mapping[str, ImageSource]) ->
 def _timed(result: Result, started: float) -> Result:
     seconds = round(time.perf_counter() - started, 3)
     return replace(result, timings_s={**result.timings_s, "total": seconds})
-
-
-def _one_line(text: str) -> str:
-    """Text as one line of valid UTF-8 that no log cuts off."""
-    line = " ".join(text.split())[:LONGEST_LINE]
-    return line.encode("utf-8", "backslashreplace").decode()

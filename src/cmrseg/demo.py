@@ -76,7 +76,7 @@ def _panels(challenge: Challenge, samples: Path, out: Path) -> list[Panel]:
     panels = []
     for case in contract.cases():
         role, source = next(iter(case.images.items()))
-        mask = out / contract.mask_path(case, role)  # type: ignore[attr-defined]
+        mask = out / contract.mask_path(case, role)
         image = read(source.path, source.frame)
         title = f"{case.id} {role}"
         panels.append(Panel(title=title, image=image, mask=read(mask), names=NAMES[challenge]))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from cmrseg import batch, bundle, runtime
+from cmrseg import __version__, batch, bundle, runtime
+from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, Result
 from cmrseg.contracts.labels import Challenge
-from cmrseg.errors import WeightsError
+from cmrseg.contracts.ledger import Ledger
+from cmrseg.errors import UsageError, WeightsError
+from cmrseg.runtime import Budget, Precision
 
 Segment = Callable[[Case], Result]
 
@@ -21,10 +26,15 @@ def predict(
     contract: str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
+    precision: Precision | None = None,
     labels: str | None = None,
     sockets: str | Path | None = None,
+    frame: int | None = None,
     mirrors: int = 4,
     samples: int = 5,
+    time_budget: float | None = None,
+    resume: bool = False,
+    shard: batch.Shard | None = None,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -35,10 +45,15 @@ def predict(
         contract: the layout's name; None to detect it.
         weights: a bundle; None for the usual places (``cmrseg.bundle``).
         device: ``auto``, ``cpu``, ``cuda``.
+        precision: what networks compute in; None for the fastest here, measured.
         labels: label code of the masks; None for the layout's usual one.
         sockets: a Grand Challenge socket table.
+        frame: which frame of the cines in a plain folder, from 0.
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes a network (emidec); 0 writes no uncertainty.
+        time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
+        resume: leave out what an earlier run did with the same images, weights and options.
+        shard: which cases to take; None for all.
 
     Returns:
         An exit code of :mod:`cmrseg.errors`.
@@ -48,13 +63,26 @@ def predict(
     """
     from cmrseg.contracts.detect import open_contract
 
+    started = time.perf_counter()
     runtime.share_cpus()
     opened = open_contract(
-        challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets
+        challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
     found = bundle.find(challenge, Path(weights) if weights else None)
-    segment = recipe(challenge, found, device=device, mirrors=mirrors, samples=samples)
-    return batch.run(opened, segment)
+    settings = {"mirrors": mirrors, "samples": samples, "precision": precision}
+    _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
+    budget = Budget(time_budget)
+    segment = recipe(
+        challenge,
+        found,
+        device=device,
+        precision=precision,
+        mirrors=mirrors,
+        samples=samples,
+        budget=budget,
+    )
+    budget.start_up_s = time.perf_counter() - started
+    return batch.run(opened, segment, shard=shard)
 
 
 def recipe(
@@ -62,10 +90,21 @@ def recipe(
     weights: bundle.Bundle,
     *,
     device: str = "auto",
+    precision: Precision | None = None,
     mirrors: int = 4,
     samples: int = 5,
+    budget: Budget | None = None,
 ) -> Segment:
     """A challenge's recipe with its networks loaded: case in, result out.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        weights: its bundle.
+        device: ``auto``, ``cpu``, ``cuda``.
+        precision: None for the fastest here, measured at the first image.
+        mirrors: test-time mirror images: 1, 2 or 4.
+        samples: Monte-Carlo dropout passes a network (emidec).
+        budget: the time each case may take; None for as long as it takes.
 
     Raises:
         WeightsError: the bundle has no network of the challenge, or one that does not fit.
@@ -80,9 +119,39 @@ def recipe(
     from cmrseg.challenges.segmenter import Segmenter
     from cmrseg.runtime import use_device
 
-    place = use_device(device)
+    place, budget = use_device(device), budget or Budget()
+
+    def load(name: str) -> Segmenter:
+        return Segmenter.from_bundle(weights, name, place, precision=precision, budget=budget)
+
     if challenge == "emidec":
-        segmenter = Segmenter.from_bundle(weights, "emidec", place)
-        return Emidec(segmenter, mirrors=mirrors, samples=samples).segment
-    views = {v: Segmenter.from_bundle(weights, f"mnms2-{v.lower()}", place) for v in VIEWS}
-    return Mnms2(views, mirrors=mirrors).segment
+        return Emidec(load("emidec"), mirrors=mirrors, samples=samples).segment
+    views = {view: load(f"mnms2-{view.lower()}") for view in VIEWS}
+    return Mnms2(views, mirrors=mirrors, budget=budget).segment
+
+
+def _keep_account(
+    opened: FileContract, resume: bool, shard: batch.Shard | None, settings: dict[str, Any]
+) -> None:
+    """Note what is done in the output folder, where anything but results may lie there.
+
+    Raises:
+        UsageError: it may not, and cannot be gone on with or shared.
+    """
+    if not opened.keeps_account:
+        if resume or shard:
+            raise UsageError(
+                f"contract '{opened.name}' is one case a call and keeps no account of it",
+                "leave --resume and --shard out",
+            )
+        return
+    told = {
+        "cmrseg": __version__,
+        "challenge": opened.challenge,
+        "contract": opened.name,
+        "labels": opened.code.name,
+    }
+    opened.ledger = Ledger(opened.output_dir, settings | told, resume)
+    opened.ledger.open()
+    if shard:
+        opened.summary_stem = f"summary-{shard.number}of{shard.count}"

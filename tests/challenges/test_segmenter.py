@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from cmrseg import bundle
+from cmrseg.challenges import pieces
 from cmrseg.challenges import segmenter as module
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.errors import CmrsegError, MemoryLimitError
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.networks.unet import UNet
+from cmrseg.runtime import Budget
 from tiny import network_config, sample
 
 CPU = torch.device("cpu")
@@ -77,27 +79,6 @@ def test_mirror_images_are_turned_back(mirrors, axes):
             (alone,) = Segmenter([net], CPU, "fp32").mirrored(mirror, 1)
             back = np.flip(alone, tuple(a + 1 for a in axis))
             np.testing.assert_allclose(found[n * mirrors + k], back, atol=1e-6)
-
-
-def test_a_long_stack_is_taken_piece_by_piece_with_the_same_result(monkeypatch):
-    long = image(37)
-    at_work = segmenter("mnms2-sa")
-    seen = []
-    forward = UNet.forward
-
-    def watched(self, x):
-        seen.append(x.shape[2])
-        return forward(self, x)
-
-    monkeypatch.setattr(UNet, "forward", watched)
-    (found,) = at_work.mirrored(long, 1)
-    assert seen == [16, 16, 5]
-    monkeypatch.setattr(module, "SLICES_AT_ONCE", 1000)
-    (whole,) = at_work.mirrored(long, 1)
-    np.testing.assert_allclose(found, whole, atol=1e-6)
-    seen.clear()
-    segmenter("emidec").mirrored(long, 1)
-    assert seen == [37], "a 3-D network needs the whole stack"
 
 
 def test_dropout_samples_follow_from_the_seed_alone():
@@ -187,16 +168,122 @@ def test_what_is_not_finite_in_fp32_either_is_an_error(monkeypatch):
         at_work.mirrored(image(), 1)
 
 
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory"),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    RuntimeError("std::bad_alloc"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_running_out_of_memory_is_told_as_such(monkeypatch, error):
+    with pytest.raises(MemoryLimitError, match="does not fit the memory"):
+        patched(monkeypatch, [error] * 9).mirrored(image(), 1)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_a_gpu_without_memory_takes_smaller_pieces_then_hands_on_to_the_cpu(monkeypatch, error):
+    """``cpu:0`` stands in for the GPU; it fails at more than ``fits`` slices."""
+    gpu, fits, seen = torch.device("cpu:0"), [3], []
+    net = network("mnms2-sa")
+    at_work = Segmenter([net], gpu, "bf16")
+    forward = UNet.forward
+
+    def limited(self, x):
+        seen.append(x.shape[2])
+        if at_work.at == gpu and x.shape[2] > fits[0]:
+            raise error
+        return forward(self, x)
+
+    picture = image(12)
+    expected = {p: Segmenter([net], CPU, p).mirrored(picture, 1) for p in ("fp32", "bf16")}
+    monkeypatch.setattr(UNet, "forward", limited)
+    np.testing.assert_allclose(at_work.mirrored(picture, 1), expected["bf16"], atol=0.02)
+    assert seen == [12, 6, 3, 3, 3, 3]
+    assert at_work.warnings == []
+    assert at_work.computed()["device"] == "cpu:0"
+    seen.clear()
+    fits[0] = 0
+    found = at_work.mirrored(picture, 2)
+    assert seen == [12, 6, 3, 2, 1, 12, 12]
+    np.testing.assert_allclose(found[:1], expected["fp32"], atol=1e-5)
+    assert at_work.warnings == ["the memory of cpu:0 does not suffice: computed on the CPU"]
+    assert at_work.computed()["device"] == "cpu"
+    at_work.reset_clock()
+    assert at_work.at == gpu, "the next case may fit"
+
+
+def test_a_case_is_not_begun_that_a_container_would_be_killed_for(monkeypatch):
+    calls = []
+    monkeypatch.setattr(UNet, "forward", lambda self, x: calls.append(x))
+    monkeypatch.setattr(pieces, "memory_left", lambda: 100_000)
+    with pytest.raises(MemoryLimitError, match=r"needs about . MiB of memory, 0 MiB are left"):
+        segmenter().mirrored(image(), 1)
+    assert calls == []
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock on which a pass of a network takes ten seconds and nothing else any time."""
+    now = [0.0]
+    repeated = pieces.repeated
+
+    def slow(network, x, passes):
+        now[0] += 10.0 * passes
+        return repeated(network, x, passes)
+
+    monkeypatch.setattr(pieces, "repeated", slow)
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    return now
+
+
 @pytest.mark.parametrize(
-    "error",
+    ("seconds", "share", "mirrors", "samples"),
     [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        (None, 1.0, 4, 5),
+        (125.0, 1.0, 4, 5),  # 10 for the first; 115 * 0.7 pays for 8 more
+        (124.0, 1.0, 2, 5),
+        (124.0, 0.5, 1, 3),
+        (40.0, 1.0, 1, 2),
+        (30.0, 1.0, 1, 0),
+        (1.0, 1.0, 1, 0),
     ],
 )
-def test_running_out_of_memory_is_told_as_such(monkeypatch, error):
-    with pytest.raises(MemoryLimitError):
-        patched(monkeypatch, [error]).mirrored(image(), 1)
+def test_what_the_time_allows_follows_from_the_first_pass(clock, seconds, share, mirrors, samples):
+    at_work = segmenter()
+    at_work.budget = Budget(seconds)
+    found = at_work.mirrored(image(), 4, samples=5, share=share)
+    assert len(found) == mirrors
+    assert (at_work.last.mirrors, at_work.last.samples) == (mirrors, samples)
+    short = (
+        []
+        if (mirrors, samples) == (4, 5)
+        else [f"the time budget is short: {mirrors} of 4 mirror images, {samples} of 5 samples"]
+    )
+    assert at_work.warnings == short
+    told = at_work.computed()
+    assert (told["mirrors"], told["samples"]) == (mirrors, samples)
+    np.testing.assert_array_equal(found, segmenter().mirrored(image(), 4)[:mirrors])
+
+
+def test_the_least_effort_of_a_case_is_told(clock):
+    at_work = segmenter()
+    for seconds in (None, 15.0, None):
+        at_work.budget = Budget(seconds)
+        at_work.mirrored(image(), 2)
+    assert at_work.computed()["mirrors"] == 1
+    at_work.reset_clock()
+    at_work.mirrored(image(), 2)
+    told = at_work.computed()
+    assert told == {
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": torch.get_num_threads(),
+        "mirrors": 2,
+        "samples": 0,
+        "bundle": None,
+    }
 
 
 def test_other_faults_are_not_taken_for_memory(monkeypatch):

@@ -44,6 +44,7 @@ def test_json_tells_everything():
         "challenge": "mnms2",
         "contract": "folder",
         "done": 2,
+        "partial": 0,
         "failed": 1,
     }
     assert [case["case"] for case in told["cases"]] == list(RESULTS)

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cmrseg.bench import process
 from cmrseg.bench.counted import loads_told
 from cmrseg.bench.samples import copies, sample_case
 from cmrseg.bench.spread import Spread
 from cmrseg.bench.table import Row
-from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case
 from cmrseg.contracts.detect import open_contract
 from cmrseg.contracts.labels import Challenge
@@ -119,7 +118,7 @@ class Plan:
         yield self._row(f"times each network was loaded for {self.cases}", per_network, "", 1.0)
 
     def _predict(self, command: Sequence[str], source: Path, out: Path) -> process.Ran:
-        contract = cast(FileContract, open_contract(self.challenge, source, out))
+        contract = open_contract(self.challenge, source, out)
         case = next(iter(contract.cases()))
         mask = contract.mask_path(case, next(iter(case.images)))
         options = ("--weights", str(self.weights.folder), "--device", self.device)

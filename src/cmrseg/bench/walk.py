@@ -124,7 +124,7 @@ class Stopwatch:
             self.seconds[step] = self.seconds.get(step, 0.0) + seconds
 
 
-class _Witness:
+class _Witness(Contract):
     """A contract that is watched while it writes, and keeps what the run tells at its end."""
 
     name: ClassVar[str] = "witness"

@@ -103,15 +103,17 @@ class Emidec:
         from cmrseg.challenges.steps import labels, prepared_image, within_role
 
         started = time.perf_counter()
+        self.segmenter.budget.restart()
         self.segmenter.reset_clock()
         with within_role("LGE"):
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
-            mean = self.segmenter.mirrored(prepared.image, self.mirrors).mean(axis=0)
+            mirrored = self.segmenter.mirrored(prepared.image, self.mirrors, samples=self.samples)
+            mean = mirrored.mean(axis=0)
             native = prepared.restore(mean)
             mask = source.like(labels(native))
             maps, uncertainty = {}, {}
-            if self.samples:
-                drawn = self.segmenter.dropout_samples(prepared.image, self.samples)
+            if samples := self.segmenter.last.samples:
+                drawn = self.segmenter.dropout_samples(prepared.image, samples)
                 average, variance = measures.mean_and_variance(drawn)
                 entropy = measures.predictive_entropy(average)
                 pair = prepared.restore(np.stack([variance.mean(axis=0), entropy]))
@@ -131,6 +133,7 @@ class Emidec:
                 **volumes(mask.array, source.geometry.voxel_ml),
                 **({"uncertainty": uncertainty} if uncertainty else {}),
             },
+            computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=(*source.warnings, *self.segmenter.warnings),
         )

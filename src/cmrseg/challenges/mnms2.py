@@ -13,11 +13,12 @@ import numpy as np
 
 from cmrseg.challenges.recipe import Recipe
 from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
-from cmrseg.errors import InputError, WeightsError
+from cmrseg.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
 from cmrseg.networks.unet import UNetConfig
+from cmrseg.runtime import Budget
 from cmrseg.training import datasets
 from cmrseg.training.config import TrainingConfig
 from cmrseg.uncertainty import measures
@@ -80,51 +81,78 @@ class Mnms2:
     Args:
         segmenters: view -> ensemble.
         mirrors: test-time mirror images (1, 2 or 4).
+        budget: the time a case may take, the very one that the segmenters share.
     """
 
-    def __init__(self, segmenters: dict[str, Segmenter], *, mirrors: int = 4) -> None:
+    def __init__(
+        self,
+        segmenters: dict[str, Segmenter],
+        *,
+        mirrors: int = 4,
+        budget: Budget | None = None,
+    ) -> None:
         self.segmenters, self.mirrors = segmenters, mirrors
+        self.budget = budget or Budget()
 
     def segment(self, case: Case) -> Result:
         """All images a patient has to labels, volumes and agreement.
 
         Raises:
-            InputError: an image cannot be read.
+            InputError: no image can be read.
+            MemoryLimitError: no image fits.
             WeightsError: there is no trained network for any of the images.
         """
         from cmrseg.challenges.steps import within_role
 
         started = time.perf_counter()
+        self.budget.restart()
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
         predictions: dict[str, Prediction] = {}
         found: dict[str, Any] = {}
+        failed: dict[str, CmrsegError] = {}
         warnings: list[str] = []
-        for role, source in case.images.items():
-            if not self.segmenters[role[:2]].networks:
-                warnings.append(f"{role}: not segmented, the bundle has no network for its view")
-                continue
-            with within_role(role):
-                predictions[role], found[role], told = self._image(role[:2], source)
-            warnings += [f"{role}: {warning}" for warning in told]
-        if not predictions:
-            raise WeightsError(
-                f"the bundle has no network for {', '.join(case.images)}",
-                "pack one trained on images of this view",
-            )
+        served = [role for role in case.images if self.segmenters[role[:2]].networks]
+        for number, role in enumerate(served):
+            try:
+                with within_role(role):
+                    source, share = case.images[role], 1 / (len(served) - number)
+                    predictions[role], found[role], told = self._image(role[:2], source, share)
+            except (InputError, MemoryLimitError) as error:
+                failed[role] = error
+            else:
+                warnings += [f"{role}: {warning}" for warning in told]
+        if failed and not predictions:
+            raise next(iter(failed.values()))
+        warnings += self._unserved(case, served)
         total = time.perf_counter() - started
         network = sum(s.network_s for s in self.segmenters.values())
         return Result(
             predictions=predictions,
+            failed=failed,
             measures=found | ejection_fractions(found),
+            computed=computed([s for s in self.segmenters.values() if s.effort]),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=tuple(warnings),
         )
 
+    def _unserved(self, case: Case, served: list[str]) -> list[str]:
+        """What to say of images of a view that the bundle has no network for."""
+        if not served:
+            raise WeightsError(
+                f"the bundle has no network for {', '.join(case.images)}",
+                "pack one trained on images of this view",
+            )
+        said = "not segmented, the bundle has no network for its view"
+        return [f"{role}: {said}" for role in case.images if role not in served]
+
     def _image(
-        self, view: str, source: ImageSource
+        self, view: str, source: ImageSource, share: float
     ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
-        """One image of one view: its prediction, measures and warnings."""
+        """One image of one view: its prediction, measures and warnings.
+
+        ``share`` is what it may take of the time left.
+        """
         from cmrseg.challenges.steps import labels, prepared_image
 
         segmenter = self.segmenters[view]
@@ -136,7 +164,7 @@ class Mnms2:
                 f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
-        samples = segmenter.mirrored(prepared.image, self.mirrors)
+        samples = segmenter.mirrored(prepared.image, self.mirrors, share=share)
         mean = samples.mean(axis=0)
         mask = volume.like(labels(prepared.restore(mean)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
@@ -147,6 +175,16 @@ class Mnms2:
             {**sizes(view, mask), "agreement": agreement},
             (*volume.warnings, *segmenter.warnings),
         )
+
+
+def computed(segmenters: list[Segmenter]) -> dict[str, Any]:
+    """How a case was computed whose views may differ: the fewest mirror images, every device."""
+    told = [segmenter.computed() for segmenter in segmenters]
+    words = {
+        key: "+".join(dict.fromkeys(str(one[key]) for one in told))
+        for key in ("device", "precision")
+    }
+    return {**told[0], **words, "mirrors": min(one["mirrors"] for one in told)}
 
 
 def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:

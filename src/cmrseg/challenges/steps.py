@@ -15,6 +15,7 @@ from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.read import check_image, read
 from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.runtime.memory import too_little
 
 WIDEST_MM = 900.0
 """No magnet is wider; a larger field of view means a wrong header."""
@@ -43,9 +44,11 @@ def labels(probabilities: Array) -> Array:
 
 @contextlib.contextmanager
 def within_role(role: str) -> Iterator[None]:
-    """Put the image's role before what an error says."""
+    """Put the image's role before what an error says; lack of memory is told like any other."""
     try:
         yield
+    except MemoryError as error:
+        raise too_little(f"{role}: the image does not fit the memory") from error
     except CmrsegError as error:
         raise error.within(role) from error
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 import numpy as np
 
-from cmrseg.contracts.case import Case, Prediction, Result
+from cmrseg.contracts.case import Case, Contract, Prediction, Result
 from cmrseg.contracts.labels import Challenge, label_code
-from cmrseg.contracts.staging import Piece, deliver
+from cmrseg.contracts.ledger import Ledger
+from cmrseg.contracts.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.contracts.summary import summary_csv, summary_json
 from cmrseg.errors import CmrsegError, OutputError
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 
 
-class FileContract(ABC):
+class FileContract(Contract, ABC):
     """Cases from files in an input folder, results to files in an output folder.
 
     A layout says where cases are found (``recognises``, ``cases``) and what files are called
-    (``mask_path``, ``map_path``). Paths are kept as given and looked up at every call: a
-    platform may re-point ``/input`` between two of them.
+    (``mask_path``, ``map_path``). With a ``ledger`` it keeps account of what is
+    done. Paths are kept as given and looked up at every call: a platform may re-point ``/input``
+    between two of them.
 
     Args:
         challenge: which recipe's labels are written.
@@ -37,7 +39,10 @@ class FileContract(ABC):
     looked_for: ClassVar[str]
     challenges: ClassVar[tuple[Challenge, ...]]
     usual_labels: ClassVar[str] = "all"
+    keeps_account: ClassVar[bool] = True
+    """Whether anything but results may lie in the output folder."""
     summary_stem = "summary"
+    ledger: Ledger | None = None
 
     def __init__(
         self,
@@ -84,7 +89,36 @@ class FileContract(ABC):
                 pieces += self._pieces(case, role, prediction)
             except CmrsegError as error:
                 raise error.within(role) from error
-        deliver([*pieces, *self.extras(case, result)], self.output_dir)
+        pieces += self.extras(case, result)
+        deliver(pieces, self.output_dir)
+        written = {piece.path for piece in pieces}
+        self._clear(self.outputs(case) - written)
+        if self.ledger:
+            self.ledger.note(case, result, sorted(written))
+
+    def done(self, case: Case) -> Result | None:
+        """The result that an earlier run left, if it is whole and would come out the same."""
+        return self.ledger.done(case) if self.ledger else None
+
+    def discard(self, case: Case) -> None:
+        """Take away what an earlier run wrote for a case that has failed now.
+
+        Raises:
+            OutputError: it is still there.
+        """
+        self._clear(self.outputs(case))
+        if self.ledger:
+            with plain_words(OUTPUT):
+                self.ledger.strike(case.id)
+
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Where files of a case may lie that are not of this run."""
+        noted = self.ledger.files(case.id) if self.ledger else []
+        return {self.mask_path(case, role) for role in case.images} | set(noted)
+
+    def account(self) -> str | None:
+        """The summary's name."""
+        return f"{self.summary_stem}.csv"
 
     def extras(self, case: Case, result: Result) -> list[Piece]:
         """Files that belong to a case beside masks and maps."""
@@ -107,6 +141,18 @@ class FileContract(ABC):
             ],
             self.output_dir,
         )
+
+    def _clear(self, paths: Iterable[PurePath]) -> None:
+        """Remove files below the output folder, and the folders that become empty by it."""
+        with plain_words(OUTPUT):
+            for path in map(self.output_dir.joinpath, paths):
+                if not path.is_file():
+                    continue
+                path.unlink()
+                for folder in path.relative_to(self.output_dir).parents:
+                    if folder == PurePath() or any((self.output_dir / folder).iterdir()):
+                        break
+                    (self.output_dir / folder).rmdir()
 
     def _pieces(self, case: Case, role: str, prediction: Prediction) -> Iterator[Piece]:
         source = case.images[role]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,9 @@ class Result:
 
     Attributes:
         predictions: role -> prediction; empty if the case failed.
+        failed: role -> why its image could not be segmented although others of the case were.
         measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
+        computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
         timings_s: step -> seconds; the run adds ``total``, the case's wall clock.
         warnings: what the user should know, in words.
         error: why the case failed, else None.
@@ -67,9 +70,11 @@ class Result:
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     measures: Mapping[str, Any] = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    failed: Mapping[str, CmrsegError] = field(default_factory=dict)
 
 
 class Contract(Protocol):
@@ -82,11 +87,30 @@ class Contract(Protocol):
 
     name: ClassVar[str]
 
+    @abstractmethod
     def cases(self) -> Iterator[Case]:
         """The cases found, in a stable order."""
 
+    @abstractmethod
     def write(self, case: Case, result: Result) -> None:
         """Put one verified result in its place."""
 
+    @abstractmethod
     def finish(self, results: Mapping[str, Result]) -> None:
         """Write what belongs to the whole run (a summary), after the last case."""
+
+    def done(self, case: Case) -> Result | None:
+        """The result that an earlier run left, if it is whole and would come out the same."""
+        return None
+
+    def discard(self, case: Case) -> None:
+        """Take away what an earlier run wrote for a case that has failed now."""
+        return
+
+    def notes(self) -> tuple[str, ...]:
+        """What was odd about the input as a whole, known once the cases are listed."""
+        return ()
+
+    def account(self) -> str | None:
+        """The file that tells of each case by name, if there will be one."""
+        return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.contracts.base import FileContract
-from cmrseg.contracts.case import Contract
 from cmrseg.contracts.emidec import EmidecContract, holds_cases
 from cmrseg.contracts.folder import FolderContract
 from cmrseg.contracts.folders import entries, readable, same_folder
@@ -30,7 +29,8 @@ def open_contract(
     *,
     labels: str | None = None,
     sockets: str | Path | None = None,
-) -> Contract:
+    frame: int | None = None,
+) -> FileContract:
     """The contract for an input folder, its output folder proven to be writable.
 
     Args:
@@ -40,6 +40,7 @@ def open_contract(
         name: a key of ``CONTRACTS``; None to find out from what lies in the input folder.
         labels: label code, see ``labels.CODES``; None for the contract's usual one.
         sockets: a Grand Challenge socket table, see ``sockets.py``.
+        frame: which frame of the cines in a plain folder, from 0.
 
     Raises:
         UsageError: an unknown challenge, name or label code; a name that contradicts the
@@ -62,6 +63,13 @@ def open_contract(
         raise UsageError(f"contract '{kind.name}' has no sockets", "leave the socket table out")
     else:
         contract = kind(challenge, source, target, labels=labels)
+    if isinstance(contract, FolderContract):
+        contract.frame = frame
+    elif frame is not None:
+        raise UsageError(
+            f"contract '{kind.name}' takes no frame",
+            "frames are for plain folders; a socket table names its own",
+        )
     prepare_output(target)
     return contract
 

@@ -61,6 +61,10 @@ class EmidecContract(FileContract):
         """``Case_X/Uncertainty/Case_X_<map>.nii.gz``."""
         return PurePath(case.id, "Uncertainty", f"{case.id}_{name}.nii.gz")
 
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Masks are called after the case alone: they are found even where its image is gone."""
+        return super().outputs(case) | {self.mask_path(case, "LGE")}
+
 
 def holds_cases(folder: Path) -> bool:
     """Whether EMIDEC images lie in ``Case_*`` folders right here."""

@@ -54,6 +54,8 @@ class FolderContract(FileContract):
     name = "folder"
     looked_for = f"image files ({', '.join(SUFFIXES)}) or sub-folders of DICOM slices (.dcm)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    frame: int | None = None
+    """Which frame of a cine."""
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
@@ -68,7 +70,7 @@ class FolderContract(FileContract):
             image = role_of(path)
             grouped.setdefault(image.case_id, []).append(image)
         for number, (case_id, images) in enumerate(grouped.items(), 1):
-            yield _case(case_id, images, f"case {number} of {len(grouped)}")
+            yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``<stem>_seg.nii.gz``, or ``.mha``."""
@@ -127,7 +129,7 @@ def _cine(path: Path) -> _Image:
     return _Image(path, stem, f"{view}_{phase}", (taken,))
 
 
-def _case(case_id: str, images: list[_Image], log_name: str) -> Case:
+def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) -> Case:
     twice = [role for role, n in Counter(image.role for image in images).items() if n > 1]
     problem = None
     if twice:
@@ -137,7 +139,7 @@ def _case(case_id: str, images: list[_Image], log_name: str) -> Case:
         )
     return Case(
         case_id,
-        {} if twice else {image.role: ImageSource(image.path) for image in images},
+        {} if twice else {image.role: ImageSource(image.path, frame) for image in images},
         log_name,
         tuple(warning for image in images for warning in image.warnings),
         problem,

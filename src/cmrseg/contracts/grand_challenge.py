@@ -54,6 +54,7 @@ class GrandChallengeContract(FileContract):
     name = "grand-challenge"
     looked_for = "Grand Challenge sockets (inputs.json, or images/<socket>/*.mha)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    keeps_account = False
 
     def __init__(
         self,
@@ -101,11 +102,21 @@ class GrandChallengeContract(FileContract):
         """
         lacking = sorted(set(case.images) - set(result.predictions))
         if lacking:
+            for role in set(lacking) & set(result.failed):
+                raise result.failed[role]
             raise OutputError(
                 f"there is no mask for {', '.join(lacking)}", "see the warnings above for why"
             )
         path = PurePath(f"{self.table.results}.json")
         return [Piece(path=path, what="results", content=to_json(record(case.id, result)))]
+
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Every declared output."""
+        slugs = [slug for s in self.table.sockets for slug in (s.mask, *s.maps.values())]
+        return {*map(_output, slugs), PurePath(f"{self.table.results}.json")}
+
+    def account(self) -> None:
+        """None: the platform would upload it."""
 
     def finish(self, results: Mapping[str, Result]) -> None:
         """Nothing: only declared outputs may be left behind."""

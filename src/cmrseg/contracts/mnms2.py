@@ -69,6 +69,10 @@ class Mnms2Contract(FileContract):
         """``<id>/<id>_<role>_<map>.nii.gz``."""
         return PurePath(case.id, f"{case.id}_{role}_{name}.nii.gz")
 
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Masks are called after the case alone: they are found even where its image is gone."""
+        return super().outputs(case) | {self.mask_path(case, role) for role in ROLES}
+
 
 def holds_patients(folder: Path) -> bool:
     """Whether M&Ms-2 images lie in patients' folders right here."""

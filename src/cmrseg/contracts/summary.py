@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,16 +17,19 @@ from cmrseg.contracts.case import Result
 
 
 def record(case_id: str, result: Result) -> dict[str, Any]:
-    """What is told of one case: id, status, error, measures, seconds, warnings.
+    """What is told of one case: id, status, error, measures, how it was computed, warnings.
 
+    ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
     ``seconds`` is the case's wall clock; ``timings_s`` its steps.
     """
+    status = "failed" if result.error else "partial" if result.failed else "done"
     return {
         "case": case_id,
-        "status": "done" if result.error is None else "failed",
-        "error": result.error,
+        "status": status,
+        "error": result.error or " | ".join(map(str, result.failed.values())) or None,
         "seconds": result.timings_s.get("total"),
         "measures": result.measures,
+        "computed": result.computed,
         "timings_s": result.timings_s,
         "warnings": list(result.warnings),
     }
@@ -38,15 +42,15 @@ def to_json(value: Any) -> str:
 
 def summary_json(challenge: str, contract: str, results: Mapping[str, Result]) -> str:
     """``summary.json``: version, challenge, contract, counts, and every case's record."""
-    failed = sum(result.error is not None for result in results.values())
+    cases = [record(case_id, result) for case_id, result in results.items()]
+    counts = Counter(case["status"] for case in cases)
     return to_json(
         {
             "cmrseg": __version__,
             "challenge": challenge,
             "contract": contract,
-            "done": len(results) - failed,
-            "failed": failed,
-            "cases": [record(case_id, result) for case_id, result in results.items()],
+            **{status: counts[status] for status in ("done", "partial", "failed")},
+            "cases": cases,
         }
     )
 
@@ -66,7 +70,7 @@ def _row(case_id: str, result: Result) -> dict[str, Any]:
     told = _plain(record(case_id, result))
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
     row["warnings"] = " | ".join(told["warnings"])
-    return row | dict(_leaves(told["measures"]))
+    return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

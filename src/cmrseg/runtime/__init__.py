@@ -3,7 +3,7 @@
 torch is imported inside functions, so that commands that compute nothing start at once.
 """
 
-from cmrseg.runtime.budget import Budget
+from cmrseg.runtime.budget import Budget, Effort
 from cmrseg.runtime.device import Precision, autocast, fastest_precision, use_device
 from cmrseg.runtime.progress import Progress
 from cmrseg.runtime.threads import SPINS, cpu_limit, share_cpus
@@ -11,6 +11,7 @@ from cmrseg.runtime.threads import SPINS, cpu_limit, share_cpus
 __all__ = [
     "SPINS",
     "Budget",
+    "Effort",
     "Precision",
     "Progress",
     "autocast",

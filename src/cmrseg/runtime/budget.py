@@ -50,15 +50,18 @@ class Budget:
 
     Attributes:
         seconds: what a case may take; None for as long as it takes.
+        start_up_s: time already spent that the first case has to bear.
         started: when the case began.
     """
 
     seconds: float | None = None
+    start_up_s: float = 0.0
     started: float = field(default_factory=lambda: time.perf_counter())
 
     def restart(self) -> None:
         """A new case begins."""
-        self.started = time.perf_counter()
+        self.started = time.perf_counter() - self.start_up_s
+        self.start_up_s = 0.0
 
     @property
     def left_s(self) -> float:

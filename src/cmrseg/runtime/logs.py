@@ -10,8 +10,7 @@ import contextlib
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -21,9 +20,8 @@ LONGEST = 4000
 """Characters of a message; platforms cut off or lose what is far longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a log.
+class Line(str):
+    """One line of a log: a string in words, which also knows what it is made of.
 
     Attributes:
         message: what happened.
@@ -31,16 +29,17 @@ class Line:
         case: the log name of the case it is about.
     """
 
+    __slots__ = ("case", "level", "message")
     message: str
-    level: Level = "info"
-    case: str | None = None
+    level: Level
+    case: str | None
 
-    def __str__(self) -> str:
-        words = f"warning: {self.message}" if self.level == "warning" else self.message
-        return one_line(f"{self.case}: {words}" if self.case else words)
-
-
-Tell = Callable[[Line], None]
+    def __new__(cls, message: str, level: Level = "info", case: str | None = None) -> Line:
+        """The line for a message."""
+        words = f"warning: {message}" if level == "warning" else message
+        line = super().__new__(cls, one_line(f"{case}: {words}" if case else words))
+        line.message, line.level, line.case = one_line(message), level, case
+        return line
 
 
 def tell(line: Line) -> None:
@@ -108,7 +107,7 @@ class JsonLines(io.TextIOBase):
             "level": line.level,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "case": one_line(line.case) if line.case else None,
-            "message": one_line(line.message),
+            "message": line.message,
         }
         self.stream.write(json.dumps(told, ensure_ascii=False) + "\n")
         self.stream.flush()

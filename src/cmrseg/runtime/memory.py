@@ -40,7 +40,7 @@ def require_memory(needed: int, what: str) -> None:
     """
     left = memory_left()
     if left is not None and needed > left * USABLE:
-        raise too_little(f"{what} needs about {_told(needed)} of memory, {_told(left)} are left")
+        raise too_little(f"{what} needs about {told(needed)} of memory, {told(left)} are left")
 
 
 def too_little(problem: str) -> MemoryLimitError:
@@ -113,5 +113,6 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return None
 
 
-def _told(count: int) -> str:
+def told(count: float) -> str:
+    """A number of bytes for people."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

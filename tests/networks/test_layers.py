@@ -35,6 +35,15 @@ def test_beside_shows_neighbours_of_the_same_volume_only():
     assert beside(x, depth=3, taps=1) is x
 
 
+@pytest.mark.parametrize("taps", [1, 3, 5])
+@pytest.mark.parametrize("depth", [1, 2, 4])
+def test_without_a_gradient_the_same_lies_beside(taps, depth):
+    x = noise(2 * depth, 3, 4, 5)
+    with torch.inference_mode():
+        found = beside(x, depth, taps)
+    assert torch.equal(found, beside(x, depth, taps))
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_both_executions_are_torchs_conv3d(kernel, stride):

@@ -54,7 +54,8 @@ class Join(nn.Module):
         share = convolve(skip, self.aside_weight, self.bias, 1, depth)
         if self.lift is None or depth is None:
             return share
-        return (share.unflatten(0, (-1, depth)) + self._edge(skip, depth)).flatten(0, 1)
+        stacks = share.reshape(-1, depth, *share.shape[1:]) + self._edge(share, depth)
+        return stacks.flatten(0, 1)
 
     def _edge(self, like: Tensor, depth: int) -> Tensor:
         """What the convolution makes of the up-sampling's bias, (depth, out, Y, X).

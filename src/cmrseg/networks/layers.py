@@ -42,10 +42,26 @@ def beside(x: Tensor, depth: int, taps: int) -> Tensor:
         return x
     n, c, height, width = x.shape
     stack = x.permute(0, 2, 3, 1).reshape(n // depth, depth, height, width, c)
+    if not torch.is_grad_enabled():
+        return _in_one_copy(stack, taps).reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
     reach = taps // 2
     padded = F.pad(stack, (0, 0, 0, 0, 0, 0, reach, reach))
     sides = torch.cat([padded[:, k : k + depth] for k in range(taps)], dim=-1)
     return sides.reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
+
+
+def _in_one_copy(stack: Tensor, taps: int) -> Tensor:
+    """The slices of (B, Z, Y, X, C) with their neighbours, (B, Z, Y, X, taps*C), no gradient."""
+    depth, c = stack.shape[1], stack.shape[-1]
+    sides = stack.new_empty((*stack.shape[:-1], taps * c))
+    for tap in range(taps):
+        ahead = tap - taps // 2  # this tap of slice z holds slice z + ahead
+        first, last = max(0, -ahead), max(0, min(depth, depth - ahead))
+        part = sides[..., tap * c : (tap + 1) * c]
+        part[:, :first] = 0
+        part[:, last:] = 0
+        part[:, first:last] = stack[:, first + ahead : last + ahead]
+    return sides
 
 
 def convolve(

@@ -67,53 +67,49 @@ class Shared:
     @classmethod
     def of(cls, network: UNet, x: Tensor, depth: int | None, passes: int) -> Shared:
         """Compute it for ``passes`` passes over a batch in the layout that ``depth`` tells."""
-        rates = network.config.dropout
+        rates, encoder = network.config.dropout, network.stages()[0]
         first = next((s for s, rate in enumerate(rates) if rate), len(rates))
+        begins = [stage.first for stage in encoder[first : first + 1]]
         settled: list[Tensor] = []
-        begun = None
-        once: list[nn.Module] = [*network.encoder[:first]]
-        if first < len(rates):
-            once.append(network.encoder[first].first)
-        with counting(once, passes):
-            for stage in network.encoder[:first]:
+        with counting([*encoder[:first], *begins], passes):
+            for stage in encoder[:first]:
                 x = stage(x, depth)
                 settled.append(x)
-            if first < len(rates):
-                block = network.encoder[first].first
-                begun = block.activate(block.conv(x, depth))
+            begun = [block.activate(block.conv(x, depth)) for block in begins]
         joins = [network.join(s) for s in range(len(network.up))]
         shares = [join.aside(skip, depth) for join, skip in zip(joins, settled, strict=False)]
-        return cls(settled, begun, joins, shares, depth)
+        return cls(settled, begun[0] if begun else None, joins, shares, depth)
 
     def encode(self, network: UNet, passes: int) -> list[Tensor]:
         """Activations by encoder stage; those not settled hold ``passes`` passes in one batch."""
-        first = len(self.settled)
         if self.begun is None:
-            return [*self.settled[:-1], torch.cat([self.settled[-1]] * passes)]
-        stage = network.encoder[first]
+            return [*self.settled[:-1], joined([self.settled[-1]] * passes)]
+        stage, *deeper = network.stages()[0][len(self.settled) :]
         x = joined([stage.first.dropout(self.begun) for _ in range(passes)])
         skips = [*self.settled, _block(stage.second, x, self.depth, passes)]
-        for stage in network.encoder[first + 1 :]:
+        for stage in deeper:
             x = _block(stage.first, skips[-1], self.depth, passes)
             skips.append(_block(stage.second, x, self.depth, passes))
         return skips
 
     def finish(self, network: UNet, passes: int) -> list[Tensor]:
         """Logits by head of ``passes`` passes in one batch, in the layout computed in."""
-        skips = self.encode(network, passes)
+        skips, decoder = self.encode(network, passes), network.stages()[1]
         x = skips[-1]
         logits: list[Tensor] = []
-        for s in reversed(range(len(network.up))):
-            stage, join = network.decoder[s], self.joins[s]
-            x = join.below(x, self.depth)
-            settled = s < len(self.shares)
-            share = self.shares[s] if settled else join.aside(skips[s], self.depth)
-            x = x + (torch.cat([share] * passes) if settled and passes > 1 else share)
-            x = _after_convolution(stage.first, x, passes)
-            x = _block(stage.second, x, self.depth, passes)
+        for s in reversed(range(len(decoder))):
+            x = self.joins[s].below(x, self.depth) + self._aside(s, skips[s], passes)
+            x = _after_convolution(decoder[s].first, x, passes)
+            x = _block(decoder[s].second, x, self.depth, passes)
             if s == 0 or (network.training and s < len(network.heads)):
                 logits.insert(0, network.heads[s](x, self.depth))
         return logits
+
+    def _aside(self, s: int, skip: Tensor, passes: int) -> Tensor:
+        """The skip connection's share of where decoder stage ``s`` begins."""
+        if s < len(self.shares):
+            return joined([self.shares[s]] * passes)
+        return self.joins[s].aside(skip, self.depth)
 
 
 def joined(parts: list[Tensor]) -> Tensor:
@@ -140,8 +136,9 @@ def counting(modules: list[nn.Module], passes: int) -> Iterator[None]:
     """
     norms = [m for top in modules for m in top.modules() if isinstance(m, SliceNorm)]
     usual = [norm.momentum for norm in norms]
-    for norm, momentum in zip(norms, usual, strict=True):
-        norm.momentum = 1 - (1 - momentum) ** passes
+    for norm in norms:
+        if norm.momentum is not None:  # None is a plain mean over all batches: nothing to change
+            norm.momentum = 1 - (1 - norm.momentum) ** passes
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ section 3.1 (2-D U-Net, BN1) differ only in their :class:`UNetConfig`.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,6 +68,9 @@ class UNetConfig:
 class Stage(nn.Module):
     """Two blocks; the first strides in the encoder below the finest stage."""
 
+    first: Block
+    second: Block
+
     def __init__(self, cin: int, cout: int, across: bool, stride: int, dropout: float) -> None:
         super().__init__()
         kernel = (3 if across else 1, 3, 3)
@@ -123,14 +126,17 @@ class UNet(nn.Module):
                 logits.insert(0, self.heads[s](x, depth))
         return logits
 
-    def join(self, stage: int) -> Join:
-        """The first convolution of a decoder stage, taken apart."""
+    def stages(self) -> tuple[list[Stage], list[Stage]]:
+        """Those of the encoder and of the decoder, finest first."""
+        return cast("list[Stage]", list(self.encoder)), cast("list[Stage]", list(self.decoder))
+
+    def join(self, s: int) -> Join:
+        """The first convolution of decoder stage ``s``, taken apart."""
         if self.joins is not None:
-            join: Join = self.joins[stage]
-            return join
-        weight = self.decoder[stage].first.conv.weight
-        # Up-sampling and convolution as one were measured to pay where slices are folded.
-        return Join(self.up[stage], weight, None, composed=self.execution == "folded")
+            return cast(Join, self.joins[s])
+        weight = self.stages()[1][s].first.conv.weight
+        # One step for up-sampling and convolution is measured to pay on folded slices only.
+        return Join(cast(UpConv, self.up[s]), weight, None, composed=self.execution == "folded")
 
     def forward(self, x: Tensor, passes: int = 1) -> list[Tensor]:
         """Logits (passes*B, classes, Z, Y, X), one tensor a head, each coarser one half in y and x.

@@ -49,7 +49,8 @@ def total_loss(logits: Tensor, truth: Tensor, samples: int = 1, alpha: float = 0
     """
     if samples == 1:
         return segmentation_loss(logits, truth)
-    log_probabilities = logits.float().unflatten(0, (samples, -1)).log_softmax(dim=2)
+    logits = logits.float().reshape(samples, -1, *logits.shape[1:])
+    log_probabilities = logits.log_softmax(dim=2)
     probabilities = log_probabilities.exp()
     wanted = truth[None, :, None].expand(samples, *(-1,) * 5)
     likelihood = log_mean(log_probabilities.gather(2, wanted))

@@ -22,4 +22,5 @@ def uncertainty_loss(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: (N, B, C, Z, Y, X); Eq. 2 divides by N, so that one sample has none.
     """
-    return probabilities.var(dim=0, correction=0).mean()
+    # torch.var over the first axis takes several times as long.
+    return (probabilities - probabilities.mean(dim=0)).square().mean()

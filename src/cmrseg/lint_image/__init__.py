@@ -1,0 +1,1 @@
+"""Checks a container image as the challenge platform would, and more, before it is uploaded."""

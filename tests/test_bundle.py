@@ -8,6 +8,7 @@ import pytest
 from cmrseg import bundle, cli
 from cmrseg.errors import EXIT_WEIGHTS, WeightsError
 
+USUAL_PLACES = bundle.PLACES
 pytestmark = pytest.mark.usefixtures("no_usual_weights")
 
 
@@ -85,6 +86,10 @@ def test_other_bundles_are_told_apart(copy, changed, told):
     rewrite(copy, **changed)
     with pytest.raises(WeightsError, match=told):
         bundle.load(copy, "mnms2")
+
+
+def test_the_platforms_model_comes_before_the_images_own():
+    assert [str(place) for place in USUAL_PLACES] == ["/opt/ml/model", "/opt/cmrseg/weights"]
 
 
 def test_places_are_looked_at_in_order(bundles, tmp_path, monkeypatch):

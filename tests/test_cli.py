@@ -1,5 +1,6 @@
 """The command line: quick to start, every command explained, errors in a line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 import cmrseg
 from cmrseg import cli
+from cmrseg.batch import Shard
 from cmrseg.challenges.catalogue import RECIPES
 from tiny import heart, make_cache, make_checkpoint, save, training_config, volume
 
@@ -99,6 +101,14 @@ def test_the_version_is_told(capsys):
         ["predict", "emidec", "in", "out", "--samples", "-1"],
         ["predict", "emidec", "in", "out", "--samples", "many"],
         ["predict", "emidec", "in", "out", "--contract", "dicom"],
+        ["predict", "emidec", "in", "out", "--precision", "fp8"],
+        ["predict", "emidec", "in", "out", "--time-budget", "0"],
+        ["predict", "emidec", "in", "out", "--time-budget", "inf"],
+        ["predict", "emidec", "in", "out", "--shard", "0/4"],
+        ["predict", "emidec", "in", "out", "--shard", "5/4"],
+        ["predict", "emidec", "in", "out", "--shard", "half"],
+        ["predict", "emidec", "in", "out", "--frame", "-1"],
+        ["predict", "emidec", "in", "out", "--log-format", "xml"],
         ["train", "mnms2", "cache", "run"],
         ["train", "emidec", "cache", "run", "--steps", "0"],
         ["train", "emidec", "cache", "run", "--fold", "x"],
@@ -192,6 +202,7 @@ def test_options_reach_the_recipe(monkeypatch):
 
     monkeypatch.setattr("cmrseg.predict.predict", predict)
     command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
+    command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
     assert cli.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -204,7 +215,15 @@ def test_options_reach_the_recipe(monkeypatch):
         "sockets": None,
         "mirrors": 2,
         "samples": 0,
+        "precision": "bf16",
+        "frame": 3,
+        "time_budget": 90.0,
+        "resume": True,
+        "shard": Shard(2, 4),
     }
+    assert cli.main(["predict", "emidec", "a", "b"]) == 4
+    usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
+    assert usual.items() <= seen.items()
 
 
 def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):
@@ -230,6 +249,69 @@ def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):
         assert cli.main(arguments) == 0, arguments
     assert "| mnms2-sa-all-seed9.safetensors | ward | 3 | none | 2 | 9 |" in capsys.readouterr().out
     assert len(list((tmp_path / "out").rglob("*_pred.nii.gz"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason"),
+    [
+        (MemoryError(), 7, "the memory does not suffice"),
+        (KeyError("odd"), 1, "a fault of cmrseg (KeyError: 'odd'). Please report it"),
+        (PermissionError(13, "Permission denied", "/out"), 5, "/out: Permission denied"),
+    ],
+)
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_the_last_line_is_the_reason(monkeypatch, capsys, error, code, reason, log_format):
+    def fails(*args, **options):
+        raise error
+
+    monkeypatch.delenv("CMRSEG_DEBUG", raising=False)
+    monkeypatch.setattr("cmrseg.predict.predict", fails)
+    assert cli.main(["predict", "emidec", "in", "out", "--log-format", log_format]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    if log_format == "json":
+        told = json.loads(line)
+        assert (told["level"], told["case"]) == ("error", None)
+        line = told["message"]
+    assert line.startswith(f"cmrseg: {reason}")
+
+
+def test_every_line_of_a_run_is_json(case, bundles, tmp_path, capfd):
+    """A truncated MHA too, on which ITK has a line of its own."""
+    truncated = save(case / "jane_doe.mha", volume(2))
+    truncated.write_bytes(truncated.read_bytes()[:-900])
+    command = ["predict", "emidec", str(case), str(tmp_path / "out"), "--weights", str(bundles)]
+    options = ["--device", "cpu", "--mirrors", "1", "--samples", "0", "--log-format", "json"]
+    assert cli.main([*command, *options]) == 4
+    told = capfd.readouterr()
+    out, err = ([json.loads(line) for line in text.splitlines()] for text in told)
+    assert [line["case"] for line in out] == ["case 1 of 2", "case 2 of 2"]
+    assert {line["level"] for line in out} == {"info"}
+    assert {line["level"] for line in err} == {"error"}
+    assert "truncated" in err[0]["message"]
+    assert err[-1]["message"].startswith("1 of 2 cases failed (summary.csv tells which), such as")
+    assert "jane" not in told.out + told.err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["info"], ["info", "--json"]])
+def test_what_only_tells_loads_no_torch(bundles, arguments):
+    given = arguments if arguments == ["--version"] else [*arguments, "--weights", str(bundles)]
+    code = (
+        "import sys, cmrseg.cli\n"
+        "try: code = cmrseg.cli.main(sys.argv[1:])\n"
+        "except SystemExit as end: code = end.code\n"
+        f"loaded = [name for name in {HEAVY!r} if name in sys.modules and name != 'numpy']\n"
+        "print(code or 0, loaded, file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-c", code, *given]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "0 []"
+    assert "emidec" in done.stdout or cmrseg.__version__ in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(bundles):
+    command = f"{sys.executable} -m cmrseg.cli info --weights {bundles} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_errors_are_one_line_without_a_traceback(tmp_path):

@@ -18,7 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         (
             ["bench"],
             ["cli"],
-            ["demo", "serve", "transfer", "validate"],
+            ["demo", "info", "serve", "transfer", "validate"],
             ["predict"],
             ["batch"],
             ["account"],

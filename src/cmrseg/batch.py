@@ -12,11 +12,10 @@ from pathlib import Path
 
 from cmrseg.account import Account, Say
 from cmrseg.contracts.case import Case, Contract, ImageSource, Result
-from cmrseg.errors import CmrsegError, InputError
+from cmrseg.errors import DEBUG_VARIABLE, CmrsegError, InputError
 from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.memory import too_little
 
-DEBUG_VARIABLE = "CMRSEG_DEBUG"
 # How C++ libraries word what Python calls a MemoryError.
 NO_MEMORY = ("bad_alloc", "can't allocate memory", "allocate memory for image")
 

@@ -78,6 +78,15 @@ def find(challenge: str, asked: Path | None = None) -> Bundle:
     )
 
 
+def is_there(challenge: str, asked: Path | None = None) -> bool:
+    """Whether a bundle of a challenge lies where :func:`find` looks, sound or not."""
+    for place in _places(asked):
+        for path in (place / MANIFEST, place / challenge / MANIFEST):
+            if path.is_file():
+                return _challenge_of(path) in (challenge, None)
+    return False
+
+
 def load(folder: Path, challenge: str) -> Bundle:
     """Read a bundle and verify every file in it.
 
@@ -150,6 +159,14 @@ def _seal(manifest: dict[str, Any]) -> str:
 
 def _text(manifest: dict[str, Any]) -> str:
     return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _challenge_of(path: Path) -> str | None:
+    """Which challenge a manifest says it is for; None if it cannot be read."""
+    try:
+        return str(json.loads(path.read_bytes())["challenge"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _check_file(path: Path, expected: str) -> None:

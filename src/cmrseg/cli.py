@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cmrseg import __version__
-from cmrseg.errors import EXIT_OK, EXIT_OUTPUT, CmrsegError, UsageError
+from cmrseg.errors import (
+    DEBUG_VARIABLE,
+    EXIT_BUG,
+    EXIT_MEMORY,
+    EXIT_OK,
+    EXIT_OUTPUT,
+    CmrsegError,
+    UsageError,
+)
 from cmrseg.runtime import share_cpus
+from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
+
+if TYPE_CHECKING:
+    from cmrseg.batch import Shard
 
 CHALLENGES = ("emidec", "mnms2")
 NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
@@ -20,28 +34,52 @@ NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    use_utf8()
     options = parser().parse_args(arguments)
     share_cpus()
+    with formatted(getattr(options, "log_format", "text")):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """The command's exit code; where it is not 0, the last line on stderr is the reason."""
     try:
-        signal.signal(signal.SIGTERM, _end)
         return int(options.run(options))
     except CmrsegError as error:
-        print(f"cmrseg: {error}", file=sys.stderr)
-        return error.exit_code
+        return _ended(str(error), error.exit_code)
+    except MemoryError:
+        return _ended("the memory does not suffice. Give the process more.", EXIT_MEMORY)
+    except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        return EXIT_OUTPUT
     except OSError as error:
         # Unreadable input is a CmrsegError already; what is left are folders to write into.
         reason = error.strerror or type(error).__name__
-        print(f"cmrseg: {error.filename or 'the disk'}: {reason}. Check it.", file=sys.stderr)
-        return EXIT_OUTPUT
+        return _ended(f"{error.filename or 'the disk'}: {reason}. Check it.", EXIT_OUTPUT)
     except KeyboardInterrupt:
-        print("cmrseg: interrupted. Nothing half-written was left.", file=sys.stderr)
-        return 130
+        return _ended("interrupted. Nothing half-written was left.", 130)
+    except _TerminatedError:
+        return _ended("terminated. Nothing half-written was left.", 143)
+    except Exception as error:  # whatever it is, the last line says so and what to do
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            traceback.print_exception(error)
+        told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"
+        return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
+
+
+def _ended(reason: str, code: int) -> int:
+    tell(Line(f"cmrseg: {reason}", "error"))
+    return code
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came."""
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
     """SIGTERM as an exception, so that what is staged gets cleaned up on the way out."""
-    print("cmrseg: terminated. Nothing half-written was left.", file=sys.stderr)
-    raise SystemExit(128 + number)
+    raise _TerminatedError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         prog="cmrseg",
         description="Segments cardiac MR and says how far each result can be trusted.",
         epilog="exit codes: 0 all done, 1 fault of cmrseg, 2 command line, 3 input, 4 some cases "
-        "failed, 5 output, 6 weights, 7 memory",
+        "failed, 5 output, 6 weights, 7 memory, 130 interrupted, 143 terminated",
     )
     top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -79,11 +117,39 @@ def _predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
     p.add_argument("--labels", help="mnms2: rv (RV = 3 alone), rv1 (RV = 1) or all")
     p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    p.add_argument("--frame", type=_whole, help="plain folders: the frame of 4-D files, from 0")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument(
         "--samples", type=_whole, default=5, help="emidec: dropout passes a network, 0 for none"
     )
+    p.add_argument(
+        "--time-budget",
+        type=_seconds,
+        metavar="SECONDS",
+        help="what a case may take, the first one's with start-up; where its first pass shows that "
+        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
+    )
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out cases done before with the same images, weights and options; without it "
+        "every case is computed and replaces what is there",
+    )
+    p.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
+        "summary-IofN; --resume without --shard gathers them afterwards",
+    )
     _device(p)
+    p.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="what networks compute in (default: auto, the fastest here, measured)",
+    )
+    _log_format(p)
     p.set_defaults(run=_run_predict)
 
 
@@ -97,10 +163,15 @@ def _run_predict(o: argparse.Namespace) -> int:
         contract=o.contract,
         weights=o.weights,
         device=o.device,
+        precision=None if o.precision == "auto" else o.precision,
         labels=o.labels,
         sockets=o.sockets,
+        frame=o.frame,
         mirrors=o.mirrors,
         samples=o.samples,
+        time_budget=o.time_budget,
+        resume=o.resume,
+        shard=o.shard,
     )
 
 
@@ -112,6 +183,7 @@ def _serve(p: argparse.ArgumentParser) -> None:
     p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
     _device(p)
+    _log_format(p)
     p.set_defaults(run=_run_serve)
 
 
@@ -146,19 +218,17 @@ def _run_evaluate(o: argparse.Namespace) -> int:
 
 
 def _info(p: argparse.ArgumentParser) -> None:
-    p.add_argument("challenge", choices=CHALLENGES, nargs="?", help="default: both")
+    p.add_argument("challenge", choices=CHALLENGES, nargs="?", help="default: all there are")
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.add_argument("--json", action="store_true", help="for programs")
     p.set_defaults(run=_run_info)
 
 
 def _run_info(o: argparse.Namespace) -> int:
-    from cmrseg import bundle
-    from cmrseg.training.card import CARD
+    from cmrseg.info import as_json, as_text, information
 
-    for challenge in (o.challenge,) if o.challenge else CHALLENGES:
-        found = bundle.find(challenge, o.weights)
-        print(f"bundle {found.folder}\nsha256 {found.digest} (manifest; covers every file)\n")
-        print((found.folder / CARD).read_text(encoding="utf-8"))
+    found = information(o.challenge, o.weights)
+    print(as_json(found) if o.json else as_text(found))
     return EXIT_OK
 
 
@@ -184,6 +254,7 @@ def _synthesize(p: argparse.ArgumentParser) -> None:
     p.add_argument("--style", default="in", help="in, out, or a style's name")
     p.add_argument("--artefact", help='name=strength, comma-separated: "ghosting=0.4,noise"')
     p.add_argument("--jobs", type=_count, help="processes (default: all CPUs)")
+    _log_format(p)
     p.set_defaults(run=_run_synthesize)
 
 
@@ -221,6 +292,7 @@ def _preprocess(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="emidec: put infarcts onto late enhancement, or onto short-axis cine",
     )
+    _log_format(p)
     p.set_defaults(run=_run_preprocess)
 
 
@@ -271,6 +343,7 @@ def _train(p: argparse.ArgumentParser) -> None:
         "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
     )
     _device(p)
+    _log_format(p)
     p.set_defaults(run=_run_train)
 
 
@@ -330,6 +403,7 @@ def _validate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
     p.add_argument("--record", action="store_true", help="write scores into manifest and card")
     _device(p)
+    _log_format(p)
     p.set_defaults(run=_run_validate)
 
 
@@ -355,6 +429,33 @@ def _challenge(p: argparse.ArgumentParser) -> None:
 
 def _device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def _log_format(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json: one object a line on both streams, with level, time, case and message",
+    )
+
+
+def _shard(text: str) -> Shard:
+    """``I/N``."""
+    from cmrseg.batch import Shard
+
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N") from error
+
+
+def _seconds(text: str) -> float:
+    """A number of seconds above zero."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time to work in")
+    return value
 
 
 def _whole(text: str) -> int:

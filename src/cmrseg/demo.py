@@ -7,16 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cmrseg.contracts.detect import open_contract
-from cmrseg.contracts.labels import Challenge
+from cmrseg.contracts.labels import NAMES, Challenge
 from cmrseg.errors import EXIT_OK
 from cmrseg.imaging import read
 from cmrseg.predict import predict
 from cmrseg.report.overlay import Panel, contact_sheet
 
-NAMES: dict[Challenge, dict[int, str]] = {
-    "emidec": {1: "cavity", 2: "myocardium", 3: "infarction", 4: "no-reflow"},
-    "mnms2": {1: "LV", 2: "MYO", 3: "RV"},
-}
 PICTURE = "overlay.png"
 
 

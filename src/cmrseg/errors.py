@@ -7,7 +7,7 @@ Exit codes (also in README):
 1     a fault of cmrseg itself (please report it)
 2     the command line is wrong
 3     the input cannot be used: no case could be segmented
-4     some cases failed, the others were written
+4     some cases, or some of a case's images, failed; the others were written
 5     the output cannot be written (permission, disk full)
 6     the weights are missing or altered
 7     not enough memory
@@ -16,6 +16,9 @@ Exit codes (also in README):
 """
 
 from __future__ import annotations
+
+DEBUG_VARIABLE = "CMRSEG_DEBUG"
+"""Set to 1, faults of cmrseg come with their tracebacks (which may show file names)."""
 
 EXIT_OK = 0
 EXIT_BUG = 1

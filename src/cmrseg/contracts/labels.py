@@ -12,6 +12,11 @@ from cmrseg.imaging.volume import Volume
 
 Challenge = Literal["emidec", "mnms2"]
 
+# What a recipe's labels mean; the organisers' own numbers.
+NAMES: dict[Challenge, dict[int, str]] = {
+    "emidec": {1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
+    "mnms2": {1: "LV", 2: "MYO", 3: "RV"},
+}
 # Per option, the value written for each of the recipe's labels 0, 1, 2, ...
 # emidec: 1 cavity, 2 normal myocardium, 3 infarction, 4 no-reflow.
 # mnms2: 1 LV, 2 myocardium, 3 RV; the organisers score the RV alone.

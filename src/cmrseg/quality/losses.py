@@ -58,3 +58,27 @@ def supervised_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
     target = F.one_hot(truth, probabilities.shape[1]).movedim(-1, 1).float()
     logarithms = probabilities.float().clamp(min=1e-7).log()
     return generalised_dice(probabilities, target) + F.nll_loss(logarithms, truth)
+
+
+def semi_supervised_loss(
+    predicted: Tensor,
+    reconstructed: Tensor,
+    rehearsed: Tensor,
+    truth: Tensor,
+    *,
+    epoch: int,
+    importance: Sequence[float],
+) -> Tensor:
+    """L_SEMI = alpha L_WGD(y^M, y^R) + L_SUP with alpha = 1/k (galati2021 Eq. 2).
+
+    Args:
+        predicted: y^M, (B, C, ...) class probabilities of unlabelled images.
+        reconstructed: y^R, (B, ...) class indices, taken for the truth.
+        rehearsed: (B', C, ...) class probabilities of labelled images.
+        truth: (B', ...) their class indices.
+        epoch: k, from 1.
+        importance: one factor a class, background first.
+    """
+    target = F.one_hot(reconstructed, predicted.shape[1]).movedim(-1, 1).float()
+    unlabelled = generalised_dice(predicted, target, importance)
+    return unlabelled / epoch + supervised_loss(rehearsed, truth)

@@ -1,0 +1,54 @@
+"""A segmenter on loan: any network that makes class probabilities of images."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from torch import Tensor, nn
+
+from cmrseg.imaging.volume import Array
+from cmrseg.networks.unet import UNet, pad_to_multiple
+
+Forward = Callable[[nn.Module, Tensor], Tensor]
+"""(network, (B, 1, Z, Y, X) images) to (B, C, Z, Y, X) class probabilities, with a gradient."""
+Label = Callable[[Array], Array]
+"""(C, z, y, x) class probabilities to the (z, y, x) labels that would be written."""
+
+
+def class_probabilities(network: nn.Module, x: Tensor) -> Tensor:
+    """Our U-Net's softmax, or the output of any other network as it is."""
+    if not isinstance(network, UNet):
+        out: Tensor = network(x)
+        return out
+    logits: Tensor = network(pad_to_multiple(x, network.config.multiple))[0]
+    probabilities: Tensor = logits[..., : x.shape[-2], : x.shape[-1]].float().softmax(dim=1)
+    return probabilities
+
+
+def most_probable(probabilities: Array) -> Array:
+    """The most probable class by voxel, uint8."""
+    found: Array = probabilities.argmax(axis=0).astype(np.uint8)
+    return found
+
+
+@contextlib.contextmanager
+def borrowed(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode (batch-norm statistics frozen), trainable; afterwards as it was."""
+    parameters = list(network.parameters())
+    if not parameters:
+        raise ValueError("a network without parameters cannot be refined: load it unfused")
+    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    modes = [(module, module.training) for module in network.modules()]
+    trainable = [parameter.requires_grad for parameter in parameters]
+    try:
+        network.eval().requires_grad_(True)
+        yield
+    finally:
+        network.load_state_dict(weights)
+        for module, training in modes:
+            module.training = training
+        for parameter, was in zip(parameters, trainable, strict=True):
+            parameter.requires_grad_(was)
+            parameter.grad = None

@@ -26,6 +26,7 @@ COMMANDS = (
     "train",
     "pack",
     "validate",
+    "lint-image",
 )
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
 

@@ -102,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     _train(commands.add_parser("train", help="fit one network from the cache"))
     _pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
     _validate(commands.add_parser("validate", help="score a bundle on the folds it never saw"))
+    _lint_image(commands.add_parser("lint-image", help="check a submission as the platform would"))
     return top
 
 
@@ -421,6 +422,23 @@ def _run_validate(o: argparse.Namespace) -> int:
     )
     print(report.text())
     return report.exit_code
+
+
+def _lint_image(p: argparse.ArgumentParser) -> None:
+    p.add_argument("image", metavar="TAR_OR_TAG", help="written by docker save, or an image's name")
+    p.add_argument("--challenge", choices=CHALLENGES, help="default: that of the weights inside")
+    p.add_argument("--engine", default="docker", help="the container engine's command")
+    p.add_argument("--static", action="store_true", help="do not run sample cases")
+    p.add_argument("--json", action="store_true", help="JSON instead of a table")
+    p.set_defaults(run=_run_lint_image)
+
+
+def _run_lint_image(o: argparse.Namespace) -> int:
+    from cmrseg.lint_image.lint import lint_image
+
+    return lint_image(
+        o.image, challenge=o.challenge, engine=o.engine, static=o.static, as_data=o.json
+    )
 
 
 def _challenge(p: argparse.ArgumentParser) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CHALLENGES = ("emidec", "mnms2")
 NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
+AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     _synthesize(commands.add_parser("synthesize", help="draw labelled synthetic patients"))
     _preprocess(commands.add_parser("preprocess", help="write the cache that training reads"))
     _train(commands.add_parser("train", help="fit one network from the cache"))
+    _train_qc(commands.add_parser("train-qc", help="fit the autoencoder of one view's masks"))
+    _score_qc(commands.add_parser("score-qc", help="how well an autoencoder tells wrong masks"))
     _pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
     _validate(commands.add_parser("validate", help="score a bundle on the folds it never saw"))
     _lint_image(commands.add_parser("lint-image", help="check a submission as the platform would"))
@@ -378,6 +381,70 @@ def _run_train(o: argparse.Namespace) -> int:
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)
         return 143
+    return EXIT_OK
+
+
+def _train_qc(p: argparse.ArgumentParser) -> None:
+    p.add_argument("network", choices=AUTOENCODERS, help="what to train")
+    p.add_argument("cache", type=Path, help="the one the view's segmenter learns from")
+    p.add_argument("run_dir", metavar="run", type=Path, help="folder for checkpoint and log")
+    p.add_argument("--config", choices=("compact", "paper"), default="compact", help="which shape")
+    p.add_argument("--fold", type=_fold, default=0, help="the fold held out, or all (none)")
+    p.add_argument("--seed", type=int, help="default: the configuration's")
+    p.add_argument("--steps", type=_count, help="default: the configuration's")
+    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    _device(p)
+    p.set_defaults(run=_run_train_qc)
+
+
+def _run_train_qc(o: argparse.Namespace) -> int:
+    from cmrseg.training.autoencoder import train_autoencoder
+    from cmrseg.training.autoencoder_config import configurations
+    from cmrseg.training.fit import TrainingStoppedError
+
+    try:
+        train_autoencoder(
+            configurations(o.network)[o.config],
+            o.cache,
+            o.run_dir,
+            fold=o.fold,
+            device=o.device,
+            resume=o.resume,
+            steps=o.steps,
+            seed=o.seed,
+            learning_rate=o.learning_rate,
+        )
+    except TrainingStoppedError as stopped:
+        print(f"cmrseg: {stopped}", file=sys.stderr)
+        return 143
+    return EXIT_OK
+
+
+def _score_qc(p: argparse.ArgumentParser) -> None:
+    p.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of `cmrseg train-qc`")
+    p.add_argument("cache", type=Path, help="the one it was trained from")
+    p.add_argument("out", type=Path, help="folder for autoencoder.md and autoencoder.json")
+    p.add_argument("--segmenter", type=Path, help="a segmenter's checkpoint: judge its errors too")
+    p.add_argument("--errors", type=_count, default=10, help="wrong masks an image and kind")
+    p.add_argument("--seed", type=int, default=0, help="decides the errors")
+    _device(p)
+    p.set_defaults(run=_run_score_qc)
+
+
+def _run_score_qc(o: argparse.Namespace) -> int:
+    from cmrseg.training.detection import score_autoencoder
+
+    text = score_autoencoder(
+        o.checkpoint,
+        o.cache,
+        o.out,
+        segmenter=o.segmenter,
+        errors=o.errors,
+        seed=o.seed,
+        device=o.device,
+    )
+    print(text)
     return EXIT_OK
 
 

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Install cmrseg itself beside its packages: `install-code.sh VENV TARGET`, from the working folder.
+# Install cmrseg itself beside its packages: `install-code.sh VENV ROOT FOLDER`, from the working
+# folder, into ROOT/FOLDER/python, which will be FOLDER/python of the image.
 set -eu
-venv=$1 target=$2
+venv=$1 root=$2 folder=$3
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -9,5 +10,6 @@ python3 -m venv "$build/venv"
 "$build/venv/bin/pip" install -q --no-deps --require-hashes -r build.txt
 "$build/venv/bin/pip" wheel -q --no-deps --no-build-isolation -w "$build" .
 python3 -m pip --python "$venv/bin/python" install -q --no-deps --no-index --no-compile \
-    --root-user-action ignore --target "$target" "$build"/cmrseg-*.whl
-python3 -m compileall -q --invalidation-mode unchecked-hash "$target"
+    --root-user-action ignore --target "$root$folder/python" "$build"/cmrseg-*.whl
+python3 -m compileall -q -s "$root" --invalidation-mode unchecked-hash "$root$folder/python"
+./undate.sh "$root"

@@ -33,3 +33,4 @@ done
 # Tests in packages stay as they are: some use the grammar of later Pythons.
 python3 -m compileall -q -j 0 -x '/tests/|/testing/_internal/' \
     --invalidation-mode unchecked-hash "$venv/lib"
+./undate.sh "$(dirname "$venv")"

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Build an image and label it with version and commit: `docker/build.sh emidec|mnms2|train [OPTIONS]`.
+#
+#   docker/build.sh emidec --build-arg WEIGHTS=weights/mine --build-arg TORCH=cu126
+#
+# OPTIONS go to `docker build`; the Dockerfiles say which arguments they take. The image is called
+# cmrseg-NAME:VERSION and cmrseg-NAME:latest, or as TAG says.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=${1:?emidec, mnms2 or train}
+shift
+case $name in
+    emidec | mnms2) file=Dockerfile.$name ;;
+    train) file=docker/Dockerfile.train ;;
+    *) echo "build.sh: there is no image $name: emidec, mnms2 or train" >&2 && exit 2 ;;
+esac
+
+version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/cmrseg/__init__.py)
+revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
+[ "$revision" = unknown ] || git diff --quiet HEAD -- src docker weights Dockerfile.* \
+    || revision=$revision-changed
+# BuildKit dates the image by the commit, so that the same sources make the same image.
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || echo 0)
+export SOURCE_DATE_EPOCH
+tags=(-t "cmrseg-$name:$version" -t "cmrseg-$name:latest")
+[ -z "${TAG:-}" ] || tags=(-t "$TAG")
+exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \
+    --build-arg REVISION="$revision" --build-arg SOURCE="${SOURCE:-unknown}" "$@" .

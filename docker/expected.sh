@@ -1,0 +1,15 @@
+#!/bin/sh
+# Write the masks that container tests expect anew, from the bundles in weights/ and this checkout.
+set -eu
+cd "$(dirname "$0")/.."
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+for challenge in emidec mnms2; do
+    labels=
+    [ $challenge = emidec ] || labels="--labels all"
+    # shellcheck disable=SC2086
+    .venv/bin/cmrseg predict $challenge tests/samples/$challenge "$out/$challenge" $labels \
+        --weights weights/$challenge --device cpu
+    .venv/bin/python tests/containers/inside.py keep "$out/$challenge" \
+        tests/containers/expected/$challenge
+done

@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from cmrseg.batch import run
+from cmrseg.batch import Shard, run
 from cmrseg.contracts.case import Case, Contract, ImageSource, Prediction, Result
 from cmrseg.contracts.detect import open_contract
 from cmrseg.contracts.staging import OutputGoneError
@@ -224,6 +224,95 @@ def test_a_problem_known_beforehand_is_not_segmented():
     assert lines.run(contract, segment) == 3
     assert lines.complained == ["case a: no image. add one."]
     assert contract.summary["a"].warnings == ("odd",)
+
+
+def test_results_of_thousands_of_cases_are_not_kept_in_memory():
+    contract, lines = MemoryContract(*map(str, range(9))), Lines()
+    prediction = Prediction(mask=None)
+    assert lines.run(contract, lambda case: Result({"LGE": prediction})) == 0
+    assert all(result.predictions for result in contract.written.values())
+    assert not any(result.predictions for result in contract.summary.values())
+
+
+def test_a_case_done_in_part_is_written_told_and_counted():
+    contract, lines = MemoryContract("a", "b", "c"), Lines()
+    part = Result(failed={"SA_ES": InputError("SA_ES: the image is cut off", "copy it")})
+    assert lines.run(contract, lambda case: part if case.id == "b" else Result()) == 4
+    assert list(contract.written) == ["a", "b", "c"]
+    told = "case b: SA_ES: the image is cut off. copy it."
+    assert lines.complained == [told, f"1 of 3 cases are done in part, such as {told}"]
+    assert lines.said[1].startswith("case b: done in part in ")
+    lines = Lines()
+    assert lines.run(MemoryContract("a"), lambda case: part) == 4
+    assert lines.complained == [told.replace("case b", "case a")]
+
+
+def test_what_was_done_before_is_left_out_and_told():
+    class Resumed(MemoryContract):
+        def done(self, case):
+            return Result(measures={"ml": 1}) if case.id == "b" else None
+
+    contract, lines = Resumed("a", "b", "c"), Lines()
+    assert lines.run(contract, failing()) == 0
+    assert list(contract.written) == ["a", "c"]
+    assert contract.summary["b"].measures == {"ml": 1}
+    assert lines.said[1] == "case b: done before (2/3)"
+
+
+def test_what_failed_is_taken_away_and_said_where_it_cannot_be():
+    class Stale(MemoryContract):
+        def discard(self, case):
+            raise OutputError("it may not be removed", "remove it")
+
+    lines = Lines()
+    assert lines.run(Stale("a", "b"), failing(a=BAD)) == 4
+    assert lines.complained[1] == (
+        "case a: an older result is still there: it may not be removed. remove it."
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_share_the_cases_without_overlap(count):
+    taken = []
+    for number in range(1, count + 1):
+        contract, lines = MemoryContract(*"abcde"), Lines()
+        code = run(
+            contract,
+            failing(),
+            shard=Shard(number, count),
+            say=lines.said.append,
+            complain=lines.complained.append,
+        )
+        assert code == 0
+        assert list(contract.summary) == list(contract.written)
+        taken.append(list(contract.written))
+    assert sorted(sum(taken, [])) == list("abcde")
+    assert max(map(len, taken)) - min(map(len, taken)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "1/0", "a/b", "1/2/3", ""])
+def test_no_shard(text):
+    with pytest.raises(ValueError):  # noqa: PT011
+        Shard.parse(text)
+
+
+def test_a_run_that_is_ended_tells_what_it_had_done():
+    contract = MemoryContract("a", "b", "c")
+    with pytest.raises(KeyboardInterrupt):
+        Lines().run(contract, failing(b=KeyboardInterrupt()))
+    assert list(contract.summary) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("std::bad_alloc"), RuntimeError("DefaultCPUAllocator: can't allocate memory")],
+)
+def test_memory_that_runs_out_in_a_library_is_lack_of_memory(error):
+    lines = Lines()
+    assert lines.run(MemoryContract("a"), failing(a=error)) == 7
+    assert lines.complained == [
+        "case a: the case does not fit the memory. give the process or container more memory."
+    ]
 
 
 def test_a_result_with_an_error_is_not_written():

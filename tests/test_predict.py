@@ -8,16 +8,26 @@ import sys
 from collections import Counter
 from dataclasses import replace
 
+import nibabel
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
 from cmrseg import bundle, cli
+from cmrseg.batch import Shard
 from cmrseg.challenges import segmenter
-from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, EXIT_WEIGHTS, WeightsError
+from cmrseg.challenges.steps import prepared_image
+from cmrseg.errors import (
+    EXIT_INPUT,
+    EXIT_OK,
+    EXIT_PARTIAL,
+    EXIT_WEIGHTS,
+    UsageError,
+    WeightsError,
+)
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
 from cmrseg.predict import predict
-from cmrseg.runtime import SPINS, share_cpus
+from cmrseg.runtime import SPINS, Budget, share_cpus
 from cmrseg.training import checkpoint
 from cmrseg.training.pack import pack, write_manifest
 from tiny import heart, make_checkpoint, save, volume
@@ -398,6 +408,179 @@ def test_networks_of_a_view_are_averaged(tmp_path, run):
     # Entropy is concave: the mean's is at least the mean of the entropies.
     assert (both >= (one + other) / 2 - 1e-3).all()
     assert np.abs(both - one).max() > 0.01
+
+
+def summary(folder, stem="summary"):
+    return json.loads((folder / f"{stem}.json").read_text())
+
+
+def test_how_a_result_came_about_is_told(run, tmp_path, bundles):
+    emidec_folders(tmp_path / "in")
+    options = {"samples": 2, "mirrors": 2, "precision": "bf16"}
+    assert run("emidec", tmp_path / "in", **options) == EXIT_OK
+    for case in summary(tmp_path / "out")["cases"]:
+        assert case["computed"] == {
+            "device": "cpu",
+            "precision": "bf16",
+            "threads": 1,
+            "mirrors": 2,
+            "samples": 2,
+            "bundle": bundle.find("emidec", bundles).digest,
+        }
+    header, *rows = (tmp_path / "out/summary.csv").read_text().splitlines()
+    assert "device,precision,threads,mirrors,samples,bundle" in header
+    assert all(",cpu,bf16,1,2,2," in row for row in rows)
+
+
+def test_a_socket_case_tells_it_in_its_results_and_leaves_nothing_else(run, tmp_path):
+    (mask,) = lge_socket(tmp_path / "in")
+    assert run("emidec", tmp_path / "in", samples=2, mirrors=1) == EXIT_OK
+    left = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*")}
+    files = {name for name in left if "." in name}
+    uncertainty = "images/delayed-enhancement-uncertainty/output.mha"
+    assert files == {mask, uncertainty, "results.json"}
+    computed = json.loads((tmp_path / "out/results.json").read_text())["computed"]
+    assert (computed["mirrors"], computed["samples"], computed["precision"]) == (1, 2, "fp32")
+    for options in ({"resume": True}, {"shard": Shard(1, 2)}):
+        with pytest.raises(UsageError, match="keeps no account"):
+            run("emidec", tmp_path / "in", **options)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_precision_is_as_asked_for(run, tmp_path, monkeypatch, precision):
+    monkeypatch.setattr(segmenter, "fastest_precision", pytest.fail)
+    emidec_folders(tmp_path / "in")
+    options = {"samples": 0, "mirrors": 1, "precision": precision}
+    assert run("emidec", tmp_path / "in", **options) == EXIT_OK
+    assert {c["computed"]["precision"] for c in summary(tmp_path / "out")["cases"]} == {precision}
+
+
+def test_a_short_time_budget_costs_mirrors_and_samples_and_says_so(run, tmp_path, capsys):
+    mnms2_folders(tmp_path / "in")
+    assert run("mnms2", tmp_path / "in", time_budget=1e-3) == EXIT_OK
+    (case,) = summary(tmp_path / "out")["cases"]
+    said = "the time budget is short: 1 of 4 mirror images"
+    assert case["warnings"] == [f"{role}: {said}" for role in ROLES]
+    assert case["computed"]["mirrors"] == 1
+    assert f"case 001: warning: SA_ED: {said}" in capsys.readouterr().out
+    assert run("mnms2", tmp_path / "in", time_budget=1e6) == EXIT_OK
+    (case,) = summary(tmp_path / "out")["cases"]
+    assert case["warnings"] == []
+    assert case["computed"]["mirrors"] == 4
+
+
+def test_the_start_up_counts_for_the_first_case_alone(run, tmp_path, monkeypatch):
+    """Whatever the models' loading took is gone from the first case's time."""
+    left = []
+
+    def watched(self, pass_s, share=1.0):
+        left.append(self.left_s)
+        return 0
+
+    now = [0.0]
+    load = bundle.Bundle.tensors
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    monkeypatch.setattr(bundle.Bundle, "tensors", lambda *a: now.__setitem__(0, 40.0) or load(*a))
+    monkeypatch.setattr(Budget, "further_passes", watched)
+    emidec_folders(tmp_path / "in")
+    assert run("emidec", tmp_path / "in", samples=0, time_budget=100.0) == EXIT_OK
+    assert left == [60.0, 100.0]
+
+
+def test_an_unreadable_image_costs_itself_alone(run, tmp_path, capsys):
+    expected = mnms2_folders(tmp_path / "in")
+    assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_OK
+    assert len(list((tmp_path / "out").rglob("*_pred*"))) == 4
+    bad = tmp_path / "in/001/001_SA_ES.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:300])
+    capsys.readouterr()
+    assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_PARTIAL
+    told = capsys.readouterr()
+    assert told.err.startswith("case 001: SA_ES: ")
+    assert "case 001: done in part" in told.out
+    left = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*_pred*")}
+    assert left == set(expected) - {"001/001_SA_ES_pred.nii.gz"}
+    assert not (tmp_path / "out/001/001_SA_ES_entropy.nii.gz").exists()
+    (case,) = summary(tmp_path / "out")["cases"]
+    assert case["status"] == "partial"
+    assert case["error"].startswith("SA_ES: ")
+    assert "SA_ED" in case["measures"]
+    assert run("mnms2", tmp_path / "in", mirrors=1, resume=True) == EXIT_PARTIAL, "not done"
+
+
+def test_a_socket_without_its_mask_fails_for_the_images_own_reason(run, tmp_path, capsys):
+    cine_sockets(tmp_path / "in")
+    bad = tmp_path / "in/images/sa-es-cine-mri/1.mha"
+    bad.write_bytes(bad.read_bytes()[:-900])
+    assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_INPUT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("the case: SA_ES: the image file is truncated")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_image_that_does_not_fit_the_memory_is_told_and_the_others_go_on(
+    run, tmp_path, monkeypatch, capsys
+):
+    emidec_folders(tmp_path / "in")
+
+    def no_memory(source, grid):
+        if source.path.name.startswith("Case_N"):
+            raise MemoryError
+        return prepared_image(source, grid)
+
+    monkeypatch.setattr("cmrseg.challenges.steps.prepared_image", no_memory)
+    assert run("emidec", tmp_path / "in", samples=0, mirrors=1) == EXIT_PARTIAL
+    told = "case Case_N002: LGE: the image does not fit the memory. give the process"
+    assert capsys.readouterr().err.startswith(told)
+    assert (tmp_path / "out/Case_P001/Contours/Case_P001.nii.gz").exists()
+
+
+def test_shards_leave_summaries_of_their_own_and_a_last_run_gathers_them(run, tmp_path, capsys):
+    for n in range(5):
+        save(tmp_path / "in" / f"p{n}.mha", volume(n, slices=2))
+    options = {"samples": 0, "mirrors": 1}
+    for number in (1, 2):
+        assert run("emidec", tmp_path / "in", shard=Shard(number, 2), **options) == EXIT_OK
+    out = tmp_path / "out"
+    parts = [summary(out, f"summary-{number}of2")["cases"] for number in (1, 2)]
+    assert [[c["case"] for c in part] for part in parts] == [["p0", "p2", "p4"], ["p1", "p3"]]
+    assert not (out / "summary.json").exists()
+    capsys.readouterr()
+    assert run("emidec", tmp_path / "in", resume=True, **options) == EXIT_OK
+    assert capsys.readouterr().out.count("done before") == 5
+    gathered = summary(out)["cases"]
+    assert [case["case"] for case in gathered] == [f"p{n}" for n in range(5)]
+    for case in gathered:
+        (same,) = [c for part in parts for c in part if c["case"] == case["case"]]
+        assert all(case[key] == same[key] for key in ("measures", "computed", "status"))
+    assert run("emidec", tmp_path / "in", resume=True, samples=2, mirrors=1) == EXIT_OK
+    assert "done before" not in capsys.readouterr().out
+
+
+def test_a_frame_of_a_cine_in_a_plain_folder(run, tmp_path, capsys):
+    frames = [volume(n) for n in range(3)]
+    write_cine(tmp_path / "in/cine.nii.gz", frames)
+    assert run("emidec", tmp_path / "in", samples=0, mirrors=1) == EXIT_INPUT
+    assert "name the frame to take (0 to 2)" in capsys.readouterr().err
+    masks = []
+    for frame in (0, 2):
+        options = {"samples": 0, "mirrors": 1, "frame": frame, "out": f"f{frame}"}
+        assert run("emidec", tmp_path / "in", **options) == EXIT_OK
+        masks.append(read(tmp_path / f"f{frame}" / "cine_seg.nii.gz").array)
+    assert masks[0].shape == (4, 40, 44)
+    assert (masks[0] != masks[1]).any()
+    assert run("emidec", tmp_path / "in", frame=3) == EXIT_INPUT
+    assert "frame 3 was asked for, but the image has 3" in capsys.readouterr().err
+    emidec_folders(tmp_path / "folders")
+    with pytest.raises(UsageError, match="takes no frame"):
+        run("emidec", tmp_path / "folders", frame=0)
+
+
+def write_cine(path, frames):
+    """A 4-D NIfTI file of the frames, 1.3 x 1.25 x 9 mm."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.stack([frame.array.transpose(2, 1, 0) for frame in frames], axis=-1)
+    nibabel.Nifti1Image(array, np.diag([1.3, 1.25, 9.0, 1.0])).to_filename(path)
 
 
 @pytest.mark.parametrize(

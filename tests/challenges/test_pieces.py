@@ -66,7 +66,7 @@ def test_pieces_give_what_the_whole_gives(recipe, slices):
 )
 def test_less_memory_makes_smaller_pieces(monkeypatch, recipe, depth, slices_left, expected):
     x = stack(depth)
-    per_slice = 10 * 4 * 4 * 32 * 32
+    per_slice = pieces.LIVE_MAPS * 4 * 4 * 32 * 32
     left = int(per_slice * slices_left / pieces.USABLE) + 1
     monkeypatch.setattr(pieces, "memory_left", lambda: left)
     assert slices_that_fit(CONFIG[recipe], x, "fp32") == expected
@@ -75,7 +75,7 @@ def test_less_memory_makes_smaller_pieces(monkeypatch, recipe, depth, slices_lef
 
 
 def test_what_cannot_fit_is_refused_before_it_is_tried(monkeypatch):
-    monkeypatch.setattr(pieces, "memory_left", lambda: 13 * 10 * 4 * 4 * 32 * 32 - 1)
+    monkeypatch.setattr(pieces, "memory_left", lambda: 13 * pieces.LIVE_MAPS * 4 * 4 * 32 * 32 - 1)
     with pytest.raises(MemoryLimitError, match="the image needs about"):
         slices_that_fit(CONFIG["emidec"], stack(40), "fp32")
     slices_that_fit(CONFIG["emidec"], stack(12), "fp32")

@@ -144,7 +144,7 @@ def patched(monkeypatch, outputs):
     """A network whose passes give, one after the other, what is listed (a value or an error)."""
     queue = iter(outputs)
 
-    def forward(self, x):
+    def forward(self, x, passes=1):
         output = next(queue)
         if isinstance(output, Exception):
             raise output
@@ -190,11 +190,11 @@ def test_a_gpu_without_memory_takes_smaller_pieces_then_hands_on_to_the_cpu(monk
     at_work = Segmenter([net], gpu, "bf16")
     forward = UNet.forward
 
-    def limited(self, x):
+    def limited(self, x, passes=1):
         seen.append(x.shape[2])
         if at_work.at == gpu and x.shape[2] > fits[0]:
             raise error
-        return forward(self, x)
+        return forward(self, x, passes)
 
     picture = image(12)
     expected = {p: Segmenter([net], CPU, p).mirrored(picture, 1) for p in ("fp32", "bf16")}
@@ -216,7 +216,7 @@ def test_a_gpu_without_memory_takes_smaller_pieces_then_hands_on_to_the_cpu(monk
 
 def test_a_case_is_not_begun_that_a_container_would_be_killed_for(monkeypatch):
     calls = []
-    monkeypatch.setattr(UNet, "forward", lambda self, x: calls.append(x))
+    monkeypatch.setattr(UNet, "forward", lambda self, x, passes: calls.append(x))
     monkeypatch.setattr(pieces, "memory_left", lambda: 100_000)
     with pytest.raises(MemoryLimitError, match=r"needs about . MiB of memory, 0 MiB are left"):
         segmenter().mirrored(image(), 1)

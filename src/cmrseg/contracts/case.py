@@ -60,21 +60,21 @@ class Result:
 
     Attributes:
         predictions: role -> prediction; empty if the case failed.
-        failed: role -> why its image could not be segmented although others of the case were.
         measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
-        computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
         timings_s: step -> seconds; the run adds ``total``, the case's wall clock.
         warnings: what the user should know, in words.
         error: why the case failed, else None.
+        failed: role -> why its image could not be segmented although others of the case were.
+        computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
     """
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     measures: Mapping[str, Any] = field(default_factory=dict)
-    computed: Mapping[str, Any] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     error: str | None = None
     failed: Mapping[str, CmrsegError] = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Contract(Protocol):

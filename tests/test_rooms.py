@@ -18,7 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         (
             ["bench"],
             ["cli"],
-            ["demo", "info", "serve", "transfer", "validate"],
+            ["demo", "info", "lint_image", "serve", "transfer", "validate"],
             ["predict"],
             ["batch"],
             ["account"],

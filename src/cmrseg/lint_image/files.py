@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from cmrseg.lint_image.archive import Image
@@ -15,9 +16,11 @@ from cmrseg.lint_image.suspects import (
     REPOSITORY,
     TOKEN,
     in_library,
+    package,
 )
 
 OPEN_PLACES = ("tmp", "var/tmp", "input", "output", "dev/shm", "run/lock")
+THEIR_TESTS = "delete these packages' tests where the packages are installed"
 WRITABLE_BY_ALL, STICKY = 0o002, 0o1000
 
 
@@ -68,17 +71,19 @@ def _without(
     remedy: str,
 ) -> Check:
     """No file of some kinds; a library's own test files are only warned of."""
-    ours, theirs = [], 0
+    ours, theirs = [], Counter[str]()
     for number, layer in enumerate(image.layers, 1):
         for entry in layer.entries:
             found = [kind for kind in kinds if kind in entry.marks]
             if found and in_library(entry.path):
-                theirs += 1
+                theirs[package(entry.path)] += 1
             elif found:
                 ours.append(f"{found[0]} in {_where(entry, number, files)}")
     verdict: Verdict = "fail" if ours else "warn"
+    remedy = remedy if ours else THEIR_TESTS
     if theirs:
-        ours.append(f"{theirs} in Python packages")
+        told = ", ".join(f"{name} ({count})" for name, count in theirs.most_common())
+        ours.append(f"in Python packages: {told}")
     return judged(name, ours, fine, remedy, verdict)
 
 

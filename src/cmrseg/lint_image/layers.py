@@ -26,7 +26,7 @@ Kind = Literal["file", "folder", "link", "other"]
 BLOCK = 1 << 20
 SMALL = 64 << 10
 """Files up to this size are looked into, and manifests kept."""
-SAMPLED = 16
+SAMPLED = 32
 """One block of so many is compressed, to estimate what the whole would take."""
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -70,7 +70,7 @@ class Layer:
     Attributes:
         entries: what it adds, changes or (by whiteouts) deletes.
         diff_id: ``sha256:...`` of the uncompressed tar, as the image's configuration names it.
-        packed_bytes: its size compressed; estimated from a sixteenth if it came uncompressed.
+        packed_bytes: its size compressed; estimated from a sample if it came uncompressed.
     """
 
     entries: tuple[Entry, ...]
@@ -212,7 +212,7 @@ class _Meter(io.RawIOBase):
             block = self.stream.read(size)
         self.count += len(block)
         self.digest.update(block)
-        if self.sample and block:
+        if self.sample and len(block) >= SMALL:
             self._squeeze(block)
         return block
 
@@ -223,5 +223,5 @@ class _Meter(io.RawIOBase):
         self.blocks += 1
 
     def estimate(self) -> int:
-        """About how many bytes the whole would take compressed."""
-        return round(self.count * self.squeezed / self.sampled) if self.sampled else 0
+        """About how many bytes the whole would take compressed; as it is, if too small to tell."""
+        return round(self.count * self.squeezed / self.sampled) if self.sampled else self.count

@@ -66,6 +66,12 @@ def in_library(path: str) -> bool:
     return bool(_LIBRARY.search(path))
 
 
+def package(path: str) -> str:
+    """Name of the Python package that a file belongs to."""
+    found = _LIBRARY.search(path)
+    return path[found.end() :].partition("/")[0] if found else ""
+
+
 def secret_in(text: str) -> str | None:
     """What kind of secret a command or setting has in it; None for none."""
     data = text.encode()

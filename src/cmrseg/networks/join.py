@@ -54,18 +54,19 @@ class Join(nn.Module):
         share = convolve(skip, self.aside_weight, self.bias, 1, depth)
         if self.lift is None or depth is None:
             return share
-        stacks = share.reshape(-1, depth, *share.shape[1:]) + self._edge(share, depth)
-        return stacks.flatten(0, 1)
+        stacks = share.reshape(-1, depth, *share.shape[1:])
+        return (stacks + self._edge(stacks).to(share.dtype)).flatten(0, 1)
 
-    def _edge(self, like: Tensor, depth: int) -> Tensor:
-        """What the convolution makes of the up-sampling's bias, (depth, out, Y, X).
+    def _edge(self, stacks: Tensor) -> Tensor:
+        """What the convolution makes of the up-sampling's bias, for (B, Z, out, Y, X).
 
         A constant but for the border, beyond which lie zeros.
         """
-        with torch.autocast(like.device.type, enabled=False):
+        with torch.autocast(stacks.device.type, enabled=False):
             kernel = torch.einsum("omzyx,m->ozyx", self.below_weight, self.up.bias)[:, None]
-            ones = kernel.new_ones((depth, 1, *like.shape[-2:]))
-            return convolve(ones, kernel, None, 1, depth).to(like.dtype)
+            depth, height, width = (stacks.shape[i] for i in (1, 3, 4))
+            edge = convolve(kernel.new_ones((depth, 1, height, width)), kernel, None, 1, depth)
+            return edge.contiguous(memory_format=torch.channels_last)
 
 
 def compose(up: Tensor, weight: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ layout, or ``None`` for the native one.
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -38,30 +39,45 @@ def beside(x: Tensor, depth: int, taps: int) -> Tensor:
 
     Beyond the first and last slice lie zeros, as in a zero-padded 3-D convolution.
     """
-    if taps == 1:
-        return x
-    n, c, height, width = x.shape
-    stack = x.permute(0, 2, 3, 1).reshape(n // depth, depth, height, width, c)
-    if not torch.is_grad_enabled():
-        return _in_one_copy(stack, taps).reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
-    reach = taps // 2
-    padded = F.pad(stack, (0, 0, 0, 0, 0, 0, reach, reach))
-    sides = torch.cat([padded[:, k : k + depth] for k in range(taps)], dim=-1)
-    return sides.reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
+    return x if taps == 1 else cast(Tensor, _Beside.apply(x, depth, taps))  # type: ignore[no-untyped-call]
 
 
-def _in_one_copy(stack: Tensor, taps: int) -> Tensor:
-    """The slices of (B, Z, Y, X, C) with their neighbours, (B, Z, Y, X, taps*C), no gradient."""
-    depth, c = stack.shape[1], stack.shape[-1]
-    sides = stack.new_empty((*stack.shape[:-1], taps * c))
-    for tap in range(taps):
-        ahead = tap - taps // 2  # this tap of slice z holds slice z + ahead
+class _Beside(torch.autograd.Function):
+    """:func:`beside` in one copy, and its gradient without a padded one for each tap."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, depth: int, taps: int) -> Tensor:
+        ctx.layout = depth, taps
+        n, c, height, width = x.shape
+        stacks = x.permute(0, 2, 3, 1).reshape(n // depth, depth, height, width, c)
+        sides = x.new_empty((*stacks.shape[:-1], taps * c))
+        for tap, (shown, of) in enumerate(_neighbours(depth, taps)):
+            part = sides[..., tap * c : (tap + 1) * c]
+            part[:, : shown.start] = 0
+            part[:, shown.stop :] = 0
+            part[:, shown] = stacks[:, of]
+        return sides.reshape(n, height, width, taps * c).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        depth, taps = ctx.layout
+        n, channels, height, width = gradients[0].shape
+        shape = (n // depth, depth, height, width, taps, channels // taps)
+        parts = gradients[0].permute(0, 2, 3, 1).reshape(shape)
+        total = parts[..., taps // 2, :].clone(memory_format=torch.contiguous_format)
+        for tap, (shown, of) in reversed(list(enumerate(_neighbours(depth, taps)))):
+            if tap != taps // 2:
+                total[:, of] += parts[:, shown, :, :, tap]
+        return total.reshape(n, height, width, -1).permute(0, 3, 1, 2), None, None
+
+
+def _neighbours(depth: int, taps: int) -> list[tuple[slice, slice]]:
+    """By tap: the slices that have such a neighbour, and those neighbours."""
+    pairs = []
+    for ahead in range(-(taps // 2), taps // 2 + 1):
         first, last = max(0, -ahead), max(0, min(depth, depth - ahead))
-        part = sides[..., tap * c : (tap + 1) * c]
-        part[:, :first] = 0
-        part[:, last:] = 0
-        part[:, first:last] = stack[:, first + ahead : last + ahead]
-    return sides
+        pairs.append((slice(first, last), slice(first + ahead, last + ahead)))
+    return pairs
 
 
 def convolve(

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmrseg import bundle, cli
-from cmrseg.errors import InputError
+from cmrseg.errors import InputError, UsageError
 from cmrseg.training import cache
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.pack import pack
@@ -110,6 +110,23 @@ def test_data_that_nothing_was_held_out_of_cannot_be_scored(tmp_path, data, sour
     weights = make_bundle(tmp_path, a=("mnms2-sa", fold, sources))
     with pytest.raises(InputError, match=f"held out a fold of {asked}"):
         check(tmp_path, data, weights, source=asked)
+
+
+def test_older_predictions_of_its_own_go_and_nothing_else(tmp_path, data):
+    weights = make_bundle(tmp_path, a=("mnms2-sa", 0, ["hospital"]))
+    check(tmp_path, data, weights)
+    held = predicted(tmp_path / "out")
+    (tmp_path / "out/predictions/099").mkdir()
+    check(tmp_path, data, weights)
+    assert predicted(tmp_path / "out") == held
+    assert (tmp_path / "out/predictions/summary-fold0.json").exists()
+    other = tmp_path / "other/predictions/thesis.txt"
+    other.parent.mkdir(parents=True)
+    other.write_text("all of it")
+    options = {"source": "hospital", "device": "cpu", "weights": weights}
+    with pytest.raises(UsageError, match="holds what no validation wrote"):
+        validate("mnms2", data, tmp_path / "other", **options)
+    assert other.read_text() == "all of it"
 
 
 def test_scores_are_recorded_in_a_bundle_that_still_verifies(tmp_path, data, capsys):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cmrseg.batch import Shard
 
 CHALLENGES = ("emidec", "mnms2")
+STDOUT = 1
 NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
 AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
 
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     except MemoryError:
         return _ended("the memory does not suffice. Give the process more.", EXIT_MEMORY)
     except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         return EXIT_OUTPUT
     except OSError as error:
         # Unreadable input is a CmrsegError already; what is left are folders to write into.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from cmrseg import batch, bundle
 from cmrseg.contracts.detect import open_contract
 from cmrseg.contracts.labels import Challenge
-from cmrseg.errors import InputError
+from cmrseg.errors import InputError, UsageError
 from cmrseg.evaluation.run import Report, evaluate
 from cmrseg.predict import recipe
 from cmrseg.training.datasets import Labelled
@@ -49,6 +50,7 @@ def validate(
     """
     found = bundle.find(challenge, weights)
     predictions = out / "predictions"
+    _clear(predictions)
     with tempfile.TemporaryDirectory() as folder:
         truth = Path(folder) / "all"
         for fold, networks in _by_fold(found, source).items():
@@ -60,6 +62,7 @@ def validate(
             if not items:
                 continue
             contract = open_contract(challenge, patients, predictions, labels="all")
+            contract.summary_stem = f"summary-fold{fold}"
             part = replace(found, manifest={**found.manifest, "networks": networks})
             batch.run(contract, recipe(challenge, part, device=device))
         if not truth.exists():
@@ -72,6 +75,21 @@ def validate(
         scores = {"cases": len(report.rows), "command": command, "table": report.table().markdown()}
         record_scores(found.folder, scores)
     return report
+
+
+def _clear(predictions: Path) -> None:
+    """Remove what an earlier validation predicted: its patients may be others.
+
+    Raises:
+        UsageError: something else lies there.
+    """
+    if not predictions.exists():
+        return
+    if not any(predictions.glob("summary*.json")) and any(predictions.iterdir()):
+        raise UsageError(
+            f"{predictions} holds what no validation wrote", "give another output folder"
+        )
+    shutil.rmtree(predictions)
 
 
 def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:

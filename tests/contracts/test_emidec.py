@@ -82,3 +82,12 @@ def test_two_data_sets_side_by_side_are_not_mixed(tmp_path):
     dataset(tmp_path / "in/test", "Case_001")
     with pytest.raises(InputError, match="2 folders"):
         open_contract("emidec", tmp_path / "in", tmp_path / "out")
+
+
+def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
+    dataset(tmp_path / "in", "Case_P001")
+    (tmp_path / "in/Case_P002").symlink_to(tmp_path / "gone")
+    (tmp_path / "in/notes").symlink_to(tmp_path / "gone")
+    good, bad = open_contract("emidec", tmp_path / "in", tmp_path / "out").cases()
+    assert (good.id, bad.id) == ("Case_P001", "Case_P002")
+    assert "leads nowhere" in str(bad.problem)

@@ -3,6 +3,7 @@ import pytest
 import SimpleITK
 
 from cmrseg.contracts.detect import open_contract
+from cmrseg.errors import InputError
 from cmrseg.imaging.read import read
 
 from .tools import expected, save, threshold, tree
@@ -96,3 +97,13 @@ def test_a_folder_of_dicom_slices_is_a_case(tmp_path, where, ending):
     assert mask.array.shape == (3, 12, 10)
     np.testing.assert_array_equal(mask.array, expected(read(folder)))
     assert mask.geometry.same_as(read(folder).geometry)
+
+
+def test_a_link_that_leads_nowhere_is_a_failed_case(tmp_path):
+    save(tmp_path / "in/one.nii.gz")
+    (tmp_path / "in/two.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")
+    one, two = open_contract("emidec", tmp_path / "in", tmp_path / "out").cases()
+    assert (one.id, two.id) == ("one", "two")
+    with pytest.raises(InputError, match="does not exist"):
+        threshold(two)

@@ -65,8 +65,29 @@ def test_a_missing_view_is_a_warning(tmp_path):
     assert "LA cine ignored" in cine
 
 
-@pytest.mark.parametrize("roles", [(), ("SA_CINE", "LA_CINE")])
-def test_a_case_without_any_image_fails_by_name(tmp_path, roles):
+def test_a_folder_without_any_image_is_passed_over_and_told(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED")
+    for name in ("notes", "scripts"):
+        (tmp_path / "in" / name).mkdir()
+        (tmp_path / "in" / name / "read.txt").write_text("me")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert [case.id for case in contract.cases()] == ["001"]
+    assert contract.notes() == ("passed over, without NIfTI files: folder notes, scripts",)
+
+
+def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED")
+    (tmp_path / "in/001/001_SA_ES.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "in/002").symlink_to(tmp_path / "gone")
+    image, folder = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert list(image.images) == ["SA_ED", "SA_ES"], "told when it is read"
+    assert "leads nowhere" in str(folder.problem)
+    with pytest.raises(InputError, match="does not exist"):
+        threshold(image)
+
+
+@pytest.mark.parametrize("roles", [("SA_CINE", "LA_CINE"), ("SA_CINE",)])
+def test_a_case_without_any_usable_image_fails_by_name(tmp_path, roles):
     patient(tmp_path / "in", "001", "SA_ED")
     (tmp_path / "in" / "002").mkdir()
     patient(tmp_path / "in", "002", *roles)

@@ -105,6 +105,7 @@ def test_missing_and_extra_cases_are_named(emidec):
     predict_emidec(emidec / "pred", {"Case_P002": 0, "Case_P099": 0})
     report = evaluate("emidec", emidec / "pred", emidec / "truth", None)
     assert report.missing == ("Case_N001", "Case_P003")
+    assert "compared: the means leave out what is missing or failed" in report.text()
     assert report.extra == ("Case_P099",)
     assert report.exit_code == EXIT_PARTIAL
     assert "no prediction for 2: Case_N001, Case_P003" in report.text()

@@ -171,7 +171,7 @@ def test_the_command_needs_no_image_library_stops_on_sigterm_and_resumes(tmp_pat
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"steps": 9}, "steps"),
+        ({"steps": 9}, r"steps \(1, now 9\)"),
         ({"seed": 2}, "seed"),
         ({"learning_rate": 1.0}, "learning_rate"),
         ({"network": network_config("emidec", features=(4, 8, 12))}, "network"),

@@ -29,7 +29,7 @@ from typing import ClassVar
 
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, ImageSource
-from cmrseg.contracts.folders import case_of, find_root, subfolders
+from cmrseg.contracts.folders import case_of, dangling, find_root, leads_nowhere, subfolders
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError
 
@@ -52,6 +52,9 @@ class EmidecContract(FileContract):
         for folder in subfolders(root, without=self.output_dir):
             if folder.name.startswith("Case_"):
                 yield case_of(folder, _case)
+        for link in dangling(root):
+            if link.name.startswith("Case_"):
+                yield leads_nowhere(link)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``Case_X/Contours/Case_X.nii.gz``."""

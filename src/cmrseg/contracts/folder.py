@@ -86,10 +86,12 @@ class FolderContract(FileContract):
 def _images(input_dir: Path, without: Path | None = None) -> list[Path]:
     """Image files and DICOM folders in a folder; the folder itself if it holds slices."""
     files = [path for path in entries(input_dir) if path.name.lower().endswith(SUFFIXES)]
+    files = [path for path in files if not path.is_dir()]
     series = [path for path in subfolders(input_dir, without) if _holds_dicom(path)]
     if not files and not series and _holds_dicom(input_dir):
         return [input_dir]
-    return sorted([path for path in files if path.is_file()] + series)
+    # A link that leads nowhere is told when it is read, not passed over.
+    return sorted([path for path in files if path.is_file() or path.is_symlink()] + series)
 
 
 def _holds_dicom(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from cmrseg.contracts.case import Case
 from cmrseg.errors import InputError
@@ -47,6 +48,20 @@ def subfolders(folder: Path, without: Path | None = None) -> list[Path]:
     ]
 
 
+def dangling(folder: Path) -> list[Path]:
+    """Links in a folder that lead nowhere: a case somebody meant to be there."""
+    return [path for path in entries(folder) if path.is_symlink() and not path.exists()]
+
+
+def leads_nowhere(path: Path) -> Case:
+    """The failed case of a link that leads nowhere."""
+    problem = InputError(
+        "its folder is a link that leads nowhere",
+        "mount what it points to, or copy the folder instead of linking it",
+    )
+    return Case(path.name, {}, f"case {path.name}", problem=problem)
+
+
 def find_root(input_dir: Path, holds_layout: Callable[[Path], bool]) -> Path | None:
     """``input_dir`` if it holds a layout, else the one folder in it that does, else None.
 
@@ -64,7 +79,10 @@ def find_root(input_dir: Path, holds_layout: Callable[[Path], bool]) -> Path | N
     return found[0] if found else None
 
 
-def case_of(folder: Path, look: Callable[[Path], Case]) -> Case:
+C = TypeVar("C", Case, Case | None)
+
+
+def case_of(folder: Path, look: Callable[[Path], C]) -> C | Case:
     """The case that ``look`` finds in a patient's folder; a failed one if it cannot be read."""
     try:
         with readable("its folder"):

@@ -10,8 +10,8 @@ In::
             001_LA_ES.nii.gz
             001_SA_CINE.nii.gz ...      whole cines, and ..._gt.nii.gz labels: never read here
 
-A missing view or phase makes a case with fewer images and a warning; a folder with none of the
-four is a failed case.
+A missing view or phase makes a case with fewer images and a warning; a folder of other NIfTI files
+is a failed case, one without any is passed over with a warning.
 
 Out, in the geometry of each image (the organisers' rule)::
 
@@ -29,13 +29,13 @@ Option ``labels``: ``rv`` (the organisers': RV = 3 alone), ``rv1`` (RV = 1 alone
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, ImageSource
-from cmrseg.contracts.folders import case_of, find_root, subfolders
+from cmrseg.contracts.folders import case_of, dangling, find_root, leads_nowhere, subfolders
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError
 
@@ -49,6 +49,7 @@ class Mnms2Contract(FileContract):
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
     usual_labels = "rv"
+    passed_over: Sequence[str] = ()
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
@@ -56,10 +57,23 @@ class Mnms2Contract(FileContract):
         return find_root(input_dir, holds_patients) is not None
 
     def cases(self) -> Iterator[Case]:
-        """One case a folder, whether it holds images or not."""
+        """One case a folder that holds NIfTI files, or cannot be looked into."""
         root = find_root(self.input_dir, holds_patients) or self.input_dir
+        names: list[str] = []
         for folder in subfolders(root, without=self.output_dir):
-            yield case_of(folder, _case)
+            case = case_of(folder, _case)
+            if case is None:
+                names.append(folder.name)
+            else:
+                yield case
+        self.passed_over = names
+        yield from map(leads_nowhere, dangling(root))
+
+    def notes(self) -> tuple[str, ...]:
+        """Folders that are no patients'."""
+        if not self.passed_over:
+            return ()
+        return (f"passed over, without NIfTI files: folder {', '.join(self.passed_over)}",)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``<id>/<id>_<role>_pred.nii.gz``."""
@@ -84,10 +98,14 @@ def _is_patient(folder: Path) -> bool:
     return any(image.fullmatch(path.name) for path in folder.glob("*.nii.gz"))
 
 
-def _case(folder: Path) -> Case:
+def _case(folder: Path) -> Case | None:
+    """A patient's case; None where nothing looks like a patient's folder."""
     case_id = folder.name
+    # Unlike glob, this raises where the folder may not be listed.
+    if not any(path.name.endswith(".nii.gz") for path in folder.iterdir()):
+        return None
     paths = {role: folder / f"{case_id}_{role}.nii.gz" for role in ROLES}
-    images = {role: ImageSource(path) for role, path in paths.items() if path.is_file()}
+    images = {role: ImageSource(path) for role, path in paths.items() if _given(path)}
     problem = None
     if not images:
         problem = InputError(
@@ -95,6 +113,11 @@ def _case(folder: Path) -> Case:
             f"name them {case_id}_SA_ED.nii.gz and so on, or take the folder away",
         )
     return Case(case_id, images, f"case {case_id}", _warnings(folder, images), problem)
+
+
+def _given(path: Path) -> bool:
+    """Whether an image is there; one whose link leads nowhere is told when it is read."""
+    return path.is_file() or path.is_symlink()
 
 
 def _warnings(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:

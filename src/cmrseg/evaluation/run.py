@@ -85,6 +85,8 @@ class Report:
 
     def _remarks(self) -> list[str]:
         remarks = [f"{len(self.rows)} case{'' if len(self.rows) == 1 else 's'} compared"]
+        if self.missing or self.failed:
+            remarks[0] += ": the means leave out what is missing or failed, see below"
         if "rv_average_dice" in self.cohort:
             remarks.append(
                 "challenge average (0.75 SA + 0.25 LA): "

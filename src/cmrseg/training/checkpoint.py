@@ -45,7 +45,8 @@ def read_state(path: Path) -> dict[str, Any]:
             state: dict[str, Any] = json.loads(file.metadata()["state"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"no readable checkpoint at {path}", "train without --resume to start anew"
+            f"no readable checkpoint at {path}",
+            "give the checkpoint.safetensors of a run; to start one anew, leave --resume out",
         ) from error
     return state
 

@@ -232,13 +232,21 @@ def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[s
     """A resumed run is the same run: another fold would learn from its own held-out patients."""
     began, stored = TrainingConfig.from_dict(state["config"]).as_dict(), state["about"]
     now = config.as_dict()
-    changed = [k for k in now if k != "checkpoint_every_s" and began[k] != now[k]]
-    changed += [k for k in about if stored.get(k) != about[k]]
+    pairs = {k: (began[k], now[k]) for k in now if k != "checkpoint_every_s"}
+    pairs |= {k: (stored.get(k), about[k]) for k in about}
+    changed = [_differing(k, then, asked) for k, (then, asked) in pairs.items() if then != asked]
     if changed:
         raise UsageError(
             f"the run to resume began with another {', '.join(changed)}",
             "resume with the settings and the cache it began with, or train into a new folder",
         )
+
+
+def _differing(name: str, then: Any, asked: Any) -> str:
+    """A setting's name, with both values where they are short."""
+    if isinstance(then, list | tuple | dict) or isinstance(asked, list | tuple | dict):
+        return name
+    return f"{name} ({then}, now {asked})"
 
 
 def forget_after(run_dir: Path, last: int) -> None:

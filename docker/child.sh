@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2034
 # Sourced: `run COMMAND ...` runs a command as a child and leaves its exit code in $code.
 #
 # The first process of a container gets the signals, and the kernel drops those it has no handler

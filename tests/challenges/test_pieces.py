@@ -62,6 +62,7 @@ def test_pieces_give_what_the_whole_gives(recipe, slices):
         ("emidec", 40, 30, 18),
         ("emidec", 40, 12.5, 1),
         ("emidec", 7, 7, 7),
+        ("emidec", 12, 11.5, 12),
     ],
 )
 def test_less_memory_makes_smaller_pieces(monkeypatch, recipe, depth, slices_left, expected):
@@ -95,6 +96,26 @@ def test_what_fails_for_lack_of_memory_is_tried_in_smaller_pieces(monkeypatch, r
     with pytest.raises(torch.OutOfMemoryError):
         in_pieces(net, x, "fp32", 1, x.shape[2])
     assert seen == sizes
+
+
+def test_passes_that_do_not_fit_together_are_computed_one_by_one(monkeypatch):
+    net, x, seen = network("emidec"), stack(5), []
+    repeated = pieces.repeated
+
+    def limited(network, x, passes):
+        seen.append(passes)
+        if passes > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return repeated(network, x, passes)
+
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.train()
+    monkeypatch.setattr(pieces, "repeated", limited)
+    found = in_pieces(net, x, "fp32", 3, 5)
+    assert seen == [3, 1, 1, 1]
+    assert found.shape == (3, 5, 5, 32, 32)
+    assert (found[0] != found[1]).any()
 
 
 def test_other_errors_are_no_lack_of_memory():

@@ -50,11 +50,15 @@ def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision) -> int:
     if x.device.type == "cpu" and left < smallest * slice_bytes:
         needed = smallest * slice_bytes
         raise too_little(f"the image needs about {told(needed)} of memory, {told(left)} are left")
-    return max(1, fitting - 2 * halo)
+    slices = max(1, fitting - 2 * halo)
+    # Pieces that bring the whole stack along save nothing.
+    return slices if slices + 2 * halo < depth else wanted
 
 
 def in_pieces(network: UNet, x: Tensor, precision: Precision, passes: int, slices: int) -> Tensor:
     """Logits (passes, C, Z, Y, X) in fp32, ``slices`` at once and fewer if that is too much.
+
+    If one slice at a time is too much as well, passes are computed one after the other.
 
     Args:
         network: in evaluation mode, its dropout layers on or off.
@@ -64,7 +68,7 @@ def in_pieces(network: UNet, x: Tensor, precision: Precision, passes: int, slice
         slices: that a piece contributes, beside those it brings along.
 
     Raises:
-        RuntimeError, MemoryError: one slice at a time is still too much.
+        RuntimeError, MemoryError: one pass over one slice is still too much.
     """
     halo, depth = reach(network.config), x.shape[2]
     while True:
@@ -72,12 +76,15 @@ def in_pieces(network: UNet, x: Tensor, precision: Precision, passes: int, slice
             return _in_pieces(network, x, precision, passes, slices)
         except (RuntimeError, MemoryError) as error:
             fewer = _smaller(slices, halo, depth)
-            if not out_of_memory(error) or fewer is None:
+            if not out_of_memory(error) or (fewer is None and passes == 1):
                 raise
         # Here, not above: the failed attempt's tensors are gone with the exception.
-        slices = fewer
         if x.is_cuda:
             torch.cuda.empty_cache()
+        if fewer is None:  # passes share what they have in common, which has to be kept
+            alone = [in_pieces(network, x, precision, 1, slices) for _ in range(passes)]
+            return torch.cat(alone)
+        slices = fewer
 
 
 def out_of_memory(error: BaseException) -> bool:

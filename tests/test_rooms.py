@@ -18,6 +18,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
         (
             ["bench"],
             ["cli"],
+            ["commands"],
             ["demo", "info", "lint_image", "serve", "transfer", "validate"],
             ["predict"],
             ["batch"],

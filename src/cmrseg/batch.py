@@ -144,8 +144,8 @@ def _one_case(
     except CmrsegError as error:
         outcome = "failed after"
         result = Result(error=str(error), warnings=case.warnings)
-        account.failed(case.log_name, error)
         _discard(contract, case, account)
+        account.failed(case.log_name, error)
     for failure in result.failed.values():
         outcome = "done in part in"
         account.failed(case.log_name, failure)

@@ -1,0 +1,1 @@
+"""The commands: their options, and what is called with them. No logic."""

@@ -1,0 +1,205 @@
+"""What leads from labelled cases to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cmrseg.commands import options
+from cmrseg.errors import EXIT_OK, UsageError
+
+NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
+AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
+
+
+def add_synthesize(p: argparse.ArgumentParser) -> None:
+    """`cmrseg synthesize`."""
+    options.add_challenge(p)
+    p.add_argument("output", type=Path, help="folder to write the challenge's layout into")
+    p.add_argument("--patients", type=options.count, required=True, help="how many")
+    p.add_argument("--seed", type=int, default=0, help="same seed, same hearts")
+    p.add_argument("--group", help="disease of all patients (default: drawn)")
+    p.add_argument("--style", default="in", help="in, out, or a style's name")
+    p.add_argument("--artefact", help='name=strength, comma-separated: "ghosting=0.4,noise"')
+    p.add_argument("--jobs", type=options.count, help="processes (default: all CPUs)")
+    options.add_log_format(p)
+    p.set_defaults(run=_run_synthesize)
+
+
+def _run_synthesize(o: argparse.Namespace) -> int:
+    from cmrseg.runtime import Progress
+    from cmrseg.synthetic.synthesize import synthesize
+
+    with Progress(o.patients, "patients") as progress:
+        synthesize(
+            o.challenge,
+            o.output,
+            patients=o.patients,
+            seed=o.seed,
+            group=o.group,
+            style=o.style,
+            artefact=o.artefact,
+            jobs=o.jobs,
+            progress=lambda done, total: progress.show(done),
+        )
+    return EXIT_OK
+
+
+def add_preprocess(p: argparse.ArgumentParser) -> None:
+    """`cmrseg preprocess`."""
+    p.add_argument("network", choices=NETWORKS, help="whose grid and labels")
+    p.add_argument("data", type=Path, help="labelled cases in the challenge's layout")
+    p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")
+    p.add_argument("--source", required=True, help="names the data set in manifest and model card")
+    p.add_argument(
+        "--reformat",
+        action="store_true",
+        help="mnms2-la: cut 4-chamber slices out of labelled short-axis stacks",
+    )
+    p.add_argument(
+        "--implant",
+        action="store_true",
+        help="emidec: put infarcts onto late enhancement, or onto short-axis cine",
+    )
+    options.add_log_format(p)
+    p.set_defaults(run=_run_preprocess)
+
+
+def _run_preprocess(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.training.preprocess import preprocess
+
+    chosen = RECIPES[o.network]
+    for option, network, make in (
+        ("reformat", "mnms2-la", "reformatted"),
+        ("implant", "emidec", "implanted"),
+    ):
+        if not getattr(o, option):
+            continue
+        if o.network != network:
+            raise UsageError(f"--{option} makes images for {network}", f"use it with {network}")
+        from cmrseg.training import made
+
+        items, remake = getattr(made, make)(o.data)
+        preprocess(o.network, items, chosen.grid, o.cache, source=o.source, remake=remake)
+        return EXIT_OK
+    preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
+    return EXIT_OK
+
+
+def add_train(p: argparse.ArgumentParser) -> None:
+    """`cmrseg train`."""
+    p.add_argument("network", choices=NETWORKS, help="what to train")
+    p.add_argument("cache", type=Path, help="made by `cmrseg preprocess`")
+    p.add_argument(
+        "run_dir",
+        metavar="run",
+        type=Path,
+        help="folder for checkpoint, log and TensorBoard scalars",
+    )
+    p.add_argument("--config", default="compact", help="compact or paper")
+    p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
+    p.add_argument("--seed", type=int, help="default: the configuration's")
+    p.add_argument("--steps", type=options.count, help="default: the configuration's")
+    p.add_argument("--workers", type=options.whole, default=1, help="processes that augment")
+    p.add_argument(
+        "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
+    )
+    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
+    p.add_argument("--samples", type=options.count, help="dropout passes a step; 1 is the baseline")
+    p.add_argument("--alpha", type=options.weight, help="weight of their uncertainty in the loss")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    p.add_argument(
+        "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
+    )
+    options.add_device(p)
+    options.add_log_format(p)
+    p.set_defaults(run=_run_train)
+
+
+def _run_train(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.training.fit import TrainingStoppedError
+    from cmrseg.training.run import train
+
+    configurations = RECIPES[o.network].training
+    if o.config not in configurations:
+        raise UsageError(
+            f"{o.network} has no configuration {o.config}", f"use {' or '.join(configurations)}"
+        )
+    try:
+        train(
+            configurations[o.config],
+            o.cache,
+            o.run_dir,
+            fold=o.fold,
+            device=o.device,
+            resume=o.resume,
+            start=o.start,
+            learning_rate=o.learning_rate,
+            samples=o.samples,
+            alpha=o.alpha,
+            workers=o.workers,
+            steps=o.steps,
+            seed=o.seed,
+            precision=o.precision,
+        )
+    except TrainingStoppedError as stopped:
+        print(f"cmrseg: {stopped}", file=sys.stderr)
+        return 143
+    return EXIT_OK
+
+
+def add_train_qc(p: argparse.ArgumentParser) -> None:
+    """`cmrseg train-qc`."""
+    p.add_argument("network", choices=AUTOENCODERS, help="what to train")
+    p.add_argument("cache", type=Path, help="the one the view's segmenter learns from")
+    p.add_argument("run_dir", metavar="run", type=Path, help="folder for checkpoint and log")
+    p.add_argument("--config", choices=("compact", "paper"), default="compact", help="which shape")
+    p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
+    p.add_argument("--seed", type=int, help="default: the configuration's")
+    p.add_argument("--steps", type=options.count, help="default: the configuration's")
+    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
+    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    options.add_device(p)
+    p.set_defaults(run=_run_train_qc)
+
+
+def _run_train_qc(o: argparse.Namespace) -> int:
+    from cmrseg.training.autoencoder import train_autoencoder
+    from cmrseg.training.autoencoder_config import configurations
+    from cmrseg.training.fit import TrainingStoppedError
+
+    try:
+        train_autoencoder(
+            configurations(o.network)[o.config],
+            o.cache,
+            o.run_dir,
+            fold=o.fold,
+            device=o.device,
+            resume=o.resume,
+            steps=o.steps,
+            seed=o.seed,
+            learning_rate=o.learning_rate,
+        )
+    except TrainingStoppedError as stopped:
+        print(f"cmrseg: {stopped}", file=sys.stderr)
+        return 143
+    return EXIT_OK
+
+
+def add_pack(p: argparse.ArgumentParser) -> None:
+    """`cmrseg pack`."""
+    options.add_challenge(p)
+    p.add_argument("bundle", type=Path, help="folder to write (an older bundle is replaced)")
+    p.add_argument("checkpoints", type=Path, nargs="+", help="checkpoint.safetensors of each run")
+    p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
+    p.set_defaults(run=_run_pack)
+
+
+def _run_pack(o: argparse.Namespace) -> int:
+    from cmrseg.training.pack import pack
+
+    print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit)}")
+    return EXIT_OK

@@ -128,6 +128,8 @@ class Plan:
     def inside(self) -> Iterator[Row]:
         """The network against the machine's ceiling, and where a case's time goes."""
         yield from self._networks()
+        if self.challenge == "emidec":
+            yield from self._training()
         self.say(f"{self.challenge}: a case step by step, {self.rounds} rounds")
         yield from self._walks()
 
@@ -149,6 +151,13 @@ class Plan:
             image = prepared_image(source, RECIPES[recipe].grid)[1].image
             for one in race(segmenter, image, self.rounds):
                 yield from _race_rows(recipe, one)
+
+    def _training(self) -> Iterator[Row]:
+        from cmrseg.bench import passes
+        from cmrseg.runtime import use_device
+
+        self.say(f"emidec: a training step of several passes, {self.rounds} rounds")
+        yield from passes.rows(use_device(self.device), self.rounds)
 
     def _walks(self) -> Iterator[Row]:
         from cmrseg.bench.walk import STEPS, shares, walk

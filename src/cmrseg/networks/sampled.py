@@ -38,35 +38,34 @@ def sampled(network: UNet, x: Tensor, passes: int, *, together: bool = False) ->
     Returns:
         By head, finest first: (passes*B, classes, Z, Y, X), pass by pass.
     """
-    depth = x.shape[2] if network.execution == "folded" else None
-    shared = Shared.of(network, x if depth is None else fold(x), depth, passes)
+    prefix = Prefix.of(network, x, passes)
+    decoder = Decoder.of(network, prefix)
     at_once = passes if together else 1
-    parts = [shared.finish(network, at_once) for _ in range(passes // at_once)]
-    heads = [joined(list(head)) for head in zip(*parts, strict=True)]
-    return heads if depth is None else [unfold(head, depth) for head in heads]
+    parts = [
+        decoder.decode(prefix.encode(network, at_once), at_once) for _ in range(passes // at_once)
+    ]
+    return laid_back([joined(list(head)) for head in zip(*parts, strict=True)], prefix.depth)
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """What passes have in common.
+class Prefix:
+    """What comes before the first dropout.
 
     Attributes:
         settled: activations of the encoder stages before the first dropout, finest first.
         begun: the next stage's first block up to its dropout; None if nothing drops out.
-        joins: by decoder stage, its first convolution taken apart.
-        shares: by decoder stage, a settled skip connection's share of that convolution.
         depth: slices of the folded layout, None for the native one.
     """
 
     settled: list[Tensor]
     begun: Tensor | None
-    joins: list[Join]
-    shares: list[Tensor]
     depth: int | None
 
     @classmethod
-    def of(cls, network: UNet, x: Tensor, depth: int | None, passes: int) -> Shared:
-        """Compute it for ``passes`` passes over a batch in the layout that ``depth`` tells."""
+    def of(cls, network: UNet, x: Tensor, passes: int) -> Prefix:
+        """Compute it for ``passes`` passes over a batch (B, in_channels, Z, Y, X)."""
+        depth = x.shape[2] if network.execution == "folded" else None
+        x = x if depth is None else fold(x)
         rates, encoder = network.config.dropout, network.stages()[0]
         first = next((s for s, rate in enumerate(rates) if rate), len(rates))
         begins = [stage.first for stage in encoder[first : first + 1]]
@@ -76,9 +75,7 @@ class Shared:
                 x = stage(x, depth)
                 settled.append(x)
             begun = [block.activate(block.conv(x, depth)) for block in begins]
-        joins = [network.join(s) for s in range(len(network.up))]
-        shares = [join.aside(skip, depth) for join, skip in zip(joins, settled, strict=False)]
-        return cls(settled, begun[0] if begun else None, joins, shares, depth)
+        return cls(settled, begun[0] if begun else None, depth)
 
     def encode(self, network: UNet, passes: int) -> list[Tensor]:
         """Activations by encoder stage; those not settled hold ``passes`` passes in one batch."""
@@ -92,24 +89,53 @@ class Shared:
             skips.append(_block(stage.second, x, self.depth, passes))
         return skips
 
-    def finish(self, network: UNet, passes: int) -> list[Tensor]:
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """The decoder with what it makes of settled skip connections.
+
+    Attributes:
+        network: whose decoder.
+        joins: by stage, its first convolution taken apart.
+        shares: by stage, a settled skip connection's share of that convolution.
+        depth: slices of the folded layout, None for the native one.
+    """
+
+    network: UNet
+    joins: list[Join]
+    shares: list[Tensor]
+    depth: int | None
+
+    @classmethod
+    def of(cls, network: UNet, prefix: Prefix) -> Decoder:
+        """Convolve the skip connections that passes have in common."""
+        joins = [network.join(s) for s in range(len(network.up))]
+        pairs = zip(joins, prefix.settled, strict=False)  # later stages are not settled
+        return cls(network, joins, [j.aside(skip, prefix.depth) for j, skip in pairs], prefix.depth)
+
+    def decode(self, skips: list[Tensor], passes: int) -> list[Tensor]:
         """Logits by head of ``passes`` passes in one batch, in the layout computed in."""
-        skips, decoder = self.encode(network, passes), network.stages()[1]
+        stages, heads = self.network.stages()[1], self.network.heads
         x = skips[-1]
         logits: list[Tensor] = []
-        for s in reversed(range(len(decoder))):
+        for s in reversed(range(len(stages))):
             x = self.joins[s].below(x, self.depth) + self._aside(s, skips[s], passes)
-            x = _after_convolution(decoder[s].first, x, passes)
-            x = _block(decoder[s].second, x, self.depth, passes)
-            if s == 0 or (network.training and s < len(network.heads)):
-                logits.insert(0, network.heads[s](x, self.depth))
+            x = _after_convolution(stages[s].first, x, passes)
+            x = _block(stages[s].second, x, self.depth, passes)
+            if s == 0 or (self.network.training and s < len(heads)):
+                logits.insert(0, heads[s](x, self.depth))
         return logits
 
     def _aside(self, s: int, skip: Tensor, passes: int) -> Tensor:
-        """The skip connection's share of where decoder stage ``s`` begins."""
+        """The skip connection's share of where stage ``s`` begins."""
         if s < len(self.shares):
             return joined([self.shares[s]] * passes)
         return self.joins[s].aside(skip, self.depth)
+
+
+def laid_back(heads: list[Tensor], depth: int | None) -> list[Tensor]:
+    """Activations as (B, C, Z, Y, X) whichever layout they were computed in."""
+    return heads if depth is None else [unfold(head, depth) for head in heads]
 
 
 def joined(parts: list[Tensor]) -> Tensor:

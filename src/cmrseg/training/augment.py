@@ -49,18 +49,20 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandFlipd(both, prob=0.5, spatial_axis=1),
     ]
     grey = [
+        # Noise comes before what scanners do to it: blur, contrast curves, uneven light.
+        mt.RandGaussianNoised(image, prob=0.3, std=0.6),
+        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.4, 1.0)),
+        mt.RandGaussianSmoothd(image, prob=0.2, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
+        mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6)),
         mt.RandAdjustContrastd(image, prob=0.4, gamma=(0.5, 2.0), retain_stats=True),
         mt.RandAdjustContrastd(
             image, prob=0.1, gamma=(0.7, 1.5), invert_image=True, retain_stats=True
         ),
         mt.RandHistogramShiftd(image, prob=0.2, num_control_points=(4, 8)),
-        mt.RandBiasFieldd(image, prob=0.3, degree=3, coeff_range=(-0.3, 0.3)),
-        mt.RandScaleIntensityd(image, prob=0.3, factors=0.4),
-        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.4),
-        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.4, 1.0)),
-        mt.RandGaussianSmoothd(image, prob=0.15, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
-        mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6)),
-        mt.RandGaussianNoised(image, prob=0.4, std=0.45),
+        mt.RandBiasFieldd(image, prob=0.35, degree=2, coeff_range=(-0.6, 0.6)),
+        mt.RandScaleIntensityd(image, prob=0.4, factors=(-0.6, 0.8)),
+        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.5),
+        mt.RandGaussianNoised(image, prob=0.3, std=0.3),
     ]
     if config.slice_contrast:
         per_slice = mt.RandScaleIntensityd(

@@ -115,7 +115,13 @@ def test_rolled_back_when_no_mask_comes_into_range():
     assert not found.kept
     assert found.after is found.before
     assert found.epochs == QUICK.epochs
-    assert found.reason == "K_semi epochs are over, and no more masks are in range: rolled back"
+    assert found.reason == "K_semi epochs are over: rolled back"
+
+
+def test_what_is_in_range_already_is_left_alone():
+    (found,) = refine([Threshold(0.5)], [flagged()], control(Square()), rehearsal(1), QUICK)
+    assert found is not None
+    assert (found.kept, found.epochs, found.reason) == (False, 0, "all in range")
 
 
 def test_a_cohort_is_refined_together_and_its_best_moment_kept():

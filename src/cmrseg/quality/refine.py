@@ -209,9 +209,10 @@ class _Work:
         """Epochs until all is in range, labelled slices suffer, or K_semi or the time is over."""
         before = best = latest = self._look()
         loss = first_loss = self._rehearsal_loss()
-        reason, epoch = "K_semi epochs are over", 0
-        for epoch in range(1, self.config.epochs + 1):
-            steps, in_time = self._epoch(epoch, latest)
+        reason, epochs = "K_semi epochs are over", 0
+        while epochs < self.config.epochs and best.held < len(self.flagged):
+            epochs += 1
+            steps, in_time = self._epoch(epochs, latest)
             if steps:
                 loss = self._rehearsal_loss()
                 if not loss <= first_loss + self.config.tolerance:
@@ -219,17 +220,16 @@ class _Work:
                     break
                 latest = self._look()
                 best = latest if latest.held > best.held else best
-            if best.held == len(self.flagged):
-                reason = "all in range"
-                break
             if not in_time:
                 reason = "the time is over"
                 break
+        if best.held == len(self.flagged):
+            reason = "all in range"
         kept = best.held > before.held
         return Refined(
             kept=kept,
-            reason=reason if kept else f"{reason}, and no more masks are in range: rolled back",
-            epochs=epoch,
+            reason=reason if kept or not epochs else f"{reason}: rolled back",
+            epochs=epochs,
             before=before,
             after=best,
             rehearsal_loss=(first_loss, loss),

@@ -6,7 +6,12 @@ import pytest
 import torch
 from monai.losses import DiceCELoss, DiceLoss
 
-from cmrseg.training.losses import deep_supervision, dice_loss, segmentation_loss
+from cmrseg.training.losses import (
+    deep_supervision,
+    dice_loss,
+    segmentation_loss,
+    total_loss,
+)
 
 
 def logits(seed=0, shape=(2, 4, 3, 8, 6)):
@@ -91,3 +96,60 @@ def test_each_coarser_head_counts_half():
     expected = (parts[0] + parts[1] / 2 + parts[2] / 4) / 1.75
     assert float(deep_supervision(heads, labels)) == pytest.approx(expected, rel=1e-6)
     assert float(deep_supervision(heads[:1], labels)) == pytest.approx(parts[0], rel=1e-6)
+
+
+def drawn(samples=3, shape=(2, 4, 3, 8, 6)):
+    """Logits of several samples, sample by sample: (samples*B, C, Z, Y, X)."""
+    return torch.cat([logits(seed, shape) for seed in range(samples)])
+
+
+def test_several_samples_by_hand():
+    """One voxel of class 1 that two samples give 0.8 and 0.4, so 0.6 in the mean."""
+    probabilities = torch.tensor([[0.2, 0.8], [0.6, 0.4]]).reshape(2, 2, 1, 1, 1)
+    labels = torch.ones(1, 1, 1, 1, dtype=torch.long)
+    dice = 1 - (2 * 0.6 + 1) / (0.6 + 1 + 1)
+    variance = 0.2**2
+    loss = total_loss(probabilities.log(), labels, 2, 3.0)
+    assert float(loss) == pytest.approx(dice - math.log(0.6) + 3 * variance, rel=1e-6)
+
+
+def test_dice_and_likelihood_are_those_of_the_mean_probability():
+    mean = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).mean(dim=0)
+    likelihood = torch.nn.functional.nll_loss(mean.log(), truth())
+    expected = dice_loss(mean, truth()) + likelihood
+    torch.testing.assert_close(total_loss(drawn(), truth(), 3), expected, rtol=1e-6, atol=1e-6)
+    weighed = total_loss(drawn(), truth(), 3, 2.0) - total_loss(drawn(), truth(), 3)
+    spread = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).var(dim=0, correction=0).mean()
+    torch.testing.assert_close(weighed, 2 * spread, rtol=1e-4, atol=1e-6)
+
+
+def test_samples_that_agree_cost_what_one_does():
+    same = logits().repeat(4, 1, 1, 1, 1)
+    expected = segmentation_loss(logits(), truth())
+    torch.testing.assert_close(total_loss(same, truth(), 4, 3.0), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_one_sample_is_the_baseline_to_the_bit():
+    assert torch.equal(total_loss(logits(), truth()), segmentation_loss(logits(), truth()))
+    heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(3)]
+    labels = truth(shape=(2, 3, 8, 8))
+    assert torch.equal(deep_supervision(heads, labels, 1, 0.0), deep_supervision(heads, labels))
+
+
+def test_samples_far_off_have_a_finite_loss_and_gradient():
+    wrong = torch.zeros(2, 2, 1, 1, 1)
+    wrong[:, 0] = 400.0
+    wrong.requires_grad_()
+    loss = total_loss(wrong, torch.ones(1, 1, 1, 1, dtype=torch.long), 2, 3.0)
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(400.5)
+    assert wrong.grad.isfinite().all()
+
+
+def test_every_head_has_mean_and_variance_of_its_own_samples():
+    heads = [drawn(2, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(2)]
+    labels = truth(shape=(2, 3, 8, 8))
+    fine = float(total_loss(heads[0], labels, 2, 3.0))
+    coarse = float(total_loss(heads[1], labels[..., 1::2, 1::2], 2, 3.0))
+    expected = (fine + coarse / 2) / 1.5
+    assert float(deep_supervision(heads, labels, 2, 3.0)) == pytest.approx(expected, rel=1e-6)

@@ -24,6 +24,8 @@ COMMANDS = (
     "synthesize",
     "preprocess",
     "train",
+    "train-qc",
+    "score-qc",
     "pack",
     "validate",
     "lint-image",

@@ -9,7 +9,6 @@ import argparse
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -60,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
         return _ended("terminated. Nothing half-written was left.", 143)
     except Exception as error:  # whatever it is, the last line says so and what to do
         if os.environ.get(DEBUG_VARIABLE) == "1":
-            traceback.print_exception(error)
+            sys.excepthook(type(error), error, error.__traceback__)
         told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"
         return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
 

@@ -34,6 +34,7 @@ from cmrseg import batch, bundle
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import EXIT_INPUT, EXIT_OK, CmrsegError, UsageError
 from cmrseg.predict import Segment, recipe
+from cmrseg.runtime import Budget
 from cmrseg.runtime.logs import Line, tell
 
 PORT, LAST_PORT = 4743, 65535
@@ -66,6 +67,7 @@ def serve(
     output_dir: Path = Path("/output"),
     weights: Path | None = None,
     device: str = "auto",
+    time_budget: float | None = None,
 ) -> NoReturn:
     """Load the models, then segment one case a request until a signal ends the process.
 
@@ -77,12 +79,14 @@ def serve(
         output_dir: the platform's ``/output``.
         weights: a bundle; None for the usual places (``cmrseg.bundle``).
         device: ``auto``, ``cpu``, ``cuda``.
+        time_budget: seconds a case may take (``runtime.budget``).
 
     Raises:
         CmrsegError: the server could not be started (its extra, the port, the weights).
     """
     bound = _bound(host, port)
-    segment = recipe(challenge, bundle.find(challenge, weights), device=device)
+    found, budget = bundle.find(challenge, weights), Budget(time_budget)
+    segment = recipe(challenge, found, device=device, budget=budget)
     turns = Turns()
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))
@@ -98,23 +102,23 @@ def invoke(challenge: Challenge, segment: Segment, input_dir: Path, output_dir: 
     """
     from cmrseg.contracts.detect import open_contract
 
-    reasons = []
+    reasons: list[Line] = []
 
-    def complain(line: str) -> None:
+    def complain(line: Line) -> None:
         reasons.append(line)
-        tell(Line(line, "error"))
+        tell(line)
 
     try:
         opened = open_contract(challenge, input_dir, output_dir, CONTRACT)
         code = batch.run(opened, segment, complain=complain)
     except CmrsegError as error:
-        complain(str(error))
+        complain(Line(str(error), "error"))
         code = error.exit_code
     if code == EXIT_OK:
         return Answer(HTTPStatus.CREATED, "written")
     bad_input = code == EXIT_INPUT
     status = HTTPStatus.BAD_REQUEST if bad_input else HTTPStatus.INTERNAL_SERVER_ERROR
-    return Answer(status, reasons[-1])
+    return Answer(status, str(reasons[-1]))
 
 
 class Turns:

@@ -106,16 +106,21 @@ def test_a_server_that_does_not_hear_sigterm(engine, stage, monkeypatch):
     assert check.found.startswith("still running after ")
 
 
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    [("crash", "the server ended: the model is broken"), ("unhealthy", "but 503 so it is")],
-)
-def test_a_server_that_never_gets_well(fault, told, engine, stage, monkeypatch):
-    monkeypatch.setattr(trial, "HEALTH_S", 1)
-    checks = invoked(engine, fault, stage)
+def check_that_nothing_follows(checks, told):
     assert checks[HEALTH].verdict == "fail"
     assert told in checks[HEALTH].found
     assert [checks[name].verdict for name in (CASES, SIGTERM)] == ["skip", "skip"]
+
+
+def test_a_server_that_ends_at_once(engine, stage):
+    checks = invoked(engine, "crash", stage)
+    check_that_nothing_follows(checks, "the server ended: the model is broken")
+
+
+def test_a_server_that_never_gets_well(engine, stage, monkeypatch):
+    monkeypatch.setattr(trial, "HEALTH_S", 5)
+    checks = invoked(engine, "unhealthy", stage)
+    check_that_nothing_follows(checks, "no 200 within 5 s, but 503 so it is")
 
 
 def test_samples_lie_on_different_voxels_in_folders_anybody_may_read():

@@ -95,6 +95,9 @@ def add_serve(p: argparse.ArgumentParser) -> None:
     p.add_argument("--input", type=Path, default=Path("/input"), help="looked up at each request")
     p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.add_argument(
+        "--time-budget", type=options.seconds, metavar="SECONDS", help="as in cmrseg predict"
+    )
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_serve)
@@ -111,6 +114,7 @@ def _run_serve(o: argparse.Namespace) -> int:
         output_dir=o.output,
         weights=o.weights,
         device=o.device,
+        time_budget=o.time_budget,
     )
 
 

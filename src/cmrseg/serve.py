@@ -18,6 +18,7 @@ looked up anew each time.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -87,6 +88,8 @@ def serve(
     bound = _bound(host, port)
     found, budget = bundle.find(challenge, weights), Budget(time_budget)
     segment = recipe(challenge, found, device=device, budget=budget)
+    # What is loaded stays: nobody need look through it for garbage, least of all in the last 5 s.
+    gc.freeze()
     turns = Turns()
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))

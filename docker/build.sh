@@ -22,7 +22,9 @@ revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
 # BuildKit dates the image by the commit, so that the same sources make the same image.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || echo 0)
 export SOURCE_DATE_EPOCH
+source=${SOURCE:-$(git remote get-url origin 2> /dev/null | grep -E '^https://[^@]+$' || echo unknown)}
 tags=(-t "cmrseg-$name:$version" -t "cmrseg-$name:latest")
-[ -z "${TAG:-}" ] || tags=(-t "$TAG")
+[ -z "${TAG:-}" ] || source=${SOURCE:-$(git remote get-url origin 2> /dev/null | grep -E '^https://[^@]+$' || echo unknown)}
+tags=(-t "$TAG")
 exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \
-    --build-arg REVISION="$revision" --build-arg SOURCE="${SOURCE:-unknown}" "$@" .
+    --build-arg REVISION="$revision" --build-arg SOURCE="$source" "$@" .

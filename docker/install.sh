@@ -24,10 +24,12 @@ elif ls "$wheels"/torch-* > /dev/null 2>&1; then
 else
     pip --no-deps --require-hashes -r "$lock" --extra-index-url "$TORCH_INDEX"
 fi
-# What torch brings along to build and test extensions is a quarter of it.
+# What torch brings along to build and test extensions is a quarter of it; pictures of other people's
+# hearts, in tests, do not belong into an image.
 for packages in "$venv"/lib/python3*/site-packages; do
     rm -rf "$packages/torch/test" "$packages/torch/include"
     find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete
+    find "$packages" -path '*/tests/data' -prune -exec rm -rf {} +
 done
 # Nobody can write bytecode into an image that runs read-only; unchecked, so that dates do not matter.
 # What has been here before is compiled and undated; tests use the grammar of later Pythons.

@@ -1,8 +1,9 @@
 """Pseudo-measures: how far a mask and its reconstruction agree (galati2021 section 2.3).
 
 pDC and pHD stand for the Dice coefficient and the Hausdorff distance that nobody can know without
-ground truth. Both are 3-D, one phase at a time, and finite for any masks: where mask and
-reconstruction are both empty they are 1 and 0 mm, where one is empty 0 and the image's diagonal.
+ground truth. Both are 3-D, one phase at a time, and finite for any masks. No heart lacks a
+structure, so a mask that does is wrong however faithfully nothing is reproduced: its pDC is 0 and
+its pHD the image's diagonal. The same where the reconstruction alone lacks it.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def pseudo_measures(
     found = {}
     for name, labels in structures.items():
         of_mask, of_reconstruction = np.isin(mask, labels), np.isin(reconstruction, labels)
-        found[name] = Pseudo(
-            dice(of_mask, of_reconstruction),
-            hausdorff_mm(of_mask, of_reconstruction, spacing_mm),
-        )
+        if of_mask.any():
+            overlap = dice(of_mask, of_reconstruction)
+            found[name] = Pseudo(overlap, hausdorff_mm(of_mask, of_reconstruction, spacing_mm))
+        else:
+            found[name] = Pseudo(0.0, float(np.linalg.norm(np.multiply(mask.shape, spacing_mm))))
     return found

@@ -18,6 +18,8 @@ from scipy import stats
 
 from cmrseg.errors import InputError
 from cmrseg.imaging.components import largest
+from cmrseg.imaging.overlap import dice
+from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Array
 from cmrseg.networks.unet import UNet
 from cmrseg.quality.borrow import class_probabilities, most_probable
@@ -228,11 +230,12 @@ def _segmenter(path: Path, recipe: str, about: dict[str, Any]) -> UNet:
 
 
 def _pair(control: QualityControl, mask: Array, sample: Sample) -> Pair:
-    rv = {DECISIVE: STRUCTURES[DECISIVE]}
+    wanted = {DECISIVE: STRUCTURES[DECISIVE]}
     again = control.reconstructor.labels(mask)
+    given, true = (np.isin(labels, wanted[DECISIVE]) for labels in (mask, sample.label))
     return Pair(
-        pseudo_measures(mask, sample.label, sample.spacing_mm, rv)[DECISIVE],
-        pseudo_measures(mask, again, sample.spacing_mm, rv)[DECISIVE],
+        Pseudo(dice(given, true), hausdorff_mm(given, true, sample.spacing_mm)),
+        pseudo_measures(mask, again, sample.spacing_mm, wanted)[DECISIVE],
     )
 
 

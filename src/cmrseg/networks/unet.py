@@ -135,7 +135,7 @@ class UNet(nn.Module):
         if self.joins is not None:
             return cast(Join, self.joins[s])
         weight = self.stages()[1][s].first.conv.weight
-        # One step for up-sampling and convolution is measured to pay on folded slices only.
+        # Composing up-sampling and convolution was measured to pay folded, and not measured native.
         return Join(cast(UpConv, self.up[s]), weight, None, composed=self.execution == "folded")
 
     def forward(self, x: Tensor, passes: int = 1) -> list[Tensor]:

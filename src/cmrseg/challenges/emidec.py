@@ -72,6 +72,8 @@ def _recipe() -> Recipe:
                 weight_decay=3e-5,
                 on_heart=1 / 3,
                 slice_contrast=0.3,
+                samples=5,
+                alpha=3.0,
                 validate_every=2500,
             ),
         },

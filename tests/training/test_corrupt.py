@@ -112,6 +112,14 @@ def _separable(one, other):
     return False
 
 
+def test_a_whole_heart_is_never_shifted():
+    single = heart(1, (1, 40, 40))[1]
+    for seed in SEEDS:
+        before, after = made("shift", seed, single)
+        changed = before != after
+        assert any(((before == c) | (after == c))[changed].all() for c in (1, 2, 3))
+
+
 def test_resizing_grows_or_shrinks_one_structure():
     directions = set()
     for before, after in _all("resize"):

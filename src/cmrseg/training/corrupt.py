@@ -136,11 +136,15 @@ def resize(stack: Array, rng: Rng) -> None:
 
 
 def shift(stack: Array, rng: Rng) -> None:
-    """Some slices, or a structure in them, lie beside where they should."""
+    """Some slices, or a structure in them, lie beside where they should.
+
+    A whole heart that lies elsewhere is no wrong mask to an eye that sees the mask alone.
+    """
     label = _present(stack, rng)
     move = tuple(int(m) for m in rng.integers(-12, 13, size=2))
-    everything = rng.random() < 0.5
-    for z in _some_slices(stack, label, rng):
+    slices = _some_slices(stack, label, rng)
+    everything = rng.random() < 0.5 and len(slices) < stack.any(axis=(1, 2)).sum()
+    for z in slices:
         part = stack[z].copy() if everything else np.where(stack[z] == label, label, 0)
         moved = ndimage.shift(part, move, order=0)
         stack[z][part > 0] = 0

@@ -88,11 +88,12 @@ transfer: setup ## real against synthetic training, on real, synthetic and shift
 		$(BIN)/cmrseg pack mnms2 out/transfer/$$name runs/$$name/checkpoint.safetensors || exit 1; done
 	@for style in in out; do $(BIN)/cmrseg synthesize mnms2 out/transfer/$$style \
 		--patients 16 --seed 99 --style $$style || exit 1; done
-	$(BIN)/python -m cmrseg.transfer src/cmrseg/synthetic/TRANSFER.md \
+	$(BIN)/python -m cmrseg.transfer src/cmrseg/synthetic/TRANSFER.md out/transfer/work \
 		--weights "real=out/transfer/sa-real" --weights "real and synthetic=out/transfer/mnms2-sa-0c" \
 		--weights "synthetic=out/transfer/sa-synthetic" --weights "committed=weights/mnms2" \
 		--data "Real hearts=$(ACDC):acdc" \
-		--data "Real hearts as a GE-like scanner would show them=$(ACDC):acdc:ge-1.5t" \
+		--data "Real hearts as another vendor would show them=$(ACDC):acdc:canon-1.5t" \
+		--data "Real hearts, noisy and pale=$(ACDC):acdc:ge-1.5t" \
 		--data "Real hearts as at 0.55 T=$(ACDC):acdc:low-field" \
 		--data "Synthetic hearts, training styles=out/transfer/in" \
 		--data "Synthetic hearts, held-out styles=out/transfer/out"

@@ -79,13 +79,14 @@ def test_the_table_has_a_row_a_bundle_and_a_part_a_data_set(tmp_path, folder):
         Data(name="as it is", folder=folder, source="hospital"),
         Data(name="elsewhere", folder=folder, source="hospital", style="low-field"),
     ]
-    text = transfer.transfer(weights, data, device="cpu")
+    text = transfer.transfer(weights, data, tmp_path / "work", device="cpu")
     assert text.count("| real |") == text.count("| drawn |") == 2
     patients = len(
         {i.patient for i in transfer.unseen(data[0], [bundle.find("mnms2", weights["real"])])}
     )
     assert f"## as it is, {patients} patients" in text
     assert "6 steps on synthetic" in text
+    assert transfer.transfer(weights, data, tmp_path / "work", device="cpu") == text
 
 
 def test_a_difference_is_paired_by_patient():

@@ -1,6 +1,7 @@
 """What carries over: bundles trained on different hearts, scored on the same unseen ones.
 
-Run as ``python -m cmrseg.transfer OUT.md --weights NAME=BUNDLE ... --data NAME=FOLDER:SOURCE ...``.
+Run as ``python -m cmrseg.transfer OUT.md WORK --weights NAME=BUNDLE ... --data NAME=FOLDER:SOURCE
+...``; masks stay in ``WORK``, and a later run computes what is not there yet.
 ``FOLDER`` is in the M&Ms-2 layout, and enough for hearts that nobody learned from. Of a ``SOURCE``
 that a bundle learned from only the patients that every bundle held out are scored.
 ``FOLDER:SOURCE:STYLE`` shows those patients as a scanner of that style would
@@ -10,7 +11,7 @@ that a bundle learned from only the patients that every bundle held out are scor
 from __future__ import annotations
 
 import argparse
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,18 +123,23 @@ def scores(found: bundle.Bundle, cases: Path, out: Path, device: str) -> Rows:
     from cmrseg.evaluation.run import evaluate
     from cmrseg.predict import predict
 
-    code = predict("mnms2", cases, out, weights=found.folder, device=device, labels="all")
+    code = predict(
+        "mnms2", cases, out, weights=found.folder, device=device, labels="all", resume=True
+    )
     if code:
         raise InputError(f"prediction ended with exit code {code}", "see the lines above")
     return {case: dict(row) for case, row in evaluate("mnms2", out, cases).rows.items()}
 
 
-def transfer(weights: Mapping[str, Path], data: Sequence[Data], *, device: str = "auto") -> str:
+def transfer(
+    weights: Mapping[str, Path], data: Sequence[Data], work: Path, *, device: str = "auto"
+) -> str:
     """The table as Markdown.
 
     Args:
         weights: name -> bundle; the first is what the others are compared with.
         data: what to score on.
+        work: folder for cases and masks.
         device: where to compute.
 
     Raises:
@@ -141,14 +147,15 @@ def transfer(weights: Mapping[str, Path], data: Sequence[Data], *, device: str =
     """
     bundles = {name: bundle.find("mnms2", place) for name, place in weights.items()}
     lines = [HEADER.format(first=next(iter(bundles)))]
-    for one in data:
+    for number, one in enumerate(data):
         items = unseen(one, list(bundles.values()))
-        table: dict[str, Rows] = {}
-        with tempfile.TemporaryDirectory() as scratch:
-            cases = Path(scratch) / "cases"
-            lay_out(items, cases, one.style)
-            for number, (name, found) in enumerate(bundles.items()):
-                table[name] = scores(found, cases, Path(scratch) / str(number), device)
+        place = work / str(number)
+        shutil.rmtree(place / "cases", ignore_errors=True)
+        lay_out(items, place / "cases", one.style)
+        table = {
+            name: scores(found, place / "cases", place / found.digest[:12], device)
+            for name, found in bundles.items()
+        }
         patients = len({item.patient for item in items})
         lines += [f"## {one.name}, {patients} patients", "", *rows_of(table), ""]
     lines += ["## Bundles", ""]
@@ -224,12 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m cmrseg.transfer", description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT.md")
+    parser.add_argument("work", type=Path, metavar="WORK")
     parser.add_argument("--weights", type=named, action="append", required=True)
     parser.add_argument("--data", type=Data.parse, action="append", required=True)
     parser.add_argument("--device", default="auto")
     given = parser.parse_args(arguments)
     weights = {name: Path(place) for name, place in given.weights}
-    given.out.write_text(transfer(weights, given.data, device=given.device), encoding="utf-8")
+    text = transfer(weights, given.data, given.work, device=given.device)
+    given.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -113,6 +113,12 @@ HELD_OUT_LGE_STYLES: dict[str, Style] = {
 }  # fmt: skip
 
 HELD_OUT_STYLES: dict[str, Style] = {
+    "canon-1.5t": Style(
+        vendor="CANON", scanner="Vantage Orian", field_tesla=1.5, spacing_mm=(1.3, 1.7),
+        matrices=((256, 256), (288, 256)), resolution=((0.5, 0.65), (0.6, 0.8)),
+        noise=(0.03, 0.07), bias=(0.6, 1.4), gamma=(0.72, 0.88), gaps_mm=(8.0, 10.0),
+        spread=0.2, turns_deg=(0.0, 180.0), slices_above=(0.0, 1.5), scale=(800.0, 2500.0),
+    ),
     "ge-1.5t": Style(
         vendor="GE", scanner="Signa Excite", field_tesla=1.5, spacing_mm=(1.4, 1.6),
         matrices=((256, 256),), resolution=((0.4, 0.55), (0.6, 0.8)), noise=(0.08, 0.14),
@@ -127,7 +133,7 @@ HELD_OUT_STYLES: dict[str, Style] = {
         fat_sign=1.0,
     ),
 }  # fmt: skip
-"""What training data do not look like."""
+"""What training data do not look like: another vendor, then two that are hard to read."""
 
 
 def choose_style(

@@ -14,7 +14,7 @@ EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
 COMMIT = $(shell git rev-parse --short HEAD)
 
-.PHONY: setup demo test lint bench weights weights-emidec weights-mnms2 transfer samples clean
+.PHONY: setup demo test lint containers expected bench weights weights-emidec weights-mnms2 transfer samples clean
 
 demo: setup ## both recipes on sample cases: a table and a picture
 	@$(BIN)/cmrseg demo tests/samples out/demo
@@ -26,6 +26,12 @@ lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+containers: setup ## build and test all images, where there is a Docker engine
+	@.ci/containers
+
+expected: setup ## the masks that container tests compare with, anew from weights/
+	@docker/expected.sh
 
 bench: setup ## speed and memory, as ratios measured in one run
 	@$(BIN)/python -m cmrseg.bench

@@ -119,13 +119,12 @@ def lay_out(items: Sequence[Labelled], folder: Path, style: str) -> None:
 
 
 def scores(found: bundle.Bundle, cases: Path, out: Path, device: str) -> Rows:
-    """A bundle's scores on laid-out cases, at native geometry, by the whole recipe."""
+    """A bundle's scores on laid-out cases, at native geometry; one pass, which is enough here."""
     from cmrseg.evaluation.run import evaluate
     from cmrseg.predict import predict
 
-    code = predict(
-        "mnms2", cases, out, weights=found.folder, device=device, labels="all", resume=True
-    )
+    options = {"device": device, "labels": "all", "mirrors": 1, "resume": True}
+    code = predict("mnms2", cases, out, weights=found.folder, **options)  # type: ignore[arg-type]
     if code:
         raise InputError(f"prediction ended with exit code {code}", "see the lines above")
     return {case: dict(row) for case, row in evaluate("mnms2", out, cases).rows.items()}
@@ -166,9 +165,9 @@ def transfer(
 HEADER = """# What carries over
 
 Written by `python -m cmrseg.transfer` (`make transfer`). Short axis, mean ± deviation over patients
-of ED and ES, scored at native geometry on patients that none of the networks learned from. The
-last column is the RV Dice less that of "{first}", over the same patients: mean, 95 % bootstrap
-interval, Wilcoxon's p.
+of ED and ES, one pass without mirror images, scored at native geometry on patients that none of
+the networks learned from. The last column is the RV Dice less that of "{first}", over the same
+patients: mean, 95 % bootstrap interval, Wilcoxon's p.
 """
 
 

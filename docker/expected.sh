@@ -9,7 +9,7 @@ for challenge in emidec mnms2; do
     [ $challenge = emidec ] || labels="--labels all"
     # shellcheck disable=SC2086
     .venv/bin/cmrseg predict $challenge tests/samples/$challenge "$out/$challenge" $labels \
-        --weights weights/$challenge --device cpu
+        --weights weights/$challenge --device cpu --precision fp32
     .venv/bin/python tests/containers/inside.py keep "$out/$challenge" \
         tests/containers/expected/$challenge
 done

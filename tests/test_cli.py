@@ -27,6 +27,7 @@ COMMANDS = (
     "train-qc",
     "score-qc",
     "pack",
+    "calibrate",
     "validate",
     "lint-image",
 )
@@ -199,6 +200,7 @@ def test_options_reach_the_recipe(monkeypatch):
     monkeypatch.setattr("cmrseg.predict.predict", predict)
     command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
     command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
+    command += " --refine case --refine-budget 20"
     assert cli.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -214,6 +216,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "precision": "bf16",
         "frame": 3,
         "time_budget": 90.0,
+        "refine_s": 20.0,
         "resume": True,
         "shard": Shard(2, 4),
     }

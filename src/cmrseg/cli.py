@@ -115,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("score-qc", help="how well an autoencoder tells wrong masks")
     )
     training.add_pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
+    training.add_calibrate(
+        commands.add_parser("calibrate", help="freeze a view's quality thresholds into a bundle")
+    )
     scoring.add_validate(
         commands.add_parser("validate", help="score a bundle on the folds it never saw")
     )

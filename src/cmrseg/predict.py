@@ -33,6 +33,7 @@ def predict(
     mirrors: int = 4,
     samples: int = 5,
     time_budget: float | None = None,
+    refine_s: float = 0.0,
     resume: bool = False,
     shard: batch.Shard | None = None,
 ) -> int:
@@ -52,6 +53,7 @@ def predict(
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes a network (emidec); 0 writes no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
+        refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
 
@@ -69,7 +71,8 @@ def predict(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
     found = bundle.find(challenge, Path(weights) if weights else None)
-    settings = {"mirrors": mirrors, "samples": samples, "precision": precision}
+    settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
+    settings |= {"refine_s": refine_s} if refine_s else {}
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     budget = Budget(time_budget)
     segment = recipe(
@@ -80,6 +83,7 @@ def predict(
         mirrors=mirrors,
         samples=samples,
         budget=budget,
+        refine_s=refine_s,
     )
     budget.start_up_s = time.perf_counter() - started
     return batch.run(opened, segment, shard=shard)
@@ -94,6 +98,7 @@ def recipe(
     mirrors: int = 4,
     samples: int = 5,
     budget: Budget | None = None,
+    refine_s: float = 0.0,
 ) -> Segment:
     """A challenge's recipe with its networks loaded: case in, result out.
 
@@ -105,6 +110,7 @@ def recipe(
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes a network (emidec).
         budget: the time each case may take; None for as long as it takes.
+        refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
 
     Raises:
         WeightsError: the bundle has no network of the challenge, or one that does not fit.
@@ -115,7 +121,8 @@ def recipe(
             f"the bundle in {weights.folder} has no network", "pack a trained one into it"
         )
     from cmrseg.challenges.emidec import Emidec
-    from cmrseg.challenges.mnms2 import VIEWS, Mnms2
+    from cmrseg.challenges.inspection import Inspector
+    from cmrseg.challenges.mnms2 import STRUCTURES, VIEWS, Mnms2
     from cmrseg.challenges.segmenter import Segmenter
     from cmrseg.runtime import use_device
 
@@ -126,8 +133,17 @@ def recipe(
 
     if challenge == "emidec":
         return Emidec(load("emidec"), mirrors=mirrors, samples=samples).segment
-    views = {view: load(f"mnms2-{view.lower()}") for view in VIEWS}
-    return Mnms2(views, mirrors=mirrors, budget=budget).segment
+    names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
+    return Mnms2(
+        {view: load(name) for view, name in names.items()},
+        mirrors=mirrors,
+        budget=budget,
+        inspectors={
+            view: Inspector.from_bundle(weights, name, STRUCTURES, place)
+            for view, name in names.items()
+        },
+        refine_s=refine_s,
+    ).segment
 
 
 def _keep_account(

@@ -101,9 +101,15 @@ def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
         learned_all = is_synthetic(source) and not all(map(is_synthetic, training["sources"]))
         if source in training["sources"] and training["fold"] is not None and not learned_all:
             folds.setdefault(training["fold"], []).append(network)
+    # An autoencoder by itself segments nothing.
+    folds = {f: own for f, own in folds.items() if not all(map(_is_autoencoder, own))}
     if not folds:
         raise _nothing_held_out(source)
     return folds
+
+
+def _is_autoencoder(network: dict[str, Any]) -> bool:
+    return str(network["recipe"]).endswith("-qc")
 
 
 def _nothing_held_out(source: str) -> InputError:
@@ -119,7 +125,9 @@ def _held_out(networks: Networks, fold: int, data: Path) -> list[Labelled]:
 
     held: list[Labelled] = []
     learned: set[str] = set()
-    for name, training in {n["recipe"]: n["training"] for n in networks}.items():
+    for name, training in {
+        n["recipe"].removesuffix("-qc"): n["training"] for n in networks
+    }.items():
         items = RECIPES[name].items(data)
         groups = {item.patient: item.group for item in items}
         out = held_out(groups, fold, training["folds"], training["fold_seed"])

@@ -6,6 +6,7 @@ Read :meth:`Mnms2.segment` for what happens to a case, :data:`RECIPES` for what 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +17,16 @@ from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
 from cmrseg.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.unet import UNetConfig
 from cmrseg.runtime import Budget
+from cmrseg.runtime.budget import FOR_PASSES
 from cmrseg.training import datasets
 from cmrseg.training.config import TrainingConfig
 from cmrseg.uncertainty import measures
 
 if TYPE_CHECKING:
+    from cmrseg.challenges.inspection import Finding, Inspector
     from cmrseg.challenges.segmenter import Segmenter
 
 STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
@@ -82,6 +85,8 @@ class Mnms2:
         segmenters: view -> ensemble.
         mirrors: test-time mirror images (1, 2 or 4).
         budget: the time a case may take, the very one that the segmenters share.
+        inspectors: view -> quality control; a view without one gets its networks' mean.
+        refine_s: seconds a case's images out of distribution may be refined; 0 for never.
     """
 
     def __init__(
@@ -90,9 +95,13 @@ class Mnms2:
         *,
         mirrors: int = 4,
         budget: Budget | None = None,
+        inspectors: Mapping[str, Inspector | None] | None = None,
+        refine_s: float = 0.0,
     ) -> None:
         self.segmenters, self.mirrors = segmenters, mirrors
         self.budget = budget or Budget()
+        self.inspectors, self.refine_s = inspectors or {}, refine_s
+        self.inspected_s = self.refined_s = 0.0
 
     def segment(self, case: Case) -> Result:
         """All images a patient has to labels, volumes and agreement.
@@ -106,6 +115,7 @@ class Mnms2:
 
         started = time.perf_counter()
         self.budget.restart()
+        self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
         predictions: dict[str, Prediction] = {}
@@ -117,7 +127,7 @@ class Mnms2:
             try:
                 with within_role(role):
                     source, share = case.images[role], 1 / (len(served) - number)
-                    predictions[role], found[role], told = self._image(role[:2], source, share)
+                    predictions[role], found[role], told = self._image(role, source, share)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
             else:
@@ -132,9 +142,17 @@ class Mnms2:
             failed=failed,
             measures=found | ejection_fractions(found),
             computed=computed([s for s in self.segmenters.values() if s.effort]),
-            timings_s={"network": round(network, 3), "around": round(total - network, 3)},
+            timings_s=self._timings(total, network),
             warnings=tuple(warnings),
         )
+
+    def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
+        """Seconds by step; quality control's where there is any."""
+        quality = {"quality": self.inspected_s, "refinement": self.refined_s}
+        quality = {step: seconds for step, seconds in quality.items() if seconds}
+        around = total_s - network_s - sum(quality.values())
+        told = {"network": network_s, **quality, "around": around}
+        return {step: round(seconds, 3) for step, seconds in told.items()}
 
     def _unserved(self, case: Case, served: list[str]) -> list[str]:
         """What to say of images of a view that the bundle has no network for."""
@@ -147,7 +165,7 @@ class Mnms2:
         return [f"{role}: {said}" for role in case.images if role not in served]
 
     def _image(
-        self, view: str, source: ImageSource, share: float
+        self, role: str, source: ImageSource, share: float
     ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
         """One image of one view: its prediction, measures and warnings.
 
@@ -155,6 +173,7 @@ class Mnms2:
         """
         from cmrseg.challenges.steps import labels, prepared_image
 
+        view = role[:2]
         segmenter = self.segmenters[view]
         segmenter.warnings = []
         volume, prepared = prepared_image(source, RECIPES[view].grid)
@@ -166,15 +185,39 @@ class Mnms2:
             )
         samples = segmenter.mirrored(prepared.image, self.mirrors, share=share)
         mean = samples.mean(axis=0)
-        mask = volume.like(labels(prepared.restore(mean)))
+        finding = self._inspect(role, prepared.image, samples, share)
+        answer = mean if finding is None else finding.probabilities
+        mask = volume.like(labels(prepared.restore(answer)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
         prediction = Prediction(mask, {"entropy": volume.like(entropy.astype(np.float32))})
-        agreement = measures.dice_within_samples(mean, samples, STRUCTURES)
-        return (
-            prediction,
-            {**sizes(view, mask), "agreement": agreement},
-            (*volume.warnings, *segmenter.warnings),
+        agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
+        told = {**sizes(view, mask), "agreement": agreement}
+        if finding is None:
+            return prediction, told, (*volume.warnings, *segmenter.warnings)
+        warnings = (*volume.warnings, *segmenter.warnings, *finding.warnings)
+        return prediction, {**told, "quality": finding.told}, warnings
+
+    def _inspect(self, role: str, image: Volume, samples: Array, share: float) -> Finding | None:
+        """Quality control of one image, if the bundle has it: every network is a candidate.
+
+        ``samples`` are (networks * mirrors, C, z, y, x), as a segmenter gives them.
+        """
+        inspector, segmenter = self.inspectors.get(role[:2]), self.segmenters[role[:2]]
+        if inspector is None:
+            return None
+        candidates = segmenter.candidates(samples)
+        spare_s = min(self.refine_s - self.refined_s, FOR_PASSES * self.budget.left_s)
+        finding = inspector.inspect(
+            role, image, candidates, refine_s=share * spare_s, pass_s=segmenter.pass_s
         )
+        if finding is None:
+            return None
+        if len(candidates) > 1:
+            agreed = measures.dice_within_samples(finding.probabilities, candidates, STRUCTURES)
+            finding.told["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
+        self.inspected_s += finding.inspected_s
+        self.refined_s += finding.refined_s
+        return finding
 
 
 def computed(segmenters: list[Segmenter]) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Segmenter:
         warnings: what had to be done differently, in words, since then.
         effort: the least computed of any image since then.
         last: what was computed of the latest image.
+        pass_s: seconds of the latest image's first pass.
         at: where they compute now.
     """
 
@@ -52,6 +53,7 @@ class Segmenter:
     warnings: list[str] = field(default_factory=list)
     effort: Effort | None = None
     last: Effort = field(default_factory=lambda: Effort(mirrors=1))
+    pass_s: float = 0.0
     at: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,20 +74,7 @@ class Segmenter:
         Raises:
             WeightsError: a network's weights do not fit the shape the manifest gives it.
         """
-        networks = []
-        for entry in bundle.networks:
-            if entry["recipe"] != recipe:
-                continue
-            execution: Execution = "native" if device.type == "cuda" else "folded"
-            try:
-                network = UNet(UNetConfig.from_dict(entry["config"]), execution)
-                network.load_state_dict(bundle.tensors(entry["file"]))
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise WeightsError(
-                    f"the weights in {entry['file']} do not fit this cmrseg's networks",
-                    "use the cmrseg that packed the bundle, or pack it anew",
-                ) from error
-            networks.append(fuse(network.eval()).to(device))
+        networks = [fuse(one).to(device) for one in load_networks(bundle, recipe, device)]
         return cls(networks, device, precision, budget or Budget(), bundle.digest)
 
     def reset_clock(self) -> None:
@@ -120,10 +109,12 @@ class Segmenter:
             share: of the time left, what this image may take.
 
         Returns:
-            (networks * mirrors, C, z, y, x) class probabilities, float32.
+            (networks * mirrors, C, z, y, x) class probabilities, float32; each network's
+            ``last.mirrors`` mirror images follow each other.
         """
         asked = Effort(mirrors=mirrors, samples=samples)
         first, seconds = self._run(self.networks[0], image, MIRRORS[0])
+        self.pass_s = seconds
         further = self.budget.further_passes(seconds, share)
         self._settle(asked, asked.within(further, len(self.networks)))
         found = [first]
@@ -132,6 +123,19 @@ class Segmenter:
                 if network is not self.networks[0] or flip != MIRRORS[0]:
                     found.append(self._run(network, image, flip)[0])
         return np.concatenate(found)
+
+    def candidates(self, samples: Array) -> Array:
+        """Each network's mean over its mirror images.
+
+        Args:
+            samples: (networks * mirrors, C, z, y, x), from :meth:`mirrored`.
+
+        Returns:
+            (networks, C, z, y, x) class probabilities, float32.
+        """
+        by_network = samples.reshape(len(self.networks), -1, *samples.shape[1:])
+        means: Array = by_network.mean(axis=1)
+        return means
 
     def dropout_samples(self, image: Volume, samples: int, seed: int = 0) -> Array:
         """Monte-Carlo dropout: ``samples`` passes a network with dropout on, reproducible by seed.
@@ -224,3 +228,26 @@ class Segmenter:
     def _say(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+
+def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:
+    """A recipe's networks in a bundle, in evaluation mode, each still trainable.
+
+    Raises:
+        WeightsError: a network's weights do not fit the shape the manifest gives it.
+    """
+    execution: Execution = "native" if device.type == "cuda" else "folded"
+    networks = []
+    for entry in bundle.networks:
+        if entry["recipe"] != recipe:
+            continue
+        try:
+            network = UNet(UNetConfig.from_dict(entry["config"]), execution)
+            network.load_state_dict(bundle.tensors(entry["file"]))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"the weights in {entry['file']} do not fit this cmrseg's networks",
+                "use the cmrseg that packed the bundle, or pack it anew",
+            ) from error
+        networks.append(network.eval().to(device))
+    return networks

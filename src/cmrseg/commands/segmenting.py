@@ -40,6 +40,19 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         "time is short, fewer mirror images are computed, then fewer samples, with a warning",
     )
     p.add_argument(
+        "--refine",
+        choices=("never", "case"),
+        default="never",
+        help="mnms2: case refines the networks on each case out of distribution (slow)",
+    )
+    p.add_argument(
+        "--refine-budget",
+        type=options.seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="what refining one case may take (default: 60)",
+    )
+    p.add_argument(
         "--resume",
         action="store_true",
         help="leave out cases done before with the same images, weights and options; without it "
@@ -80,6 +93,7 @@ def _run_predict(o: argparse.Namespace) -> int:
         mirrors=o.mirrors,
         samples=o.samples,
         time_budget=o.time_budget,
+        refine_s=o.refine_budget if o.refine == "case" else 0.0,
         resume=o.resume,
         shard=o.shard,
     )

@@ -203,3 +203,20 @@ def _run_pack(o: argparse.Namespace) -> int:
 
     print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit)}")
     return EXIT_OK
+
+
+def add_calibrate(p: argparse.ArgumentParser) -> None:
+    """`cmrseg calibrate`."""
+    p.add_argument("network", choices=NETWORKS[1:], help="which view")
+    p.add_argument("cache", type=Path, help="the one its networks learned from")
+    p.add_argument("--weights", type=Path, help="the bundle (default: the usual places)")
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    options.add_device(p)
+    p.set_defaults(run=_run_calibrate)
+
+
+def _run_calibrate(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.calibration import calibrate
+
+    print(calibrate(o.network, o.cache, o.weights, mirrors=o.mirrors, device=o.device))
+    return EXIT_OK

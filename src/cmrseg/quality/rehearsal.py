@@ -49,9 +49,13 @@ class Rehearsal:
 
 def write(path: Path, rehearsal: Rehearsal) -> None:
     """Store a rehearsal set."""
-    grey = np.clip(np.rint(rehearsal.images * STEPS), -128, 127).astype(np.int8)
+    grey = np.ascontiguousarray(rehearsal.images * STEPS).round().clip(-128, 127).astype(np.int8)
     save_file(
-        {"images": torch.from_numpy(grey), "labels": torch.from_numpy(rehearsal.labels)}, path
+        {
+            "images": torch.from_numpy(grey),
+            "labels": torch.from_numpy(np.ascontiguousarray(rehearsal.labels)),
+        },
+        path,
     )
 
 

@@ -34,6 +34,7 @@ def card(manifest: dict[str, Any]) -> str:
         _networks(manifest),
         "## Scores out of fold",
         _scores(manifest),
+        *(["## Quality control", _quality(manifest)] if manifest.get("quality") else []),
         "## Limits",
         *_limits(manifest),
     ]
@@ -59,18 +60,31 @@ def _networks(manifest: dict[str, Any]) -> str:
         fold = "none" if t["fold"] is None else f"{t['fold']} of {t['folds']}"
         rows.append(
             f"| {network['file']} | {', '.join(t['sources'])} | {t['patients']} | {fold} "
-            f"| {_steps(t)} | {t['seed']} |"
+            f"| {steps_in_all(t['steps_done'], t.get('started_from'))} | {t['seed']} |"
         )
     return "\n".join(rows)
 
 
-def _steps(training: dict[str, Any]) -> int:
-    """Steps of a run and of all it was started from."""
-    steps, earlier = int(training["steps_done"]), training.get("started_from")
+def steps_in_all(steps: int, earlier: dict[str, Any] | None) -> int:
+    """Steps of a run and of all it was started from (``started_from`` of what is told of it)."""
     while earlier:
         steps += earlier["steps"]
         earlier = earlier.get("started_from")
     return steps
+
+
+def _quality(manifest: dict[str, Any]) -> str:
+    rows = [
+        "| image | RV in range from pDC | to pHD (mm) | pseudo-measures | fitted on |",
+        "|---|---|---|---|---|",
+    ]
+    for entry in manifest["quality"].values():
+        for role, fences in entry["thresholds"].items():
+            rows.append(
+                f"| {role} | {fences['th_low']:.3f} | {fences['th_up_mm']:.1f} "
+                f"| {fences['measures']} | {entry['fitted_on']} |"
+            )
+    return "\n".join(rows)
 
 
 def _scores(manifest: dict[str, Any]) -> str:

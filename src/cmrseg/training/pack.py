@@ -15,8 +15,11 @@ from safetensors.torch import save_file
 from cmrseg import __version__
 from cmrseg.bundle import FORMAT, MANIFEST, sealed, sha256
 from cmrseg.errors import InputError, OutputError
+from cmrseg.quality import rehearsal
+from cmrseg.quality.rehearsal import Rehearsal
+from cmrseg.quality.thresholds import Thresholds
 from cmrseg.training import checkpoint
-from cmrseg.training.card import CARD, card
+from cmrseg.training.card import CARD, card, steps_in_all
 from cmrseg.training.sources import learned_from, source
 
 
@@ -45,13 +48,11 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
         stage = Path(folder) / out.name
         stage.mkdir()
-        networks = [_network(challenge, path, stage) for path in checkpoints]
-        files = [n["file"] for n in networks]
-        if len(set(files)) < len(files):
-            raise InputError(
-                f"two checkpoints would be called {max(files, key=files.count)}",
-                "give each recipe, fold and seed once",
-            )
+        states = [checkpoint.read_state(path) for path in checkpoints]
+        networks = [
+            _network(challenge, path, state, stage / file)
+            for path, state, file in zip(checkpoints, states, _files(states), strict=True)
+        ]
         names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
         manifest = {
             "format": FORMAT,
@@ -71,7 +72,8 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the model card, the digests of all files, and the manifest that names them."""
     (folder / CARD).write_text(card(manifest), encoding="utf-8")
-    names = [n["file"] for n in manifest["networks"]] + [CARD]
+    rehearsals = [q["rehearsal"] for q in manifest.get("quality", {}).values() if q["rehearsal"]]
+    names = [n["file"] for n in manifest["networks"]] + rehearsals + [CARD]
     manifest["files"] = {name: sha256(folder / name) for name in sorted(names)}
     (folder / MANIFEST).write_text(sealed(manifest), encoding="utf-8")
 
@@ -80,6 +82,28 @@ def record_scores(folder: Path, scores: dict[str, Any]) -> None:
     """Put out-of-fold scores into a bundle's manifest and model card."""
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     manifest["scores_out_of_fold"] = scores
+    write_manifest(folder, manifest)
+
+
+def record_quality(
+    folder: Path, recipe: str, thresholds: Thresholds, rehearsed: Rehearsal | None, told: str
+) -> None:
+    """Put one view's quality thresholds and rehearsal slices into a bundle.
+
+    Args:
+        folder: the bundle.
+        recipe: whose they are (``mnms2-sa``, ``mnms2-la``).
+        thresholds: of its roles.
+        rehearsed: labelled slices for refinement; None for a bundle that is never refined.
+        told: what the thresholds were fitted on, in words, for the model card.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    file = f"{recipe}-rehearsal.safetensors" if rehearsed else None
+    if rehearsed and file:
+        rehearsal.write(folder / file, rehearsed)
+        (folder / file).chmod(0o644)
+    entry = {"thresholds": thresholds.as_dict(), "rehearsal": file, "fitted_on": told}
+    manifest["quality"] = {**manifest.get("quality", {}), recipe: entry}
     write_manifest(folder, manifest)
 
 
@@ -92,17 +116,38 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
+def _files(states: list[dict[str, Any]]) -> list[str]:
+    """What each network's file is called; snapshots of one run are told apart by their steps.
+
+    Raises:
+        InputError: two would get one name.
+    """
+    names = []
+    for state in states:
+        config, about = state["config"], state["about"]
+        fold = "all" if about["fold"] is None else f"fold{about['fold']}"
+        names.append(f"{config['recipe']}-{fold}-seed{config['seed']}")
+    files = []
+    for name, state in zip(names, states, strict=True):
+        steps = steps_in_all(state["step"], state["about"].get("started_from"))
+        snapshot = f"-{steps}steps" if names.count(name) > 1 else ""
+        files.append(f"{name}{snapshot}.safetensors")
+    if len(set(files)) < len(files):
+        raise InputError(
+            f"two checkpoints would be called {max(files, key=files.count)}",
+            "give each recipe, fold, seed and number of steps once",
+        )
+    return files
+
+
+def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> dict[str, Any]:
     """Store one network; returns its manifest entry."""
-    state = checkpoint.read_state(path)
     config, about = state["config"], state["about"]
     if config["recipe"].split("-")[0] != challenge:
         raise InputError(
             f"a checkpoint of recipe {config['recipe']} does not belong in a {challenge} bundle",
             "give checkpoints of one challenge",
         )
-    fold = "all" if about["fold"] is None else f"fold{about['fold']}"
-    file = f"{config['recipe']}-{fold}-seed{config['seed']}.safetensors"
     weights = {
         k: v.half() if v.dim() > 1 and v.dtype == torch.float32 else v
         for k, v in checkpoint.network_weights(path).items()
@@ -112,12 +157,12 @@ def _network(challenge: str, path: Path, stage: Path) -> dict[str, Any]:
             f"the network trained in {path.parent} holds numbers that are not finite",
             "its training diverged: train again with a lower learning rate or another seed",
         )
-    save_file(weights, stage / file)
-    (stage / file).chmod(0o644)  # images run as users of their own
+    save_file(weights, file)
+    file.chmod(0o644)  # images run as users of their own
     kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients", "started_from")
     training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
     return {
-        "file": file,
+        "file": file.name,
         "recipe": config["recipe"],
         "config": config["network"],
         "training": {

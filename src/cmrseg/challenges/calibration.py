@@ -1,0 +1,126 @@
+"""Quality thresholds of one view, fitted on hearts that none of a bundle's networks learned from.
+
+Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
+into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from cmrseg import bundle
+from cmrseg.bundle import Bundle
+from cmrseg.challenges.mnms2 import STRUCTURES
+from cmrseg.challenges.segmenter import Segmenter
+from cmrseg.challenges.steps import labels
+from cmrseg.errors import InputError, WeightsError
+from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.quality.control import QualityControl
+from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.thresholds import Thresholds, fit
+from cmrseg.runtime import Progress, use_device
+from cmrseg.training import cache
+from cmrseg.training.pack import record_quality
+from cmrseg.training.rehearse import draw_rehearsal
+from cmrseg.training.run import FOLD_SEED, FOLDS, split
+from cmrseg.training.sources import is_synthetic
+
+
+def calibrate(
+    recipe: str,
+    cache_dir: Path,
+    weights: Path | None = None,
+    *,
+    mirrors: int = 4,
+    device: str = "auto",
+) -> str:
+    """Fit a view's thresholds, draw its rehearsal slices, and put both into the bundle.
+
+    Args:
+        recipe: ``mnms2-sa`` or ``mnms2-la``.
+        cache_dir: the cache its networks learned from.
+        weights: the bundle; None for the usual places.
+        mirrors: test-time mirror images: 1, 2 or 4.
+        device: where to compute.
+
+    Returns:
+        The thresholds in words, a line a role.
+
+    Raises:
+        InputError: nobody was held out by all networks, or too few for quartiles.
+        WeightsError: the bundle has no segmenter or no autoencoder of the view.
+    """
+    found = bundle.find("mnms2", weights)
+    entries = cache.read_index(cache_dir, recipe)
+    held = split(entries, _fold(found, recipe))[1]
+    if not held:
+        raise InputError("the cache has nobody whom the networks held out", "use their own cache")
+    measures = _measures(found, recipe, cache_dir, held, mirrors, device)
+    thresholds = fit(measures)
+    synthetic = any(is_synthetic(entry.source) for entry in entries)
+    patients = len({(entry.source, entry.patient) for entry in held})
+    sources = ", ".join(sorted({entry.source for entry in held}))
+    record_quality(
+        found.folder,
+        recipe,
+        thresholds,
+        draw_rehearsal(cache_dir, recipe) if synthetic else None,
+        f"{patients} held-out patients of {sources}",
+    )
+    return _table(thresholds)
+
+
+def _fold(found: Bundle, recipe: str) -> int:
+    """The fold that all of a view's networks, autoencoder included, held out."""
+    own = [n["training"] for n in found.networks if n["recipe"] in (recipe, f"{recipe}-qc")]
+    folds = {(t["fold"], t["folds"], t["fold_seed"]) for t in own}
+    if len(folds) != 1:
+        raise InputError(
+            f"the networks of {recipe} held out different patients, or there are none",
+            "pack segmenters and autoencoder of one fold",
+        )
+    fold, count, seed = folds.pop()
+    if fold is None or (count, seed) != (FOLDS, FOLD_SEED):
+        raise InputError(
+            f"the networks of {recipe} held nobody out", "pack some trained with --fold 0"
+        )
+    return int(fold)
+
+
+def _measures(
+    found: Bundle,
+    recipe: str,
+    cache_dir: Path,
+    held: list[cache.Entry],
+    mirrors: int,
+    device: str,
+) -> dict[str, list[Pseudo]]:
+    """Role -> the decisive structure's pseudo-measures, of all candidates of all images."""
+    place = use_device(device)
+    control = QualityControl.from_bundle(found, f"{recipe}-qc", STRUCTURES, place)
+    segmenter = Segmenter.from_bundle(found, recipe, place)
+    if control is None or not segmenter.networks:
+        raise WeightsError(
+            f"the bundle has no {'autoencoder' if control is None else 'segmenter'} of {recipe}",
+            f"pack one: `cmrseg pack mnms2` takes checkpoints of {recipe} and {recipe}-qc",
+        )
+    measures: dict[str, list[Pseudo]] = defaultdict(list)
+    with Progress(len(held), "images") as progress:
+        for number, entry in enumerate(held, start=1):
+            sample = cache.load(cache_dir, entry)
+            image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
+            for candidate in segmenter.candidates(segmenter.mirrored(image, mirrors)):
+                pseudo = control.measure(labels(candidate), sample.spacing_mm)
+                measures[entry.role].append(pseudo[DECISIVE])
+            progress.show(number)
+    return dict(measures)
+
+
+def _table(thresholds: Thresholds) -> str:
+    lines = [
+        f"{role}: in range from pDC {fences.th_low:.3f} to pHD {fences.th_up_mm:.1f} mm "
+        f"({fences.measures} pseudo-measures)"
+        for role, fences in sorted(thresholds.by_role.items())
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""Thresholds come from held-out hearts alone, and the bundle keeps them."""
+
+import pytest
+
+from cmrseg import bundle, cli
+from cmrseg.challenges.calibration import calibrate
+from cmrseg.challenges.inspection import Inspector
+from cmrseg.challenges.mnms2 import STRUCTURES
+from cmrseg.errors import EXIT_OK, InputError, WeightsError
+from cmrseg.networks.autoencoder import AutoencoderConfig
+from cmrseg.runtime import use_device
+from cmrseg.training import cache
+from cmrseg.training.autoencoder import train_autoencoder
+from cmrseg.training.autoencoder_config import AutoencoderTraining
+from cmrseg.training.card import CARD
+from cmrseg.training.pack import pack
+from cmrseg.training.run import split
+from tiny import make_cache, make_checkpoint
+
+PATIENTS = 25
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Real and synthetic hearts."""
+    make_cache(tmp_path / "cache", "mnms2-sa", patients=PATIENTS)
+    return make_cache(tmp_path / "cache", "mnms2-sa", patients=2, source="synthetic")
+
+
+def autoencoder(tmp_path, data, fold=0):
+    config = AutoencoderTraining(
+        recipe="mnms2-sa-qc",
+        network=AutoencoderConfig(size=32, layers=((4, 2), (4, 2))),
+        batch=2,
+        steps=1,
+        learning_rate=1e-3,
+    )
+    return train_autoencoder(config, data, tmp_path / f"qc{fold}", fold=fold, device="cpu")
+
+
+def make_bundle(tmp_path, *more, fold=0):
+    segmenters = [
+        make_checkpoint(tmp_path / str(seed), "mnms2-sa", seed=seed, fold=fold) for seed in (1, 2)
+    ]
+    return pack("mnms2", [*segmenters, *more], tmp_path / "mnms2")
+
+
+def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
+    weights = make_bundle(tmp_path, autoencoder(tmp_path, data))
+    found = bundle.load(weights, "mnms2")
+    assert Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu")) is None
+    command = ["calibrate", "mnms2-sa", str(data), "--weights", str(weights), "--device", "cpu"]
+    assert cli.main([*command, "--mirrors", "1"]) == EXIT_OK
+    assert "SA_ED: in range from pDC" in capsys.readouterr().out
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    held = split(cache.read_index(data, "mnms2-sa"), 0)[1]
+    assert inspector.thresholds.of("SA_ED").measures == 2 * len(held) > 0
+    assert len(inspector.rehearsed()) > 0
+    assert "mnms2-sa-rehearsal.safetensors" in found.manifest["files"]
+    assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
+
+
+def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
+    mixed = make_bundle(tmp_path, autoencoder(tmp_path, data, fold=1))
+    with pytest.raises(InputError, match="different patients"):
+        calibrate("mnms2-sa", data, mixed, device="cpu")
+    all_of_it = make_bundle(tmp_path, fold=None)
+    with pytest.raises(InputError, match="held nobody out"):
+        calibrate("mnms2-sa", data, all_of_it, device="cpu")
+    without = make_bundle(tmp_path)
+    with pytest.raises(WeightsError, match="no autoencoder"):
+        calibrate("mnms2-sa", data, without, device="cpu")

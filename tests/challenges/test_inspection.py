@@ -1,0 +1,146 @@
+"""Quality control at work: the verdict is told, the best is taken, refinement reports itself."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from cmrseg import bundle
+from cmrseg.challenges.inspection import Inspector
+from cmrseg.challenges.mnms2 import STRUCTURES, Mnms2
+from cmrseg.challenges.segmenter import Segmenter
+from cmrseg.contracts.case import Case, ImageSource
+from cmrseg.imaging import Geometry, Volume
+from cmrseg.imaging.overlap import dice
+from cmrseg.networks.unet import UNet
+from cmrseg.quality.rehearsal import Rehearsal
+from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.training.pack import pack, record_quality
+from quality.tools import Copier, Square, control
+from tiny import heart, make_checkpoint, network_config, sample, save, volume
+
+CPU = torch.device("cpu")
+STRICT = Thresholds({"SA_ED": Fences(th_low=0.9, th_up_mm=5.0, measures=9)})
+
+
+def picture():
+    array = sample().image
+    return Volume(array, Geometry(array.shape, (10.0, 1.5, 1.5)))
+
+
+def certain(label):
+    """(C, z, y, x) probabilities that say just this."""
+    return np.moveaxis(np.eye(4, dtype=np.float32)[label], -1, 0) * 0.97 + 0.0075
+
+
+def inspector(network, thresholds=STRICT, **given):
+    return Inspector(
+        control=control(network),
+        thresholds=thresholds,
+        **{"rehearsed": None, "networks": list, **given},
+    )
+
+
+def candidates():
+    """A heart without its RV, and a whole one."""
+    whole = heart()[1]
+    return np.stack([certain(np.where(whole == 3, 0, whole)), certain(whole)])
+
+
+def test_the_candidate_that_is_in_range_becomes_the_answer():
+    given = candidates()
+    found = inspector(Copier(size=64)).inspect("SA_ED", picture(), given, pass_s=0.1)
+    np.testing.assert_allclose(found.probabilities, given[1], atol=1e-6)
+    assert found.told["chosen"] == [2]
+    assert not found.told["out_of_distribution"]
+    assert found.told["answer"]["RV"] == {"pDC": 1.0, "pHD_mm": 0.0}
+    assert found.told["candidates"][0]["RV"]["pDC"] == 0.0
+    assert found.warnings == ()
+    assert found.inspected_s > 0
+    assert found.refined_s == 0
+
+
+def test_where_all_fail_it_is_said_and_nothing_is_refined_unasked():
+    given = candidates()
+    found = inspector(Copier(size=64, without_rv=True)).inspect(
+        "SA_ED", picture(), given, pass_s=0.1
+    )
+    assert found.told["out_of_distribution"]
+    (warning,) = found.warnings
+    assert "RV out of range in all candidates" in warning
+    assert "refinement" not in found.told
+
+
+def test_a_role_without_thresholds_is_left_as_it_is():
+    assert inspector(Copier()).inspect("SA_ES", picture(), candidates(), pass_s=0.1) is None
+
+
+def network():
+    torch.manual_seed(0)
+    return UNet(network_config("mnms2-sa")).eval()
+
+
+def rehearsed():
+    one = sample(1)
+    return Rehearsal(one.image[:, 4:36, 4:36], one.label[:, 4:36, 4:36])
+
+
+def test_refinement_tells_what_it_did():
+    """The autoencoder knows one square only, which no network reaches within no time."""
+    net = network()
+    found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [net]).inspect(
+        "SA_ED", picture(), candidates()[:1], refine_s=20.0, pass_s=0.01
+    )
+    told = found.told["refinement"]
+    assert told["out_of_distribution_before"]
+    (one,) = told["candidates"]
+    assert one["epochs"] > 0
+    assert told["candidates_kept"] == int(one["kept"])
+    assert found.refined_s > 0
+    assert json.dumps(found.told, allow_nan=False)
+
+
+def test_a_budget_too_small_to_begin_in_is_met():
+    found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
+        "SA_ED", picture(), candidates()[:1], refine_s=0.5, pass_s=30.0
+    )
+    (one,) = found.told["refinement"]["candidates"]
+    assert not one["kept"]
+    assert "no time" in one["reason"]
+    assert found.refined_s < 0.5
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Two short-axis candidates of one seed, and thresholds."""
+    paths = [
+        make_checkpoint(tmp_path / "runs" / str(seed), "mnms2-sa", seed=seed) for seed in (3, 4)
+    ]
+    out = pack("mnms2", paths, tmp_path / "mnms2")
+    record_quality(out, "mnms2-sa", STRICT, rehearsed(), "nobody")
+    return bundle.load(out, "mnms2")
+
+
+def test_a_case_tells_of_its_quality_and_without_control_it_is_as_ever(tmp_path, weights):
+    path = save(tmp_path / "in" / "image.nii.gz", volume())
+    case = Case("a", {"SA_ED": ImageSource(path)}, "case 1")
+    segmenters = {"SA": Segmenter.from_bundle(weights, "mnms2-sa", CPU, precision="fp32")}
+    plain = Mnms2(segmenters, mirrors=2).segment(case)
+    assert "quality" not in plain.measures["SA_ED"]
+    assert "quality" not in plain.timings_s
+    watched = Mnms2(segmenters, mirrors=2, inspectors={"SA": inspector(Copier(size=64))})
+    result = watched.segment(case)
+    told = result.measures["SA_ED"]["quality"]
+    assert len(told["candidates"]) == 2
+    assert set(told["candidates_agree"]) == set(STRUCTURES)
+    assert result.timings_s["quality"] > 0
+    (chosen,) = told["chosen"]
+    image = result.predictions["SA_ED"].mask
+    alone = Segmenter([segmenters["SA"].networks[chosen - 1]], CPU, "fp32")
+    expected = Mnms2({"SA": alone}, mirrors=2).segment(case).predictions["SA_ED"].mask
+    assert dice(image.array > 0, expected.array > 0) == 1.0
+
+
+def test_a_bundle_without_an_autoencoder_has_no_quality_control(weights):
+    assert Inspector.from_bundle(weights, "mnms2-sa", STRUCTURES, CPU) is None

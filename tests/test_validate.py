@@ -11,7 +11,7 @@ from cmrseg.training.datasets import mnms2
 from cmrseg.training.pack import pack
 from cmrseg.training.run import split
 from cmrseg.validate import validate
-from tiny import heart, make_checkpoint, save, volume
+from tiny import heart, make_autoencoder, make_checkpoint, save, volume
 
 PATIENTS = range(7)
 WITH_LONG_AXIS = range(1, 6)
@@ -143,3 +143,15 @@ def test_scores_are_recorded_in_a_bundle_that_still_verifies(tmp_path, data, cap
     assert scores["table"] in (weights / "MODEL_CARD.md").read_text()
     assert f"{len(held)} cases compared" in capsys.readouterr().out
     json.loads((tmp_path / "out" / "evaluation.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_an_autoencoder_in_the_bundle_changes_nobodys_fold(tmp_path, data):
+    """It segments nothing, and held out whom the view's segmenter held out."""
+    segmenter = make_checkpoint(tmp_path / "runs" / "sa", "mnms2-sa", sources=["hospital"])
+    autoencoder = make_autoencoder(tmp_path / "runs" / "qc", "mnms2-sa-qc", sources=["hospital"])
+    weights = pack("mnms2", [segmenter, autoencoder], tmp_path / "mnms2")
+    check(tmp_path, data, weights)
+    assert predicted(tmp_path / "out") == learned_from(data, "SA", 0)[1]
+    alone = pack("mnms2", [autoencoder], tmp_path / "alone")
+    with pytest.raises(InputError, match="held out a fold"):
+        check(tmp_path, data, alone)

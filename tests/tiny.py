@@ -11,8 +11,11 @@ import numpy as np
 import torch
 
 from cmrseg.imaging import Geometry, Volume, write
+from cmrseg.networks.autoencoder import AutoencoderConfig
 from cmrseg.networks.unet import UNet, UNetConfig
 from cmrseg.training import cache, checkpoint
+from cmrseg.training.autoencoder import fit_autoencoder
+from cmrseg.training.autoencoder_config import AutoencoderTraining
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import CHECKPOINT, make_optimiser
 from cmrseg.training.pack import pack
@@ -109,6 +112,30 @@ def make_checkpoint(
     path = folder / CHECKPOINT
     checkpoint.save(path, network, make_optimiser(network, config), state)
     return path
+
+
+def make_autoencoder(
+    folder: Path, recipe: str, *, fold: int | None = 0, sources: Sequence[str] = ()
+) -> Path:
+    """The checkpoint of an autoencoder that took one step on two small hearts."""
+    config = AutoencoderTraining(
+        recipe=recipe,
+        network=AutoencoderConfig(size=32, layers=((4, 2), (4, 2))),
+        batch=2,
+        steps=1,
+        learning_rate=1e-3,
+    )
+    about = {
+        "fold": fold,
+        "folds": 5,
+        "fold_seed": 2021,
+        "sources": list(sources) or ["hospital"],
+        "volumes": 2,
+        "patients": 2,
+        "held_out": ["000"],
+    }
+    stacks = [heart(0)[1], heart(1)[1]]
+    return fit_autoencoder(config, stacks, [], folder, device=torch.device("cpu"), about=about)
 
 
 def make_bundles(folder: Path) -> Path:

@@ -55,11 +55,21 @@ def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]
             case,
             role,
             _sizes(found[role].get("volume_ml") or found[role]["area_cm2"]),
-            f"RV agrees {found[role]['agreement']['RV']:.2f}",
+            _trust(found[role]),
             seconds if role == roles[0] else "",
         )
         for role in roles
     ]
+
+
+def _trust(found: dict[str, Any]) -> str:
+    """How far mirror images agree on the RV, and quality control's verdict if there is one."""
+    agreed = f"RV agrees {found['agreement']['RV']:.2f}"
+    if "quality" not in found:
+        return agreed
+    quality = found["quality"]
+    verdict = "out of distribution" if quality["out_of_distribution"] else "in range"
+    return f"{agreed}, pDC {quality['answer']['RV']['pDC']:.2f}, {verdict}"
 
 
 def _sizes(sizes: dict[str, float]) -> str:

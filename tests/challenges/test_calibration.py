@@ -7,15 +7,12 @@ from cmrseg.challenges.calibration import calibrate
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import STRUCTURES
 from cmrseg.errors import EXIT_OK, InputError, WeightsError
-from cmrseg.networks.autoencoder import AutoencoderConfig
 from cmrseg.runtime import use_device
 from cmrseg.training import cache
-from cmrseg.training.autoencoder import train_autoencoder
-from cmrseg.training.autoencoder_config import AutoencoderTraining
 from cmrseg.training.card import CARD
 from cmrseg.training.pack import pack
 from cmrseg.training.run import split
-from tiny import make_cache, make_checkpoint
+from tiny import make_autoencoder, make_cache, make_checkpoint
 
 PATIENTS = 25
 
@@ -27,17 +24,6 @@ def data(tmp_path):
     return make_cache(tmp_path / "cache", "mnms2-sa", patients=2, source="synthetic")
 
 
-def autoencoder(tmp_path, data, fold=0):
-    config = AutoencoderTraining(
-        recipe="mnms2-sa-qc",
-        network=AutoencoderConfig(size=32, layers=((4, 2), (4, 2))),
-        batch=2,
-        steps=1,
-        learning_rate=1e-3,
-    )
-    return train_autoencoder(config, data, tmp_path / f"qc{fold}", fold=fold, device="cpu")
-
-
 def make_bundle(tmp_path, *more, fold=0):
     segmenters = [
         make_checkpoint(tmp_path / str(seed), "mnms2-sa", seed=seed, fold=fold) for seed in (1, 2)
@@ -46,7 +32,7 @@ def make_bundle(tmp_path, *more, fold=0):
 
 
 def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
-    weights = make_bundle(tmp_path, autoencoder(tmp_path, data))
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
     found = bundle.load(weights, "mnms2")
     assert Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu")) is None
     command = ["calibrate", "mnms2-sa", str(data), "--weights", str(weights), "--device", "cpu"]
@@ -62,7 +48,7 @@ def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
 
 
 def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
-    mixed = make_bundle(tmp_path, autoencoder(tmp_path, data, fold=1))
+    mixed = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", fold=1))
     with pytest.raises(InputError, match="different patients"):
         calibrate("mnms2-sa", data, mixed, device="cpu")
     all_of_it = make_bundle(tmp_path, fold=None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cmrseg.bench.walk import Walk
     from cmrseg.bundle import Bundle
 
-HELP_S, FIRST_MASK_S, PEAK_MB, OUTSIDE_PERCENT = 0.3, 6.0, 1500.0, 40.0
+HELP_S, FIRST_MASK_S, PEAK_MB, OUTSIDE_PERCENT, QUALITY_PERCENT = 0.3, 6.0, 1500.0, 40.0, 15.0
 """The aims."""
 Say = Callable[[str], None]
 
@@ -172,7 +172,10 @@ class Plan:
         yield self._row("not the network", outside, "%", OUTSIDE_PERCENT)
         by_step = shares(walks)
         for step in STEPS:
-            yield self._row(f"  {step}", by_step[step].times(100), "%")
+            if step == "quality" and not any(w.seconds[step] for w in walks):
+                continue  # the bundle has no quality control
+            aim = QUALITY_PERCENT if step == "quality" else None
+            yield self._row(f"  {step}", by_step[step].times(100), "%", aim)
 
     def _row(self, figure: str, value: Spread, unit: str, aim: float | None = None) -> Row:
         return Row(recipe=self.challenge, figure=figure, value=value, unit=unit, aim=aim)

@@ -29,7 +29,7 @@ TIMED: tuple[tuple[Any, str, str], ...] = (
     (measures, "image_uncertainty", "measures"),
 )
 """Owner, function and the step its time is booked on; none of them calls another."""
-STEPS = ("read", "prepare", "network", "restore", "measures", "write", "rest")
+STEPS = ("read", "prepare", "network", "quality", "restore", "measures", "write", "rest")
 
 
 def walk(contract: Contract, segment: Callable[[Case], Result], rounds: int) -> list[Walk]:
@@ -146,6 +146,7 @@ class _Witness(Contract):
     def finish(self, results: Mapping[str, Result]) -> None:
         for case, timed in self.steps.items():
             told = results[case].timings_s
+            timed["quality"] = told.get("quality", 0.0)
             self.walks.append(Walk.of(timed, told["network"], told["total"]))
 
 

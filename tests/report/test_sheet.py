@@ -1,0 +1,73 @@
+"""A case's picture: structures in their colours, the map beside them, the same bytes again."""
+
+import io
+
+import numpy as np
+import pytest
+
+from cmrseg.imaging import Geometry, Volume
+from cmrseg.report.overlay import COLOURS
+from cmrseg.report.sheet import View, _around, case_sheet
+from tiny import heart
+
+NAMES = {1: "LV", 2: "MYO", 3: "RV"}
+
+
+def view(labels=None, maps=(), role="SA_ED"):
+    image, found = heart()
+    geometry = Geometry(shape=image.shape, spacing_mm=(8.0, 1.5, 1.5))
+    mask = Volume((found if labels is None else labels).astype(np.uint8), geometry)
+    volumes = {
+        name: Volume(array.astype(np.float32), geometry) for name, array in dict(maps).items()
+    }
+    return View(role=role, image=Volume(image, geometry), mask=mask, maps=volumes)
+
+
+def pixels(png):
+    from matplotlib import image
+
+    return image.imread(io.BytesIO(png))[..., :3]
+
+
+def near(png, colour, tolerance=0.25):
+    from matplotlib import colors
+
+    return int((np.abs(pixels(png) - np.array(colors.to_rgb(colour))).max(-1) < tolerance).sum())
+
+
+@pytest.mark.parametrize("label", NAMES)
+def test_every_structure_is_outlined_in_its_colour(label):
+    _, labels = heart()
+    with_it = case_sheet("a", [view(labels)], NAMES)
+    without = case_sheet("a", [view(np.where(labels == label, 0, labels))], NAMES)
+    assert near(with_it, COLOURS[label]) > 2 * near(without, COLOURS[label]) > 0
+
+
+def test_a_map_makes_a_second_side_and_shows_where_it_is_high():
+    _, labels = heart()
+    plain = pixels(case_sheet("a", [view()], NAMES))
+    quiet = case_sheet("a", [view(maps={"entropy": np.zeros(labels.shape)})], NAMES)
+    loud = case_sheet("a", [view(maps={"entropy": (labels == 3) * 0.7})], NAMES)
+    assert pixels(loud).shape[1] > 1.8 * plain.shape[1]
+    changed = (pixels(quiet) != pixels(loud)).any(-1)
+    assert changed.any()
+    assert not changed[:, : changed.shape[1] // 2].any(), "the contours' side stays as it is"
+
+
+def test_images_stand_below_each_other_and_an_empty_mask_is_drawn():
+    empty = np.zeros((4, 40, 44))
+    one, two = (pixels(case_sheet("a", [view(empty)] * n, NAMES)) for n in (1, 2))
+    assert two.shape[0] > 1.7 * one.shape[0]
+    assert one.std() > 0.1, "not blank"
+
+
+def test_the_same_case_gives_the_same_bytes_and_odd_names_are_drawn():
+    assert case_sheet("$x_\udce4^", [view()], NAMES) == case_sheet("$x_\udce4^", [view()], NAMES)
+
+
+def test_slices_next_to_the_heart_and_missed_ones_are_shown():
+    mask = np.zeros((9, 3, 3))
+    mask[[2, 4, 5], 1, 1] = 1
+    assert _around(mask, 12) == [1, 2, 3, 4, 5, 6]
+    assert _around(mask, 3) == [1, 4, 6]
+    assert _around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]

@@ -116,22 +116,18 @@ class Inspector:
         maps = list(candidates)
         found = self._assess(role, image, maps)
         inspected_s = time.perf_counter() - started
-        told, refined_s = found.as_dict(), 0.0
-        warnings = (f"quality control: {found.verdict.reason}",) if found.verdict.ood else ()
-        if found.verdict.ood and refine_s > 0 and self.rehearsed:
-            began = time.perf_counter()
-            # An unfused network takes longer than a fused one, and its masks are judged too.
-            look_s = 2 * pass_s + inspected_s / len(maps)
-            refined = self._refine(image, found, refine_s, look_s)
-            kept = [r is not None and r.kept for r in refined]
-            maps = [
-                r.after.probabilities[0] if r is not None and r.kept else own
-                for r, own in zip(refined, maps, strict=True)
-            ]
-            after = self._assess(role, image, maps) if any(kept) else found
-            refined_s = time.perf_counter() - began
-            told = after.as_dict() | {"refinement": _told(refined, found, after, refined_s)}
-            found = after
+        told, warnings, refined_s = found.as_dict(), [], 0.0
+        if found.verdict.ood:
+            warnings = [f"quality control: {found.verdict.reason}"]
+            if refine_s > 0 and self.rehearsed:
+                # An unfused network takes longer than a fused one, and its masks are judged too.
+                look_s = 2 * pass_s + inspected_s / len(maps)
+                maps, found, refinement = self._refined(role, image, maps, found, refine_s, look_s)
+                told, refined_s = (
+                    found.as_dict() | {"refinement": refinement},
+                    refinement["seconds"],
+                )
+                warnings += [] if found.verdict.ood else ["quality control: in range once refined"]
         began = time.perf_counter()
         answer = combine(maps, found.choice).astype(np.float32)
         told["answer"] = self._of_answer(found, image, answer)
@@ -139,10 +135,30 @@ class Inspector:
         return Finding(
             probabilities=answer,
             told=told,
-            warnings=warnings,
+            warnings=tuple(warnings),
             inspected_s=inspected_s,
             refined_s=refined_s,
         )
+
+    def _refined(
+        self,
+        role: str,
+        image: Volume,
+        maps: list[Array],
+        before: Assessment,
+        refine_s: float,
+        look_s: float,
+    ) -> tuple[list[Array], Assessment, dict[str, Any]]:
+        """Candidates, what is said of them, and what is told of it, after refinement."""
+        began = time.perf_counter()
+        refined = self._refine(image, before, refine_s, look_s)
+        maps = [
+            r.after.probabilities[0] if r is not None and r.kept else own
+            for r, own in zip(refined, maps, strict=True)
+        ]
+        kept = any(r is not None and r.kept for r in refined)
+        after = self._assess(role, image, maps) if kept else before
+        return maps, after, _told(refined, before, after, time.perf_counter() - began)
 
     def _assess(self, role: str, image: Volume, maps: Sequence[Array]) -> Assessment:
         masks = [labels(one) for one in maps]

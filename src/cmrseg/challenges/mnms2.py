@@ -207,8 +207,10 @@ class Mnms2:
             return None
         candidates = segmenter.candidates(samples)
         spare_s = min(self.refine_s - self.refined_s, FOR_PASSES * self.budget.left_s)
+        # Few images are flagged: the first may take half of the time, the last all that is left.
+        refine_s = max(share, 0.5) * spare_s
         finding = inspector.inspect(
-            role, image, candidates, refine_s=share * spare_s, pass_s=segmenter.pass_s
+            role, image, candidates, refine_s=refine_s, pass_s=segmenter.pass_s
         )
         if finding is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 import sys
 from pathlib import Path
 
@@ -28,9 +29,10 @@ def add_synthesize(p: argparse.ArgumentParser) -> None:
 
 
 def _run_synthesize(o: argparse.Namespace) -> int:
-    from cmrseg.runtime import Progress
+    from cmrseg.runtime import Progress, cpu_limit
     from cmrseg.synthetic.synthesize import synthesize
 
+    started = time.perf_counter()
     with Progress(o.patients, "patients") as progress:
         synthesize(
             o.challenge,
@@ -43,6 +45,9 @@ def _run_synthesize(o: argparse.Namespace) -> int:
             jobs=o.jobs,
             progress=lambda done, total: progress.show(done),
         )
+    seconds, processes = time.perf_counter() - started, min(o.jobs or cpu_limit(), o.patients)
+    rate = o.patients / seconds / processes
+    print(f"{o.patients} patients in {seconds:.1f} s: {rate:.2f} a second and process")
     return EXIT_OK
 
 

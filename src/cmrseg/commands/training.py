@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import time
 import sys
+import time
 from pathlib import Path
 
 from cmrseg.commands import options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -25,7 +25,12 @@ TILE_IN = 1.3
 """Width of a slice on the picture, in inches at ``DPI``."""
 DPI = 100
 
-STYLES = {1: "solid", 2: "solid", 3: "dashed", 4: "dotted"}
+STYLES: dict[int, Literal["solid", "dashed", "dotted"]] = {
+    1: "solid",
+    2: "solid",
+    3: "dashed",
+    4: "dotted",
+}
 """By label: infarction and no-reflow lie within the wall and differ by more than colour."""
 
 
@@ -177,15 +182,15 @@ def _grid(blocks: Sequence[_Block], sides: int) -> tuple[Figure, list[list[Axes]
     width_in = sides * COLUMNS * TILE_IN + (sides + 1) * gap_in
     height_in = head_in + sum(block.height_in + title_in for block in blocks)
     figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
-    top, rows = height_in - head_in, []
+    top = height_in - head_in
+    rows: list[list[Axes]] = []
     for block in blocks:
         top -= title_in + block.height_in
         rows.append([])
         for side in range(sides):
             left = gap_in + side * (COLUMNS * TILE_IN + gap_in)
-            place = (left, top, COLUMNS * TILE_IN, block.height_in)
-            inches = (width_in, height_in, width_in, height_in)
-            axes = figure.add_axes([p / i for p, i in zip(place, inches, strict=True)])
+            wide, high = COLUMNS * TILE_IN / width_in, block.height_in / height_in
+            axes = figure.add_axes((left / width_in, top / height_in, wide, high))
             axes.axis("off")
             rows[-1].append(axes)
     return figure, rows
@@ -212,8 +217,13 @@ def _draw_contours(axes: Axes, block: _Block, names: Mapping[int, str]) -> None:
     for label in sorted(names, key=lambda each: each != WALL):
         inside = block.mask == label
         if inside.any():
-            style = {"linestyles": STYLES[label], "linewidths": 1.0}
-            axes.contour(inside, levels=[0.5], colors=COLOURS[label], **style)
+            axes.contour(
+                inside,
+                levels=[0.5],
+                colors=COLOURS[label],
+                linestyles=STYLES[label],
+                linewidths=1.0,
+            )
     shown = (
         f"{len(block.numbers)} of {block.slices}" if len(block.numbers) < block.slices else "all"
     )
@@ -237,8 +247,14 @@ def _legend(figure: Figure, case: str, names: Mapping[int, str]) -> None:
         Line2D([], [], color=COLOURS[label], linestyle=STYLES[label], label=name)
         for label, name in names.items()
     ]
-    place = {"loc": "upper right", "ncols": len(handles), "borderaxespad": 0.2}
-    figure.legend(handles=handles, fontsize=8, frameon=False, **place)
+    figure.legend(
+        handles=handles,
+        loc="upper right",
+        ncols=len(handles),
+        fontsize=8,
+        frameon=False,
+        borderaxespad=0.2,
+    )
 
 
 def _plain(text: str) -> str:

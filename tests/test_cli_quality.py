@@ -20,8 +20,11 @@ def test_an_autoencoder_is_trained_and_scored(tmp_path, capsys):
     path, out = tmp_path / "run" / "checkpoint.safetensors", tmp_path / "out"
     score = ["score-qc", str(path), str(data), str(out), "--errors", "1", "--device", "cpu"]
     assert cli.main(score) == EXIT_OK
-    assert (out / "autoencoder.md").read_text() in capsys.readouterr().out
-    assert json.loads((out / "autoencoder.json").read_text())["recipe"] == "mnms2-la-qc"
+    assert (out / "autoencoder.md").read_text(encoding="utf-8") in capsys.readouterr().out
+    assert (
+        json.loads((out / "autoencoder.json").read_text(encoding="utf-8"))["recipe"]
+        == "mnms2-la-qc"
+    )
 
 
 def test_only_autoencoders_are_trained_here(tmp_path, capsys):

@@ -14,7 +14,6 @@ from cmrseg.imaging import Geometry, Volume, write
 from cmrseg.networks.autoencoder import AutoencoderConfig
 from cmrseg.networks.unet import UNet, UNetConfig
 from cmrseg.training import cache, checkpoint
-from cmrseg.training.autoencoder import fit_autoencoder
 from cmrseg.training.autoencoder_config import AutoencoderTraining
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import CHECKPOINT, make_optimiser
@@ -118,6 +117,9 @@ def make_autoencoder(
     folder: Path, recipe: str, *, fold: int | None = 0, sources: Sequence[str] = ()
 ) -> Path:
     """The checkpoint of an autoencoder that took one step on two small hearts."""
+    # Here, so that segmenters' training can be tested where scipy is not installed.
+    from cmrseg.training.autoencoder import fit_autoencoder
+
     config = AutoencoderTraining(
         recipe=recipe,
         network=AutoencoderConfig(size=32, layers=((4, 2), (4, 2))),

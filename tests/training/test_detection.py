@@ -51,16 +51,18 @@ def test_known_ranks():
 def test_scores_of_a_run(tmp_path):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
     path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=0, device="cpu")
-    held_out = json.loads((tmp_path / "cache" / "index.json").read_text())["volumes"]
+    held_out = json.loads((tmp_path / "cache" / "index.json").read_text(encoding="utf-8"))[
+        "volumes"
+    ]
     segmenter = make_checkpoint(tmp_path / "seg", "mnms2-sa")
     with pytest.raises(InputError, match="held out other patients"):
         score_autoencoder(path, data, tmp_path / "out", segmenter=segmenter, device="cpu")
     text = score_autoencoder(path, data, tmp_path / "out", errors=3, device="cpu")
-    scores = json.loads((tmp_path / "out" / "autoencoder.json").read_text())
+    scores = json.loads((tmp_path / "out" / "autoencoder.json").read_text(encoding="utf-8"))
     assert 0 < scores["stacks"] < len(held_out)
     assert list(scores["wrong_masks"]) == ["all kinds, mixed", *ERRORS]
     assert scores["wrong_masks"]["drop"]["masks"] == 3 * scores["stacks"]
-    assert (tmp_path / "out" / "autoencoder.md").read_text() == text
+    assert (tmp_path / "out" / "autoencoder.md").read_text(encoding="utf-8") == text
     mean, deviation = scores["true_masks"]["RV"]["dice"]
     assert f"| RV | {mean:.3f} ± {deviation:.3f} |" in text
     assert score_autoencoder(path, data, tmp_path / "again", errors=3, device="cpu") == text

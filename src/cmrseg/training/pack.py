@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
@@ -17,10 +17,12 @@ from cmrseg.bundle import FORMAT, MANIFEST, sealed, sha256
 from cmrseg.errors import InputError, OutputError
 from cmrseg.quality import rehearsal
 from cmrseg.quality.rehearsal import Rehearsal
-from cmrseg.quality.thresholds import Thresholds
 from cmrseg.training import checkpoint
 from cmrseg.training.card import CARD, card, steps_in_all
 from cmrseg.training.sources import learned_from, source
+
+if TYPE_CHECKING:  # it needs scipy, which packing does not
+    from cmrseg.quality.thresholds import Thresholds
 
 
 def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:

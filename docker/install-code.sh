@@ -3,7 +3,8 @@
 # folder, into ROOT/FOLDER/python, which will be FOLDER/python of the image.
 set -eu
 venv=$1 root=$2 folder=$3
-build=$(mktemp -d)
+build=/tmp/build # pip notes where a wheel came from: never twice another place
+mkdir "$build"
 trap 'rm -rf "$build"' EXIT
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 python3 -m venv "$build/venv"

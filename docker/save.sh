@@ -6,8 +6,8 @@
 #   cmrseg-NAME-VERSION-DIGEST.cdx.json      what is in the image (SBOM, CycloneDX), if syft is there
 #   NAME.sha256                              their digests
 #
-# DIGEST is the image's own and the bundle's, so the same content has the same name, and gzip writes
-# no dates, so it has the same bytes.
+# DIGEST is the image's own and the bundle's: the same content has the same name and, in both tarballs,
+# the same bytes. docker/build.sh makes the same image of the same commit and base.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1:?emidec or mnms2}
@@ -19,19 +19,23 @@ inspect() { docker image inspect "$image" --format "$1"; }
 version=$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')
 id=$(inspect '{{.Id}}')
 saved=cmrseg-$name-$version-${id:7:12}
-compress=gzip
-command -v pigz > /dev/null && compress=pigz
-docker save "$image" | "$compress" -n -6 > "$folder/$saved.tar.gz"
 
 unpacked=$(mktemp -d)
 container=
 trap 'rm -rf "$unpacked"; [ -z "$container" ] || docker rm "$container" > /dev/null' EXIT
+
+pack() { # the same bytes of the same files, whenever and by whomever they were written
+    find "$1" -mindepth 1 -maxdepth 1 -printf '%P\0' | sort -z | tar -C "$1" --null -T - --sort=name \
+        --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=go=rX --format=gnu -c | gzip -n -6 > "$2"
+}
+
+mkdir "$unpacked/image" "$unpacked/bundle"
+docker save "$image" | tar -C "$unpacked/image" -x
+pack "$unpacked/image" "$folder/$saved.tar.gz"
 container=$(docker create --network none "$image")
-docker cp "$container:/opt/cmrseg/weights/$name/." "$unpacked"
-digest=$(sha256sum "$unpacked/manifest.json")
-bundle=cmrseg-$name-weights-${digest:0:12}
-tar -C "$unpacked" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu -c . \
-    | gzip -n -9 > "$folder/$bundle.tar.gz"
+docker cp "$container:/opt/cmrseg/weights/$name/." "$unpacked/bundle"
+digest=$(sha256sum "$unpacked/bundle/manifest.json")
+pack "$unpacked/bundle" "$folder/cmrseg-$name-weights-${digest:0:12}.tar.gz"
 
 if command -v syft > /dev/null; then
     syft -q scan "docker:$image" -o "cyclonedx-json=$folder/$saved.cdx.json"

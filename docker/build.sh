@@ -24,7 +24,6 @@ SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || echo 0)
 export SOURCE_DATE_EPOCH
 source=${SOURCE:-$(git remote get-url origin 2> /dev/null | grep -E '^https://[^@]+$' || echo unknown)}
 tags=(-t "cmrseg-$name:$version" -t "cmrseg-$name:latest")
-[ -z "${TAG:-}" ] || source=${SOURCE:-$(git remote get-url origin 2> /dev/null | grep -E '^https://[^@]+$' || echo unknown)}
-tags=(-t "$TAG")
+[ -z "${TAG:-}" ] || tags=(-t "$TAG")
 exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \
     --build-arg REVISION="$revision" --build-arg SOURCE="$source" "$@" .

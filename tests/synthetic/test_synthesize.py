@@ -45,3 +45,8 @@ def test_patients_do_not_depend_on_how_many_there_are() -> None:
 def test_refuses(tmp_path: Path, challenge: str, patients: int, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         synthesize(challenge, tmp_path, patients=patients)
+
+
+def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="-1 is no seed"):
+        synthesize("mnms2", tmp_path, patients=1, seed=-1)

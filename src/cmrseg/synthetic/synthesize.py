@@ -57,7 +57,7 @@ def synthesize(
         progress: called with (done, all) after each patient.
 
     Raises:
-        UsageError: no such challenge, group, style or artefact; fewer than one patient.
+        UsageError: no such challenge, group, style, artefact or seed; fewer than one patient.
         OutputError: the folder cannot be written.
     """
     if challenge not in CHALLENGES:
@@ -66,6 +66,8 @@ def synthesize(
         )
     if patients < 1:
         raise UsageError(f"{patients} patients cannot be made", "ask for one or more")
+    if seed < 0:
+        raise UsageError(f"{seed} is no seed", "give a whole number from 0")
     orders = [
         Order(
             challenge=challenge,

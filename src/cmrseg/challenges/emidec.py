@@ -59,6 +59,7 @@ def _recipe() -> Recipe:
                 batch=3,
                 steps=3000,
                 on_heart=0.85,
+                scanners="one",
                 slice_contrast=0.3,
             ),
             "paper": TrainingConfig(
@@ -71,6 +72,7 @@ def _recipe() -> Recipe:
                 learning_rate=0.01,
                 weight_decay=3e-5,
                 on_heart=1 / 3,
+                scanners="one",
                 slice_contrast=0.3,
                 samples=5,
                 alpha=3.0,

@@ -27,8 +27,7 @@ MARGIN = 1.5
 def augmentation(config: TrainingConfig) -> mt.Compose:
     """The random transforms of a patch: keys ``image`` and ``label``, each (z, y, x).
 
-    Ranges follow nnU-Net's where it has one; contrast, noise, unevenness, resolution and artefacts
-    go further, because unseen scanners are where networks trained on one centre fail.
+    Turns and scales follow nnU-Net's; so does the grey scale of ``one`` scanner.
     """
     plane = config.patch[1:]
     both, image = ["image", "label"], ["image"]
@@ -48,7 +47,38 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandFlipd(both, prob=0.5, spatial_axis=0),
         mt.RandFlipd(both, prob=0.5, spatial_axis=1),
     ]
-    grey = [
+    grey = _one_scanner() if config.scanners == "one" else _many_scanners()
+    if config.slice_contrast:
+        per_slice = mt.RandScaleIntensityd(
+            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
+        )
+        shifts = mt.RandStdShiftIntensityd(
+            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
+        )
+        grey = [per_slice, shifts, *grey]
+    return mt.Compose([*spatial, *grey])
+
+
+def _one_scanner() -> list[mt.Transform]:
+    """nnU-Net's grey-scale augmentation, for networks that stay at the centre they learned from."""
+    image = ["image"]
+    return [
+        mt.RandGaussianNoised(image, prob=0.1, std=0.3),
+        mt.RandGaussianSmoothd(image, prob=0.2, sigma_x=(0.5, 1.0), sigma_y=(0.5, 1.0)),
+        mt.RandScaleIntensityd(image, prob=0.15, factors=0.25),
+        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.5, 1.0)),
+        mt.RandAdjustContrastd(image, prob=0.3, gamma=(0.7, 1.5), retain_stats=True),
+        mt.RandBiasFieldd(image, prob=0.15, degree=2, coeff_range=(-0.3, 0.3)),
+    ]
+
+
+def _many_scanners() -> list[mt.Transform]:
+    """Contrast, noise, unevenness, resolution and artefacts far beyond nnU-Net's.
+
+    Unseen scanners are where networks trained on one centre fail.
+    """
+    image = ["image"]
+    return [
         # Noise comes before what scanners do to it: blur, contrast curves, uneven light.
         mt.RandGaussianNoised(image, prob=0.3, std=0.6),
         mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.4, 1.0)),
@@ -64,15 +94,6 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandShiftIntensityd(image, prob=0.3, offsets=0.5),
         mt.RandGaussianNoised(image, prob=0.3, std=0.3),
     ]
-    if config.slice_contrast:
-        per_slice = mt.RandScaleIntensityd(
-            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
-        )
-        shifts = mt.RandStdShiftIntensityd(
-            image, prob=0.3, factors=config.slice_contrast, channel_wise=True
-        )
-        grey = [per_slice, shifts, *grey]
-    return mt.Compose([*spatial, *grey])
 
 
 class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):

@@ -23,6 +23,8 @@ class TrainingConfig:
         weight_decay: of the optimiser.
         gradient_clip: largest gradient norm.
         on_heart: share of patches centred near the heart; the others lie anywhere.
+        scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
+            usual one (nnU-Net's), which learns faster where all hearts come from one centre.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
         samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1); 1 is the baseline.
         alpha: weight of the uncertainty in the loss (Eq. 5); 3 with 5 samples in the paper.
@@ -41,6 +43,7 @@ class TrainingConfig:
     weight_decay: float = 1e-2
     gradient_clip: float = 12.0
     on_heart: float = 0.8
+    scanners: Literal["one", "many"] = "many"
     slice_contrast: float = 0.0
     samples: int = 1
     alpha: float = 0.0

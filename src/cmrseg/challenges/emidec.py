@@ -55,7 +55,7 @@ def _recipe() -> Recipe:
             "compact": TrainingConfig(
                 recipe="emidec",
                 network=compact,
-                patch=(8, 96, 96),
+                patch=(8, 80, 80),
                 batch=3,
                 steps=3000,
                 on_heart=0.85,

@@ -22,8 +22,8 @@ sandbox=(--network none --cap-drop ALL --security-opt no-new-privileges --memory
 
 finish() { # what containers wrote is theirs: remove it as they could
     docker rm -f "$server" > /dev/null 2>&1 || true
-    docker run --rm --user 0:0 --network none -v "$work:/work" --entrypoint find "$image" \
-        /work -mindepth 1 -delete
+    docker run --rm --user 0:0 --network none -v "$work:/job" --entrypoint find "$image" \
+        /job -mindepth 1 -delete
     rmdir "$work"
 }
 trap finish EXIT
@@ -31,10 +31,10 @@ trap finish EXIT
 say() { printf '\n== %s: %s\n' "$challenge" "$*"; }
 fail() { echo "test.sh: $*" >&2 && exit 1; }
 inside() { # the helper, in the image: it has Python and the image libraries
-    docker run --rm --network none --user 0:0 -v "$PWD/tests:/tests:ro" -v "$work:/work" \
+    docker run --rm --network none --user 0:0 -v "$PWD/tests:/tests:ro" -v "$work:/job" \
         --entrypoint python "$image" /tests/containers/inside.py "$@"
 }
-compare() { inside compare "/tests/containers/expected/$challenge" "/work/$1" "${@:2}"; }
+compare() { inside compare "/tests/containers/expected/$challenge" "/job/$1" "${@:2}"; }
 output() { # an empty folder that any user may write to
     mkdir -p "$work/$1" && chmod 777 "$work/$1" && echo "$work/$1"
 }
@@ -64,7 +64,7 @@ left=$(docker run --rm --user 0:0 --network none --entrypoint find "$image" / -x
     \( -name pip.conf -o -name .git -o -path '/src/*' -o -path '/root/.cache/*' \))
 [ -z "$left" ] || fail "the image holds what it should not: $left"
 
-inside layout "$challenge" "/tests/samples/$challenge" /work/in
+inside layout "$challenge" "/tests/samples/$challenge" /job/in
 chmod 755 "$work/in"
 
 say "the challenge's folders, as user 1000"
@@ -95,7 +95,7 @@ for case in "$first" "$second"; do
     docker exec --user 0:0 "$server" ln -sfn "/cases/$case" /input
     docker exec -i "$server" python - invoke < tests/containers/inside.py
     compare invoke "$case"
-    inside wipe /work/invoke
+    inside wipe /job/invoke
 done
 docker logs "$server"
 docker kill --signal TERM "$server" > /dev/null

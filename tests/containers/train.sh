@@ -14,8 +14,8 @@ sandbox=(--rm --network none --read-only --user 1000:1000 --cap-drop ALL
     --security-opt no-new-privileges --pids-limit 256 --tmpfs "/tmp:rw,nosuid,nodev,size=256m")
 
 finish() {
-    docker run --rm --user 0:0 --network none -v "$work:/work" --entrypoint find "$trainer" \
-        /work -mindepth 1 -delete
+    docker run --rm --user 0:0 --network none -v "$work:/job" --entrypoint find "$trainer" \
+        /job -mindepth 1 -delete
     rm -rf "$work" "$bundle"
     docker rmi -f "$trained" > /dev/null 2>&1 || true
 }

@@ -201,14 +201,9 @@ def _summary(values: Sequence[float | None], digits: int) -> str:
 
 def _difference(rows: Rows, first: Rows) -> str:
     """Mean paired difference of the RV Dice, its interval and p-value."""
-    from scipy.stats import wilcoxon
+    from cmrseg.evaluation.paired import differences, in_words, paired
 
-    pairs = [(rows[case]["rv_sa_dice"], first[case]["rv_sa_dice"]) for case in first]
-    gain = np.array([a - b for a, b in pairs])
-    draws = np.random.default_rng(0).choice(gain, (10_000, len(gain))).mean(axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    p = f"{wilcoxon(gain).pvalue:.2g}" if gain.any() else "1"
-    return f"{gain.mean():+.3f} ({low:+.3f} to {high:+.3f}), p {p}"
+    return in_words(paired(list(differences(rows, first, "rv_sa_dice").values())))
 
 
 def _about(found: bundle.Bundle) -> str:

@@ -9,6 +9,8 @@ READY := .venv/.ready
 # third of mnms2-sa that of d3683a3.
 # The first EMIDEC run was cut short of longer schedules (985 of 2500 steps, then 221 of 1600; its
 # manifest tells of the last two).
+# The synthetic hearts that the committed weights saw were those of commit 4ac1c69; later commits draw
+# others from the same seeds (GENERATION in src/cmrseg/synthetic/record.py).
 ACDC ?= data/acdc_as_mnms2
 EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
@@ -51,6 +53,7 @@ $(READY): pyproject.toml docker/locks/dev.txt docker/torch.sh
 weights: weights-mnms2 weights-emidec ## train, pack and score both committed bundles
 
 weights-mnms2: setup
+	rm -rf cache/hearts
 	$(BIN)/cmrseg synthesize mnms2 cache/hearts --patients 80 --seed 7
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/mnms2-sa --source acdc
 	$(BIN)/cmrseg preprocess mnms2-la cache/hearts cache/mnms2-la --source synthetic
@@ -87,6 +90,7 @@ transfer: setup ## real against synthetic training, on real, synthetic and shift
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/acdc-sa --source acdc
 	$(TRAIN) mnms2-sa cache/acdc-sa runs/sa-real --steps 3000 --learning-rate 1.5e-3 \
 		--start runs/mnms2-sa-0b/checkpoint.safetensors
+	rm -rf cache/hearts-sa out/transfer/in out/transfer/out
 	$(BIN)/cmrseg synthesize mnms2 cache/hearts-sa --patients 240 --seed 11
 	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts-sa cache/synthetic-sa --source synthetic
 	$(TRAIN) mnms2-sa cache/synthetic-sa runs/sa-synthetic --steps 3000

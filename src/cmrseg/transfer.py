@@ -103,7 +103,7 @@ def lay_out(items: Sequence[Labelled], folder: Path, style: str) -> None:
     from cmrseg.imaging.read import read
     from cmrseg.imaging.write import write
     from cmrseg.synthetic.restyle import restyle
-    from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, choose_style
+    from cmrseg.synthetic.styles import choose_style
 
     for number, item in enumerate(items):
         place = folder / item.patient
@@ -114,7 +114,7 @@ def lay_out(items: Sequence[Labelled], folder: Path, style: str) -> None:
             continue
         # The two phases of a patient come from one scanner: settings by patient, not by image.
         rng = np.random.default_rng([2021, number // 2])
-        _, chosen = choose_style(rng, CINE_STYLES, HELD_OUT_STYLES, style)
+        _, chosen = choose_style(rng, "mnms2", style)
         write(restyle(read(item.image), chosen, rng), place / item.image.name)
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cmrseg.errors import UsageError
-from cmrseg.synthetic import artefacts
+from cmrseg.synthetic import artefacts, strengths
 from cmrseg.synthetic.contrast import LGE
 from cmrseg.synthetic.patient import draw_patient
 from cmrseg.synthetic.texture import Floats
@@ -35,7 +34,7 @@ def test_ghosts_stand_along_the_phase_encoding_direction() -> None:
 
 def test_strength_0_leaves_the_patient_as_it_was() -> None:
     plain = draw_patient("emidec", 8, group="P")
-    names = ",".join(f"{name}=0" for name in artefacts.NAMES)
+    names = ",".join(f"{name}=0" for name in strengths.NAMES["emidec"])
     same = draw_patient("emidec", 8, group="P", artefact=names)
     assert np.array_equal(plain.images["LGE"].array, same.images["LGE"].array)
 
@@ -55,13 +54,5 @@ def test_wrong_inversion_time_brings_muscle_towards_blood() -> None:
     assert artefacts.wrong_inversion(LGE, 0.0) == LGE
 
 
-def test_parse() -> None:
-    assert artefacts.parse(None, "mnms2") == {}
-    assert artefacts.parse("ghosting=0.25, noise=1", "mnms2") == {"ghosting": 0.25, "noise": 1.0}
-    assert 0 < artefacts.parse("wrap", "mnms2")["wrap"] < 1
-
-
-@pytest.mark.parametrize("text", ["spikes", "noise=2", "noise=much", "noise=-0.1"])
-def test_parse_refuses(text: str) -> None:
-    with pytest.raises(UsageError):
-        artefacts.parse(text, "mnms2")
+def test_every_name_of_an_image_artefact_does_something() -> None:
+    assert tuple(artefacts.IMAGE) == strengths.IMAGE

@@ -23,7 +23,7 @@ def test_same_files_whatever_the_processes(tmp_path: Path) -> None:
     synthesize("emidec", tmp_path / "two", patients=2, seed=4, jobs=2)
     assert seen == [(1, 2), (2, 2)]
     one = contents(tmp_path / "one")
-    assert len(one) == 6
+    assert len(one) == 6 + 1  # and the record
     assert one == contents(tmp_path / "two")
 
 
@@ -50,3 +50,24 @@ def test_refuses(tmp_path: Path, challenge: str, patients: int, word: str) -> No
 def test_a_seed_below_zero_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="-1 is no seed"):
         synthesize("mnms2", tmp_path, patients=1, seed=-1)
+
+
+def test_runs_do_not_mix_in_a_folder(tmp_path: Path) -> None:
+    def draw(seed: int, patients: int) -> None:
+        synthesize("emidec", tmp_path, patients=patients, seed=seed, jobs=1, group="N")
+
+    draw(1, 1)
+    first = contents(tmp_path)
+    with pytest.raises(UsageError, match="another run: seed 1 there, 2 asked for"):
+        draw(2, 1)
+    assert contents(tmp_path) == first
+    draw(1, 2)
+    grown = contents(tmp_path)
+    assert all(grown[name] == data for name, data in first.items() if name != "synthetic.json")
+    assert len(grown) == len(first) + 3
+
+
+def test_a_wrong_request_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="style"):
+        synthesize("emidec", tmp_path / "new", patients=1, style="siemens-1.5t")
+    assert not (tmp_path / "new").exists()

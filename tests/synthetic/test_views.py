@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cmrseg.synthetic.anatomy import draw_heart
-from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, LGE_STYLES
+from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, LGE_STYLES, choose_style
 from cmrseg.synthetic.views import draw_pose, four_chamber, short_axis
 
 
@@ -42,3 +42,19 @@ def test_long_axis_slice_holds_the_long_axis() -> None:
     for end in (base, apex):
         away = geometry.direction[:, 0] @ (end - np.array(geometry.origin_mm))
         assert abs(away) < 8
+
+
+def test_training_stacks_span_the_ranges_of_real_ones() -> None:
+    stacks = []
+    for seed in range(250):
+        rng = np.random.default_rng(seed)
+        heart = draw_heart(rng, "RV" if seed % 2 else "LV")
+        _, style = choose_style(rng, "mnms2", "in")
+        stacks.append(short_axis(rng, heart, draw_pose(rng, heart), style).geometry)
+    gaps, pixels = ([g.spacing_mm[axis] for g in stacks] for axis in (0, 1))
+    counts = [g.shape[0] for g in stacks]
+    assert (min(gaps), max(gaps)) == (5, 13)
+    assert min(counts) <= 6
+    assert 16 <= max(counts) <= 17
+    assert 1.2 <= min(pixels) < 1.25
+    assert 1.9 < max(pixels) <= 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cmrseg.commands import options
@@ -16,16 +17,31 @@ AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
 
 def add_synthesize(p: argparse.ArgumentParser) -> None:
     """`cmrseg synthesize`."""
+    from cmrseg.synthetic import groups, strengths, styles
+
     options.add_challenge(p)
-    p.add_argument("output", type=Path, help="folder to write the challenge's layout into")
+    p.add_argument(
+        "output", type=Path, help="folder to write the challenge's layout into; no other run's"
+    )
     p.add_argument("--patients", type=options.count, required=True, help="how many")
     p.add_argument("--seed", type=int, default=0, help="same seed, same hearts")
-    p.add_argument("--group", help="disease of all patients (default: drawn)")
-    p.add_argument("--style", default="in", help="in, out, or a style's name")
-    p.add_argument("--artefact", help='name=strength, comma-separated: "ghosting=0.4,noise"')
+    p.add_argument("--group", help=f"disease of all (default: drawn); {_listed(groups.NAMES)}")
+    p.add_argument(
+        "--style", default="in", help=f"in: drawn, out: held-out ones; {_listed(styles.NAMES)}"
+    )
+    p.add_argument(
+        "--artefact",
+        help=f'name=strength 0..1, comma-separated: "ghosting=0.4,noise"; '
+        f"{_listed(strengths.NAMES)}",
+    )
     p.add_argument("--jobs", type=options.count, help="processes (default: all CPUs)")
     options.add_log_format(p)
     p.set_defaults(run=_run_synthesize)
+
+
+def _listed(names: Mapping[str, Sequence[str]]) -> str:
+    """What each challenge has to choose from."""
+    return "; ".join(f"{challenge}: {', '.join(known)}" for challenge, known in names.items())
 
 
 def _run_synthesize(o: argparse.Namespace) -> int:

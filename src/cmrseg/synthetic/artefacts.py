@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from scipy import fft
 
-from cmrseg.errors import UsageError
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.texture import Floats
 
@@ -69,9 +68,6 @@ IMAGE: Mapping[str, Artefact] = {
 }
 """Artefacts of the image."""
 
-NAMES = (*IMAGE, "noise", "inversion")
-"""All artefacts: those of the image, low signal, and (late enhancement) a wrong inversion time."""
-
 
 def noise_factor(strengths: Mapping[str, float]) -> float:
     """How much more noise there is."""
@@ -83,33 +79,3 @@ def wrong_inversion(contrast: Contrast, strength: float) -> Contrast:
     grey = contrast.myocardium + strength * 0.75 * (contrast.blood - contrast.myocardium)
     pale = contrast.infarct - strength * 0.25 * (contrast.infarct - contrast.myocardium)
     return replace(contrast, myocardium=grey, infarct=pale)
-
-
-def parse(text: str | None, challenge: str) -> dict[str, float]:
-    """Strengths from ``ghosting``, ``ghosting=0.4`` or several with commas between.
-
-    Raises:
-        UsageError: no such artefact, a strength that is no number from 0 to 1, or a wrong
-            inversion time asked of cine.
-    """
-    strengths = {}
-    for part in text.split(",") if text else ():
-        name, _, value = part.strip().partition("=")
-        if name not in NAMES or (name == "inversion" and challenge != "emidec"):
-            raise UsageError(
-                f"there is no artefact {name!r} in {challenge}", f"choose from {', '.join(NAMES)}"
-            )
-        strengths[name] = _strength(name, value or "0.6")
-    return strengths
-
-
-def _strength(name: str, value: str) -> float:
-    try:
-        strength = float(value)
-    except ValueError:
-        strength = -1.0
-    if not 0 <= strength <= 1:
-        raise UsageError(
-            f"{value!r} is no strength of {name}", f"give a number from 0 to 1: {name}=0.5"
-        )
-    return strength

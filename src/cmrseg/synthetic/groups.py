@@ -8,8 +8,10 @@ congenital groups of M&Ms-2 follow the usual clinical picture.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Range = tuple[float, float]
 
@@ -108,8 +110,12 @@ MNMS2_MIX = {"NOR": 0.2, "LV": 0.16, "HCM": 0.16, "ARR": 0.1, "FALL": 0.11, "CIA
 EMIDEC_MIX = {"N": 0.33, "P": 0.67}
 """How often each EMIDEC group is drawn: normal and pathological, as in its training set."""
 
+NAMES = {"emidec": tuple(EMIDEC_MIX), "mnms2": (*MNMS2_MIX, "MINF")}
+"""Groups that can be asked for. ACDC's old infarcts are no group of M&Ms-2, but the practice data
+in its layout have them."""
+
 
 def draw_group(rng: np.random.Generator, mix: dict[str, float]) -> str:
     """A group drawn by weight."""
-    weights = np.array(list(mix.values()))
-    return str(rng.choice(list(mix), p=weights / weights.sum()))
+    total = sum(mix.values())
+    return str(rng.choice(list(mix), p=[weight / total for weight in mix.values()]))

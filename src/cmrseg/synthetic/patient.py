@@ -10,7 +10,7 @@ import numpy as np
 
 from cmrseg.errors import UsageError
 from cmrseg.imaging.volume import Volume
-from cmrseg.synthetic import anatomy, artefacts, contrast, groups, styles, views
+from cmrseg.synthetic import anatomy, artefacts, contrast, groups, strengths, styles, views
 from cmrseg.synthetic.clinical import draw_clinical
 from cmrseg.synthetic.exam import Exam, Scene
 from cmrseg.synthetic.infarct import Infarct, draw_infarct
@@ -50,13 +50,31 @@ def draw_patient(
     Args:
         challenge: ``emidec`` or ``mnms2``.
         seed: equal seeds give equal patients, in any process.
-        group: disease, a key of the challenge's mix in :mod:`cmrseg.synthetic.groups`; drawn
-            if None.
+        group: disease, one of :data:`cmrseg.synthetic.groups.NAMES`; drawn if None.
         style: ``in``, ``out`` or the name of a style.
-        artefact: what goes wrong, see :func:`cmrseg.synthetic.artefacts.parse`.
+        artefact: what goes wrong, see :func:`cmrseg.synthetic.strengths.parse`.
 
     Raises:
-        UsageError: no such challenge, group, style or artefact.
+        UsageError: see :func:`check_request`.
+    """
+    check_request(challenge, seed, group=group, style=style, artefact=artefact)
+    rng = np.random.default_rng(seed)
+    # artefacts have their own randomness: strength 0 leaves the patient as it was
+    rngs = rng, np.random.default_rng([seed, 1])
+    if group is None:
+        mix = groups.MNMS2_MIX if challenge == "mnms2" else groups.EMIDEC_MIX
+        group = groups.draw_group(rng, mix)
+    draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
+    return draw(rngs, group, style, strengths.parse(artefact, challenge))
+
+
+def check_request(
+    challenge: str, seed: int, *, group: str | None, style: str, artefact: str | None
+) -> None:
+    """Refuse what :func:`draw_patient` cannot draw, before anything is drawn.
+
+    Raises:
+        UsageError: no such challenge, seed, group, style or artefact.
     """
     if challenge not in CHALLENGES:
         raise UsageError(
@@ -64,31 +82,20 @@ def draw_patient(
         )
     if seed < 0:
         raise UsageError(f"{seed} is no seed", "give a whole number from 0")
-    strengths = artefacts.parse(artefact, challenge)
-    rng = np.random.default_rng(seed)
-    # artefacts have their own randomness: strength 0 leaves the patient as it was
-    rngs = rng, np.random.default_rng([seed, 1])
-    group = _group(rng, challenge, group)
-    draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
-    return draw(rngs, group, style, strengths)
+    for what, name, known in (
+        ("group", group, groups.NAMES[challenge]),
+        ("style", style, styles.NAMES[challenge]),
+    ):
+        if name is not None and name not in known:
+            raise UsageError(
+                f"there is no {what} {name!r} in {challenge}", f"choose one of {', '.join(known)}"
+            )
+    strengths.parse(artefact, challenge)
 
 
-def _group(rng: np.random.Generator, challenge: str, name: str | None) -> str:
-    mix = groups.MNMS2_MIX if challenge == "mnms2" else groups.EMIDEC_MIX
-    if name is None:
-        return groups.draw_group(rng, mix)
-    # ACDC's old infarcts are no group of M&Ms-2, but the practice data in its layout have it
-    known = [*mix, "MINF"] if challenge == "mnms2" else list(mix)
-    if name not in known:
-        raise UsageError(
-            f"there is no group {name!r} in {challenge}", f"choose one of {', '.join(known)}"
-        )
-    return name
-
-
-def _draw_mnms2(rngs: Rngs, group: str, style: str, strengths: Mapping[str, float]) -> Patient:
+def _draw_mnms2(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
     rng = rngs[0]
-    name, look = styles.choose_style(rng, styles.CINE_STYLES, styles.HELD_OUT_STYLES, style)
+    name, look = styles.choose_style(rng, "mnms2", style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
     table = contrast.draw_contrast(rng, contrast.CINE, look.spread)
@@ -99,26 +106,26 @@ def _draw_mnms2(rngs: Rngs, group: str, style: str, strengths: Mapping[str, floa
         ("SA", views.short_axis(rng, heart, pose, look)),
         ("LA", views.four_chamber(rng, heart, pose, look)),
     ):
-        exam = Exam.draw(rng, scene, view, look, strengths)
+        exam = Exam.draw(rng, scene, view, look, spoilt)
         for phase_name, phase in (("ED", heart.ed), ("ES", heart.es)):
             role = f"{view_name}_{phase_name}"
             images[role], labels[role] = exam.image(*rngs, phase)
     return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
 
 
-def _draw_emidec(rngs: Rngs, group: str, style: str, strengths: Mapping[str, float]) -> Patient:
+def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
     rng = rngs[0]
-    name, look = styles.choose_style(rng, styles.LGE_STYLES, styles.HELD_OUT_LGE_STYLES, style)
+    name, look = styles.choose_style(rng, "emidec", style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
     table = contrast.draw_contrast(rng, contrast.LGE, look.spread)
-    if strengths.get("inversion"):
-        table = artefacts.wrong_inversion(table, strengths["inversion"])
+    if spoilt.get("inversion"):
+        table = artefacts.wrong_inversion(table, spoilt["inversion"])
     infarct = _infarct(rng) if group == "P" else None
     scene = Scene(
         heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
     )
-    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look, strengths)
+    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look, spoilt)
     image, label = exam.image(*rngs, heart.ed)
     facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
     ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]

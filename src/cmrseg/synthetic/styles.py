@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cmrseg.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Range = tuple[float, float]
 
@@ -21,7 +23,9 @@ class Style:
         field_tesla: field strength.
         spacing_mm: pixel size of short-axis images.
         la_spacing_mm: pixel size of the long-axis image.
-        gaps_mm: choices of slice distance.
+        gaps_mm: choices of slice distance, narrowest first; one that needs more slices than
+            ``most_slices`` gives way to the next.
+        most_slices: as many as a technician plans.
         matrices: choices of (rows, columns).
         slices_above: slices beyond the base.
         slices_below: slices beyond the apex.
@@ -48,6 +52,7 @@ class Style:
     spacing_mm: Range = (1.25, 1.7)
     la_spacing_mm: Range = (1.2, 1.6)
     gaps_mm: tuple[float, ...] = (10.0,)
+    most_slices: int = 17
     matrices: tuple[tuple[int, int], ...] = ((256, 216), (256, 208), (216, 256), (256, 256))
     slices_above: Range = (-0.6, 0.7)
     slices_below: Range = (-0.9, 0.4)
@@ -69,15 +74,19 @@ class Style:
 
 
 CINE_STYLES: dict[str, Style] = {
-    "siemens-1.5t": Style(vendor="SIEMENS", scanner="Aera", field_tesla=1.5),
+    "siemens-1.5t": Style(
+        vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.3, 2.0),
+        gaps_mm=(5.0, *[10.0] * 8, 12.0, 13.0),
+    ),
     "siemens-3t": Style(
         vendor="SIEMENS", scanner="Trio Tim", field_tesla=3.0, noise=(0.015, 0.05),
-        bias=(0.5, 1.3), gaps_mm=(8.0, 10.0), spread=0.16, turns_deg=(0.0, 0.0, 55.0),
+        bias=(0.5, 1.3), spacing_mm=(1.2, 1.7), gaps_mm=(5.0, 6.0, 7.0, *[10.0] * 8),
+        spread=0.16, turns_deg=(0.0, 0.0, 55.0),
     ),
     "philips-1.5t": Style(
-        vendor="PHILIPS", scanner="Achieva", field_tesla=1.5, spacing_mm=(1.15, 1.5),
+        vendor="PHILIPS", scanner="Achieva", field_tesla=1.5, spacing_mm=(1.2, 1.6),
         matrices=((256, 256), (288, 288), (240, 240)), resolution=((0.55, 0.75), (0.6, 0.8)),
-        bias=(0.1, 0.5), gaps_mm=(8.0, 10.0, 10.0), turns_deg=(0.0, 0.0, 55.0),
+        bias=(0.1, 0.5), gaps_mm=(5.0, 5.0, 8.0, *[10.0] * 6), turns_deg=(0.0, 0.0, 55.0),
         scale=(300.0, 1200.0), slices_above=(-0.2, 1.3),
     ),
 }  # fmt: skip
@@ -86,7 +95,7 @@ CINE_STYLES: dict[str, Style] = {
 LGE_STYLES: dict[str, Style] = {
     "psir-1.5t": Style(
         vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
-        gaps_mm=(10.0, 10.0, 10.0, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
+        gaps_mm=(8.0, *[10.0] * 9, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
         noise=(0.03, 0.09), bias=(0.3, 1.0), spread=0.18, fat_sign=1.0, scale=(45.0, 75.0),
         zero=125.0, late=True, centred=True, slice_scale=0.15,
@@ -94,7 +103,7 @@ LGE_STYLES: dict[str, Style] = {
     ),
     "psir-3t": Style(
         vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
-        gaps_mm=(10.0, 10.0, 8.0), matrices=((256, 224), (224, 256), (256, 256)),
+        gaps_mm=(9.6, *[10.0] * 9, 13.0), matrices=((256, 224), (224, 256), (256, 256)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
         noise=(0.025, 0.08), bias=(0.4, 1.1), spread=0.2, fat_sign=1.0, scale=(50.0, 90.0),
         zero=118.0, late=True, centred=True, slice_scale=0.18,
@@ -124,6 +133,7 @@ HELD_OUT_STYLES: dict[str, Style] = {
         matrices=((256, 256),), resolution=((0.4, 0.55), (0.6, 0.8)), noise=(0.08, 0.14),
         bias=(1.2, 2.0), gamma=(0.6, 0.75), gaps_mm=(8.0, 10.0), fat_sign=1.0, spread=0.25,
         turns_deg=(90.0, 180.0, 270.0), slices_above=(1.0, 3.0), slices_below=(0.5, 2.0),
+        most_slices=24,
         scale=(1500.0, 3500.0),
     ),
     "low-field": Style(
@@ -135,18 +145,29 @@ HELD_OUT_STYLES: dict[str, Style] = {
 }  # fmt: skip
 """What training data do not look like: another vendor, then two that are hard to read."""
 
+TABLES = {
+    "emidec": {"in": LGE_STYLES, "out": HELD_OUT_LGE_STYLES},
+    "mnms2": {"in": CINE_STYLES, "out": HELD_OUT_STYLES},
+}
+"""Training and held-out styles of each challenge."""
 
-def choose_style(
-    rng: np.random.Generator, table: dict[str, Style], held: dict[str, Style], name: str
-) -> tuple[str, Style]:
+NAMES = {
+    challenge: (*tables, *tables["in"], *tables["out"]) for challenge, tables in TABLES.items()
+}
+"""Styles that can be asked for."""
+
+
+def choose_style(rng: np.random.Generator, challenge: str, name: str) -> tuple[str, Style]:
     """A style by name, or drawn: ``in`` from the training styles, ``out`` from the held-out ones.
 
     Raises:
-        UsageError: no such style.
+        UsageError: no such style in this challenge.
     """
-    if name in ("in", "out"):
-        name = str(rng.choice(list(table if name == "in" else held)))
-    every = {**table, **held}
-    if name not in every:
-        raise UsageError(f"there is no style {name!r}", f"choose in, out, {', '.join(every)}")
-    return name, every[name]
+    if name not in NAMES[challenge]:
+        raise UsageError(
+            f"there is no style {name!r} in {challenge}", f"choose {', '.join(NAMES[challenge])}"
+        )
+    tables = TABLES[challenge]
+    if name in tables:
+        name = str(rng.choice(list(tables[name])))
+    return name, {**tables["in"], **tables["out"]}[name]

@@ -14,7 +14,8 @@ import numpy as np
 
 from cmrseg.errors import UsageError
 from cmrseg.synthetic import layouts
-from cmrseg.synthetic.patient import CHALLENGES, draw_patient
+from cmrseg.synthetic.patient import check_request, draw_patient
+from cmrseg.synthetic.record import Run, claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,17 +58,24 @@ def synthesize(
         progress: called with (done, all) after each patient.
 
     Raises:
-        UsageError: no such challenge, group, style, artefact or seed; fewer than one patient.
+        UsageError: no such challenge, group, style, artefact or seed; fewer than one patient; a
+            folder that holds cases of another run.
         OutputError: the folder cannot be written.
     """
-    if challenge not in CHALLENGES:
-        raise UsageError(
-            f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
-        )
     if patients < 1:
         raise UsageError(f"{patients} patients cannot be made", "ask for one or more")
-    if seed < 0:
-        raise UsageError(f"{seed} is no seed", "give a whole number from 0")
+    check_request(challenge, seed, group=group, style=style, artefact=artefact)
+    claim(
+        Run(
+            challenge=challenge,
+            patients=patients,
+            seed=seed,
+            group=group,
+            style=style,
+            artefact=artefact,
+        ),
+        output_dir,
+    )
     orders = [
         Order(
             challenge=challenge,

@@ -18,6 +18,9 @@ TYPICAL_BASE = np.array([-0.60, 0.60, 0.53])
 TYPICAL_RIGHT = np.array([-0.70, -0.60, -0.45])
 """Where the RV lies, LPS, before it is made square to the axis."""
 
+FEWEST = 5
+"""Slices of a stack."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pose:
@@ -92,10 +95,10 @@ def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
 
 def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:
     """A stack from the base to the apex and a little more or less, as technicians plan it."""
-    gap = float(rng.choice(style.gaps_mm))
     length = heart.ed.epi.length_mm
-    above, below = (gap * float(rng.uniform(*r)) for r in (style.slices_above, style.slices_below))
-    count = max(int((length + above + below) / gap) + 1, 5)
+    beyond = tuple(float(rng.uniform(*r)) for r in (style.slices_above, style.slices_below))
+    gap, count = _gap(float(rng.choice(style.gaps_mm)), length, sum(beyond), style)
+    above = gap * beyond[0]
     lean = np.radians(rng.normal(0, 4, 2))
     w = Rotation.from_rotvec(lean @ pose.axes[:2]).apply(pose.axes[2])
     # the RV stands to the left and a little below, at 155 +- 12 degrees
@@ -113,6 +116,21 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
         shifts_mm=rng.normal(0, style.breath_mm, (count, 2)) @ frame[:, 1:].T,
         thickness_mm=min(gap, float(rng.uniform(6, 8.5))),
     )
+
+
+def _gap(drawn_mm: float, length_mm: float, beyond: float, style: Style) -> tuple[float, int]:
+    """Slice distance and number of slices: the drawn distance, or the next that needs few enough.
+
+    Args:
+        drawn_mm: one of the style's.
+        length_mm: of the ventricle.
+        beyond: slices beyond base and apex together.
+        style: what it has to choose from.
+    """
+    wider = [gap for gap in style.gaps_mm if gap >= drawn_mm]
+    counts = [max(int(length_mm / gap + beyond) + 1, FEWEST) for gap in wider]
+    fits = [pair for pair in zip(wider, counts, strict=True) if pair[1] <= style.most_slices]
+    return fits[0] if fits else (wider[-1], counts[-1])
 
 
 def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:

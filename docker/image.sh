@@ -9,6 +9,9 @@
 #   info                      what the weights in the image are
 #   anything else             a cmrseg command (evaluate mnms2 ..., --version, --help)
 #
+# Options in $CMRSEG_OPTIONS (--build-arg OPTIONS= where the platform starts the container) are those
+# of every predict and serve; the same option given here comes after and wins.
+#
 # cmrseg runs as a child, not in this process's place: the kernel kills it alone when memory runs out,
 # and somebody must be left to say so.
 set -u
@@ -21,23 +24,26 @@ fi
 challenge=$1
 shift
 
+options=${CMRSEG_OPTIONS:-}
 is_folder() { [ -d "$1" ] || [ "${1#*/}" != "$1" ]; }
 
+# shellcheck disable=SC2086  # options are words
 if [ $# -eq 0 ] && [ "${CMRSEG_API:-exec}" = invoke ]; then
-    set -- serve "$challenge"
+    set -- serve "$challenge" $options
 elif [ $# -eq 0 ]; then
-    set -- predict "$challenge" /input /output
+    set -- predict "$challenge" $options /input /output
 else
     case $1 in
         -h | --help | --version) ;;
-        -*) set -- predict "$challenge" /input /output "$@" ;;
+        -*) set -- predict "$challenge" $options /input /output "$@" ;;
         serve | info)
             command=$1
+            [ "$command" = serve ] || options=
             shift
-            case ${1:-} in emidec | mnms2) ;; *) set -- "$challenge" "$@" ;; esac
-            set -- "$command" "$@"
+            case ${1:-} in emidec | mnms2) challenge=$1 && shift ;; esac
+            set -- "$command" "$challenge" $options "$@"
             ;;
-        *) [ $# -lt 2 ] || ! is_folder "$1" || set -- predict "$challenge" "$@" ;;
+        *) [ $# -lt 2 ] || ! is_folder "$1" || set -- predict "$challenge" $options "$@" ;;
     esac
 fi
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from cmrseg import cli
+from cmrseg import serve as serve_module
 from cmrseg.imaging import read
 from tiny import save, volume
 
@@ -298,3 +299,39 @@ def test_the_platforms_places_are_the_usual_ones(monkeypatch):
         cli.main(["serve", "emidec"])
     assert (seen["input_dir"], seen["output_dir"]) == (Path("/input"), Path("/output"))
     assert (seen["host"], seen["port"]) == ("0.0.0.0", 4743)
+
+
+def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
+    """Both exec and invoke take the same options for it; the socket table is the request's."""
+    seen = {}
+
+    class EndedError(Exception):
+        pass
+
+    def recipe(challenge, weights, **how):
+        seen.update(how)
+        return lambda case: None
+
+    def invoke(challenge, segment, source, out, sockets):
+        seen["sockets"] = sockets
+        raise EndedError
+
+    monkeypatch.setattr(serve_module, "recipe", recipe)
+    monkeypatch.setattr(serve_module, "invoke", invoke)
+    monkeypatch.setattr(serve_module.Turns, "take", lambda self, work: work())
+    command = f"serve mnms2 --host 127.0.0.1 --port 0 --weights {bundles} --device cpu"
+    command += " --precision fp32 --mirrors 2 --samples 3 --time-budget 90"
+    command += " --refine case --refine-budget 20 --sockets table.json"
+    options = cli.parser().parse_args(command.split())
+    with pytest.raises(EndedError):
+        options.run(options)
+    budget = seen.pop("budget")
+    assert budget.seconds == 90
+    assert seen == {
+        "device": "cpu",
+        "precision": "fp32",
+        "mirrors": 2,
+        "samples": 3,
+        "refine_s": 20.0,
+        "sockets": Path("table.json"),
+    }

@@ -67,8 +67,9 @@ def serve(
     input_dir: Path = Path("/input"),
     output_dir: Path = Path("/output"),
     weights: Path | None = None,
-    device: str = "auto",
+    sockets: Path | None = None,
     time_budget: float | None = None,
+    **how: Any,
 ) -> NoReturn:
     """Load the models, then segment one case a request until a signal ends the process.
 
@@ -79,25 +80,32 @@ def serve(
         input_dir: the platform's ``/input``, looked up anew at each request.
         output_dir: the platform's ``/output``.
         weights: a bundle; None for the usual places (``cmrseg.bundle``).
-        device: ``auto``, ``cpu``, ``cuda``.
+        sockets: a socket table; None for ``CMRSEG_SOCKETS`` or the usual one.
         time_budget: seconds a case may take (``runtime.budget``).
+        how: device, precision, mirrors, samples and refine_s of :func:`cmrseg.predict.recipe`.
 
     Raises:
         CmrsegError: the server could not be started (its extra, the port, the weights).
     """
     bound = _bound(host, port)
     found, budget = bundle.find(challenge, weights), Budget(time_budget)
-    segment = recipe(challenge, found, device=device, budget=budget)
+    segment = recipe(challenge, found, budget=budget, **how)
     # What is loaded stays: nobody need look through it for garbage, least of all in the last 5 s.
     gc.freeze()
     turns = Turns()
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))
         while True:
-            turns.take(lambda: invoke(challenge, segment, input_dir, output_dir))
+            turns.take(lambda: invoke(challenge, segment, input_dir, output_dir, sockets))
 
 
-def invoke(challenge: Challenge, segment: Segment, input_dir: Path, output_dir: Path) -> Answer:
+def invoke(
+    challenge: Challenge,
+    segment: Segment,
+    input_dir: Path,
+    output_dir: Path,
+    sockets: Path | None = None,
+) -> Answer:
     """Segment the case that lies in ``input_dir`` now.
 
     Returns:
@@ -112,7 +120,7 @@ def invoke(challenge: Challenge, segment: Segment, input_dir: Path, output_dir: 
         tell(line)
 
     try:
-        opened = open_contract(challenge, input_dir, output_dir, CONTRACT)
+        opened = open_contract(challenge, input_dir, output_dir, CONTRACT, sockets=sockets)
         code = batch.run(opened, segment, complain=complain)
     except CmrsegError as error:
         complain(Line(str(error), "error"))

@@ -105,6 +105,13 @@ def test_a_signal_reaches_the_child_and_its_code_comes_back(tmp_path, signal):
     assert process.returncode == 143
 
 
+def test_a_signal_that_comes_before_the_child_ends_it_too(tmp_path):
+    script = tmp_path / "early.sh"
+    script.write_text(f". {ROOT / 'docker/child.sh'}\nkill -TERM $$\nrun sleep 60\nexit $code\n")
+    told = subprocess.run(["sh", script], check=False, timeout=30)
+    assert told.returncode == 143
+
+
 def test_a_child_killed_for_memory_is_told_of(tmp_path):
     stand_in = tmp_path / "cmrseg"
     stand_in.write_text("#!/bin/sh\nkill -KILL $$\n")

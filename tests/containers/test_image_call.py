@@ -50,3 +50,25 @@ def test_without_arguments_the_label_decides(tmp_path, api, called):
         [str(ENTRY), "emidec"], env=environment, capture_output=True, text=True, check=True
     )
     assert told.stdout.strip() == called
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ([], "predict emidec {options} /input /output"),
+        (["--samples", "2"], "predict emidec {options} /input /output --samples 2"),
+        (["{folder}", "{folder}/out"], "predict emidec {options} {folder} {folder}/out"),
+        (["serve", "--port", "80"], "serve emidec {options} --port 80"),
+        (["info"], "info emidec"),
+        (["--version"], "--version"),
+    ],
+)
+def test_options_of_the_image_come_first(tmp_path, given, called):
+    stand_in = tmp_path / "cmrseg"
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    options = "--mirrors 1 --samples 0"
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CMRSEG_OPTIONS": options}
+    command = [str(ENTRY), "emidec", *(part.format(folder=tmp_path) for part in given)]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == called.format(folder=tmp_path, options=options)

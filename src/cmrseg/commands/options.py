@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmrseg.batch import Shard
@@ -19,6 +20,57 @@ def add_challenge(p: argparse.ArgumentParser) -> None:
 def add_device(p: argparse.ArgumentParser) -> None:
     """Where to compute."""
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def add_effort(p: argparse.ArgumentParser) -> None:
+    """How a case is computed: what exec and invoke have in common."""
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    p.add_argument(
+        "--samples", type=whole, default=5, help="emidec: dropout passes a network, 0 for none"
+    )
+    p.add_argument(
+        "--time-budget",
+        type=seconds,
+        metavar="SECONDS",
+        help="what a case may take, the first one's with start-up; where its first pass shows that "
+        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
+    )
+    p.add_argument(
+        "--refine",
+        choices=("never", "case"),
+        default="never",
+        help="mnms2: case refines the networks on each case out of distribution (slow)",
+    )
+    p.add_argument(
+        "--refine-budget",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="what refining one case may take (default: 60)",
+    )
+    add_device(p)
+    p.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="what networks compute in (default: auto, the fastest here, measured)",
+    )
+
+
+def effort(o: argparse.Namespace) -> dict[str, Any]:
+    """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
+    return {
+        "weights": o.weights,
+        "sockets": o.sockets,
+        "device": o.device,
+        "precision": None if o.precision == "auto" else o.precision,
+        "mirrors": o.mirrors,
+        "samples": o.samples,
+        "time_budget": o.time_budget,
+        "refine_s": o.refine_budget if o.refine == "case" else 0.0,
+    }
 
 
 def add_log_format(p: argparse.ArgumentParser) -> None:

@@ -19,38 +19,9 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         choices=("grand-challenge", "emidec", "mnms2", "folder"),
         help="the input's layout (default: detected)",
     )
-    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
     p.add_argument("--labels", help="mnms2: rv (RV = 3 alone), rv1 (RV = 1) or all")
-    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     p.add_argument(
         "--frame", type=options.whole, help="plain folders: the frame of 4-D files, from 0"
-    )
-    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
-    p.add_argument(
-        "--samples",
-        type=options.whole,
-        default=5,
-        help="emidec: dropout passes a network, 0 for none",
-    )
-    p.add_argument(
-        "--time-budget",
-        type=options.seconds,
-        metavar="SECONDS",
-        help="what a case may take, the first one's with start-up; where its first pass shows that "
-        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
-    )
-    p.add_argument(
-        "--refine",
-        choices=("never", "case"),
-        default="never",
-        help="mnms2: case refines the networks on each case out of distribution (slow)",
-    )
-    p.add_argument(
-        "--refine-budget",
-        type=options.seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="what refining one case may take (default: 60)",
     )
     p.add_argument(
         "--resume",
@@ -65,13 +36,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
-    options.add_device(p)
-    p.add_argument(
-        "--precision",
-        choices=("auto", "fp32", "bf16", "fp16"),
-        default="auto",
-        help="what networks compute in (default: auto, the fastest here, measured)",
-    )
+    options.add_effort(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_predict)
 
@@ -84,18 +49,11 @@ def _run_predict(o: argparse.Namespace) -> int:
         o.input,
         o.output,
         contract=o.contract,
-        weights=o.weights,
-        device=o.device,
-        precision=None if o.precision == "auto" else o.precision,
         labels=o.labels,
-        sockets=o.sockets,
         frame=o.frame,
-        mirrors=o.mirrors,
-        samples=o.samples,
-        time_budget=o.time_budget,
-        refine_s=o.refine_budget if o.refine == "case" else 0.0,
         resume=o.resume,
         shard=o.shard,
+        **options.effort(o),
     )
 
 
@@ -108,11 +66,7 @@ def add_serve(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--input", type=Path, default=Path("/input"), help="looked up at each request")
     p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
-    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
-    p.add_argument(
-        "--time-budget", type=options.seconds, metavar="SECONDS", help="as in cmrseg predict"
-    )
-    options.add_device(p)
+    options.add_effort(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_serve)
 
@@ -126,9 +80,7 @@ def _run_serve(o: argparse.Namespace) -> int:
         port=o.port,
         input_dir=o.input,
         output_dir=o.output,
-        weights=o.weights,
-        device=o.device,
-        time_budget=o.time_budget,
+        **options.effort(o),
     )
 
 

@@ -22,7 +22,10 @@ revision=$(git rev-parse HEAD 2> /dev/null || echo unknown)
 # BuildKit dates the image by the commit, so that the same sources make the same image.
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2> /dev/null || echo 0)
 export SOURCE_DATE_EPOCH
-source=${SOURCE:-$(git remote get-url origin 2> /dev/null | grep -E '^https://[^@]+$' || echo unknown)}
+# Where the code is to be found, as everybody may know it: without logins, never a folder of this host.
+origin=$({ git remote get-url origin 2> /dev/null || true; } | sed -nE \
+    -e 's#^https://([^@/]*@)?(.*)$#https://\2#p' -e 's#^(ssh://)?git@([^:/]+)[:/](.*)$#https://\2/\3#p')
+source=${SOURCE:-${origin:-unknown}}
 tags=(-t "cmrseg-$name:$version" -t "cmrseg-$name:latest")
 [ -z "${TAG:-}" ] || tags=(-t "$TAG")
 exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -125,3 +129,51 @@ def test_a_child_killed_for_memory_is_told_of(tmp_path):
     )
     assert told.returncode == 137
     assert "more memory" in told.stderr.splitlines()[-1]
+
+
+def test_the_licence_is_told_alike_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    code = project["license"]
+    name, version = code.split("-")
+    head = (ROOT / project["license-files"][0]).read_text()[:200]
+    assert name in head
+    assert f"Version {version}" in head
+    label = re.compile(r'^ARG LICENSES="?([^"\n]+)"?$', re.M)
+    assert [label.findall(instructions(path)) for path in DOCKERFILES] == [
+        [f"{code} AND CC-BY-NC-SA-4.0"],
+        [f"{code} AND CC-BY-NC-SA-4.0"],
+        [code],
+    ]
+    for manifest in (ROOT / "weights").glob("*/manifest.json"):
+        data = json.loads(manifest.read_text())["data"].values()
+        assert any(one["licence"].startswith("CC BY-NC-SA 4.0") for one in data)
+
+
+@pytest.mark.parametrize(
+    ("origin", "source"),
+    [
+        ("https://host.example/us/cmrseg.git", "https://host.example/us/cmrseg.git"),
+        ("https://me:secret@host.example/us/cmrseg", "https://host.example/us/cmrseg"),
+        ("git@host.example:us/cmrseg.git", "https://host.example/us/cmrseg.git"),
+        ("/srv/git/cmrseg", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_an_image_tells_where_its_code_is_without_logins(tmp_path, origin, source):
+    for name in ("docker", "src/cmrseg"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(ROOT / "docker/build.sh", tmp_path / "docker")
+    shutil.copy(ROOT / "src/cmrseg/__init__.py", tmp_path / "src/cmrseg")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    if origin:
+        subprocess.run(["git", "remote", "add", "origin", origin], cwd=tmp_path, check=True)
+    stand_in = tmp_path / "bin/docker"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+    environment = {"PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
+    command = [tmp_path / "docker/build.sh", "emidec", "--build-arg", "WEIGHTS=weights/mine"]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"--build-arg SOURCE={source} " in told.stdout
+    assert told.stdout.endswith("--build-arg WEIGHTS=weights/mine .\n")
+    assert f"-t cmrseg-emidec:{cmrseg.__version__} -t cmrseg-emidec:latest" in told.stdout

@@ -122,7 +122,8 @@ def labels(image: Image) -> Check:
     lacking = [name for name in names if image.labels.get(name, "unknown") in ("", "unknown")]
     fine = f"version {image.labels.get(names[0])}, revision {image.labels.get(names[1])}"
     faults = [f"nothing told in {name}" for name in lacking]
-    return judged("labels", faults, fine, "set them at build (docker/build.sh does)", "warn")
+    remedy = "docker/build.sh sets them; SOURCE=https://... names what git's origin does not tell"
+    return judged("labels", faults, fine, remedy, "warn")
 
 
 def spoken_secrets(image: Image) -> Check:

@@ -148,6 +148,13 @@ def test_emidec_tells_volumes_and_uncertainty(run, tmp_path):
         assert variance.geometry.same_as(mask.geometry)
         assert variance.array.max() > 0
         assert case["timings_s"]["network"] > 0
+        for name, told in case["measures"]["volume_ml_interval"].items():
+            assert 0 <= told["low"] <= told["mean"] <= told["high"]
+            assert name != "infarction" or told["mean"] > 0
+        share = case["measures"]["infarcted_percent_interval"]
+        assert 0 <= share["low"] <= share["mean"] <= share["high"] <= 100
+        assert "of 3 dropout samples" in case["measures"]["interval"]
+        assert "rules" not in case["measures"], "the bundle has none"
 
 
 def test_without_samples_there_is_no_uncertainty(run, tmp_path):

@@ -31,7 +31,7 @@ def predict(
     sockets: str | Path | None = None,
     frame: int | None = None,
     mirrors: int = 4,
-    samples: int = 5,
+    samples: int = 20,
     time_budget: float | None = None,
     refine_s: float = 0.0,
     resume: bool = False,
@@ -51,7 +51,7 @@ def predict(
         sockets: a Grand Challenge socket table.
         frame: which frame of the cines in a plain folder, from 0.
         mirrors: test-time mirror images: 1, 2 or 4.
-        samples: Monte-Carlo dropout passes a network (emidec); 0 writes no uncertainty.
+        samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
         resume: leave out what an earlier run did with the same images, weights and options.
@@ -96,7 +96,7 @@ def recipe(
     device: str = "auto",
     precision: Precision | None = None,
     mirrors: int = 4,
-    samples: int = 5,
+    samples: int = 20,
     budget: Budget | None = None,
     refine_s: float = 0.0,
 ) -> Segment:
@@ -108,7 +108,7 @@ def recipe(
         device: ``auto``, ``cpu``, ``cuda``.
         precision: None for the fastest here, measured at the first image.
         mirrors: test-time mirror images: 1, 2 or 4.
-        samples: Monte-Carlo dropout passes a network (emidec).
+        samples: Monte-Carlo dropout passes (emidec), shared by the networks.
         budget: the time each case may take; None for as long as it takes.
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
 
@@ -132,7 +132,10 @@ def recipe(
         return Segmenter.from_bundle(weights, name, place, precision=precision, budget=budget)
 
     if challenge == "emidec":
-        return Emidec(load("emidec"), mirrors=mirrors, samples=samples).segment
+        from cmrseg.challenges.emidec_rules import Rules
+
+        rules = Rules.from_manifest(weights.manifest)
+        return Emidec(load("emidec"), rules, mirrors=mirrors, samples=samples).segment
     names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
     return Mnms2(
         {view: load(name) for view, name in names.items()},

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cmrseg.challenges.emidec import RECIPE, volumes
+from cmrseg.challenges.emidec import RECIPE, intervals, volumes
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -35,3 +35,16 @@ def test_the_paper_configuration_is_the_papers():
     assert set(paper.network.dropout) == {0.0, 0.1}
     assert paper.network.dropout[0] == 0.0
     assert RECIPE.grid.spacing_mm == (None, 1.458, 1.458)
+
+
+def test_intervals_of_samples_by_hand():
+    """Infarcts of 1, 2 and 3 mL in 10 mL: mean 2, standard deviation 1."""
+    one = [
+        volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
+    ]
+    told = intervals(one)
+    assert told["volume_ml_interval"]["infarction"] == {"mean": 2.0, "low": 0.04, "high": 3.96}
+    assert told["volume_ml_interval"]["myocardium"] == {"mean": 10.0, "low": 10.0, "high": 10.0}
+    assert told["infarcted_percent_interval"] == {"mean": 20.0, "low": 0.4, "high": 39.6}
+    assert "of 3 dropout samples" in told["interval"]
+    assert intervals(one[:1]) == {}

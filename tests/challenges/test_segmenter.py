@@ -85,16 +85,30 @@ def test_dropout_samples_follow_from_the_seed_alone():
     at_work, picture = segmenter(networks=2), image()
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    one = at_work.dropout_samples(picture, 3, seed=5)
+    one = at_work.dropout_samples(picture, 6, seed=5)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    again = at_work.dropout_samples(picture, 3, seed=5)
-    other = at_work.dropout_samples(picture, 3, seed=6)
+    again = at_work.dropout_samples(picture, 6, seed=5)
+    other = at_work.dropout_samples(picture, 6, seed=6)
     assert one.shape == (6, 5, 4, 40, 44)
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
     for first in (0, 3):
         assert np.abs(one[first] - one[first + 1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("samples", "shares"), [(5, [2, 2, 1]), (2, [1, 1, 0]), (6, [2, 2, 2])])
+def test_networks_share_the_samples(monkeypatch, samples, shares):
+    at_work, taken = segmenter(networks=3), []
+    run = type(at_work)._run
+
+    def counted(self, network, picture, flip, passes=1):
+        taken.append((self.networks.index(network), passes))
+        return run(self, network, picture, flip, passes)
+
+    monkeypatch.setattr(type(at_work), "_run", counted)
+    assert len(at_work.dropout_samples(image(), samples)) == samples
+    assert taken == [(n, own) for n, own in enumerate(shares) if own]
 
 
 def test_dropout_is_off_again_and_batch_norm_untouched():

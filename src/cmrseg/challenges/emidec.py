@@ -6,7 +6,7 @@ Read :meth:`Emidec.segment` for what happens to a case, :data:`RECIPE` for what 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from cmrseg.networks.unet import UNetConfig
 from cmrseg.training import datasets
 from cmrseg.training.config import TrainingConfig
 from cmrseg.uncertainty import measures
+from cmrseg.uncertainty.interval import in_words, interval
 
 if TYPE_CHECKING:
+    from cmrseg.challenges.emidec_rules import Rules
     from cmrseg.challenges.segmenter import Segmenter
+    from cmrseg.imaging.prepare import Prepared
 
 # The organisers' unions: infarction lies in the myocardium, no-reflow in the infarction.
 STRUCTURES = {
@@ -29,6 +32,10 @@ STRUCTURES = {
     "infarction": (3, 4),
     "no_reflow": (4,),
 }
+MEASURED = ("myocardium", "infarction", "no_reflow")
+"""Whose volumes get an interval."""
+SAMPLES = 20
+"""Dropout passes for the uncertainty, those of all networks together."""
 
 
 def _recipe() -> Recipe:
@@ -90,12 +97,21 @@ class Emidec:
 
     Args:
         segmenter: the ensemble.
+        rules: anatomical rules of the bundle; None for none.
         mirrors: test-time mirror images (1, 2 or 4).
-        samples: Monte-Carlo dropout passes a network, for the uncertainty (0: none).
+        samples: Monte-Carlo dropout passes in all, for the uncertainty (0: none).
     """
 
-    def __init__(self, segmenter: Segmenter, *, mirrors: int = 4, samples: int = 5) -> None:
-        self.segmenter, self.mirrors, self.samples = segmenter, mirrors, samples
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        rules: Rules | None = None,
+        *,
+        mirrors: int = 4,
+        samples: int = SAMPLES,
+    ) -> None:
+        self.segmenter, self.rules = segmenter, rules
+        self.mirrors, self.samples = mirrors, samples
 
     def segment(self, case: Case) -> Result:
         """One stack to labels, uncertainty maps and volumes.
@@ -112,38 +128,72 @@ class Emidec:
         with within_role("LGE"):
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
             mirrored = self.segmenter.mirrored(prepared.image, self.mirrors, samples=self.samples)
-            mean = mirrored.mean(axis=0)
-            native = prepared.restore(mean)
-            mask = source.like(labels(native))
-            maps, uncertainty = {}, {}
-            if samples := self.segmenter.last.samples:
-                drawn = self.segmenter.dropout_samples(prepared.image, samples)
-                average, variance = measures.mean_and_variance(drawn)
-                entropy = measures.predictive_entropy(average)
-                pair = prepared.restore(np.stack([variance.mean(axis=0), entropy]))
-                maps = {
-                    name: source.like(values.astype(np.float32))
-                    for name, values in zip(("variance", "entropy"), pair, strict=True)
-                }
-                uncertainty = {
-                    "image_level": measures.image_uncertainty(variance),
-                    "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
-                }
+            native, voxel_ml = prepared.restore(mirrored.mean(axis=0)), source.geometry.voxel_ml
+            mask, changes = labels(native), {}
+            if self.rules and self.rules.steps:
+                mask, told = self.rules.told(mask, native, voxel_ml)
+                changes = {"rules": told}
+            maps, doubt = {}, {}
+            if self.segmenter.last.samples:
+                maps, doubt = self._doubt(prepared)
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(
-            predictions={"LGE": Prediction(mask, maps)},
-            measures={
-                **volumes(mask.array, source.geometry.voxel_ml),
-                **({"uncertainty": uncertainty} if uncertainty else {}),
+            predictions={
+                "LGE": Prediction(
+                    source.like(mask), {name: source.like(array) for name, array in maps.items()}
+                )
             },
+            measures={**volumes(mask, voxel_ml), **doubt, **changes},
             computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=(*source.warnings, *self.segmenter.warnings),
         )
 
+    def _doubt(self, prepared: Prepared) -> tuple[dict[str, Array], dict[str, Any]]:
+        """What dropout samples say: maps on the source's voxels, and measures."""
+        drawn = self.segmenter.dropout_samples(prepared.image, self.segmenter.last.samples)
+        average, variance = measures.mean_and_variance(drawn)
+        entropy = measures.predictive_entropy(average)
+        pair = prepared.restore(np.stack([variance.mean(axis=0), entropy])).astype(np.float32)
+        return dict(zip(("variance", "entropy"), pair, strict=True)), {
+            **intervals([self._settled(one, prepared) for one in drawn]),
+            "uncertainty": {
+                "image_level": measures.image_uncertainty(variance),
+                "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
+            },
+        }
 
-def volumes(mask: Array, voxel_ml: float) -> dict[str, float | dict[str, float]]:
+    def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
+        """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
+        from cmrseg.challenges.steps import labels
+
+        mask, voxel_ml = labels(probabilities), prepared.image.geometry.voxel_ml
+        if self.rules:
+            mask = self.rules.apply(mask, probabilities, voxel_ml)
+        return volumes(mask, voxel_ml)
+
+
+def intervals(samples: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and 95 % interval of the volumes and of the infarcted share over samples.
+
+    Args:
+        samples: :func:`volumes` of each, two or more; no interval comes of fewer.
+    """
+    if len(samples) < 2:
+        return {}
+    ml = {
+        name: interval([one["volume_ml"][name] for one in samples]).rounded(2) for name in MEASURED
+    }
+    share = interval([one["infarcted_percent"] for one in samples], highest=100.0)
+    return {
+        "volume_ml_interval": ml,
+        "infarcted_percent_interval": share.rounded(1),
+        "interval": in_words(len(samples)),
+    }
+
+
+def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:
     """Volumes in mL and the infarcted share of the myocardium in percent."""
     ml = {
         name: round(float(np.isin(mask, parts).sum() * voxel_ml), 2)

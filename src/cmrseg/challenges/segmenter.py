@@ -105,7 +105,7 @@ class Segmenter:
         Args:
             image: prepared, (z, y, x).
             mirrors: 1 (none), 2 (x) or 4 (x, y and both).
-            samples: dropout samples that are to follow.
+            samples: dropout samples that are to follow, of all networks together.
             share: of the time left, what this image may take.
 
         Returns:
@@ -138,19 +138,28 @@ class Segmenter:
         return means
 
     def dropout_samples(self, image: Volume, samples: int, seed: int = 0) -> Array:
-        """Monte-Carlo dropout: ``samples`` passes a network with dropout on, reproducible by seed.
+        """Monte-Carlo dropout: passes with dropout on, shared out among the networks.
+
+        Args:
+            image: prepared, (z, y, x).
+            samples: how many in all; the first networks give one more where they do not divide.
+            seed: the same one draws the same samples.
 
         Returns:
-            (networks * samples, C, z, y, x) class probabilities, float32.
+            (samples, C, z, y, x) class probabilities, float32, network by network.
         """
         drawn = []
+        each, more = divmod(samples, len(self.networks))
         with torch.random.fork_rng(devices=[self.at] if self.at.type == "cuda" else []):
             torch.manual_seed(seed)
-            for network in self.networks:
+            for number, network in enumerate(self.networks):
+                own = each + (number < more)
+                if not own:
+                    break
                 dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
                 for layer in dropouts:
                     layer.train()
-                drawn.append(self._run(network, image, (False, False), samples)[0])
+                drawn.append(self._run(network, image, (False, False), own)[0])
                 for layer in dropouts:
                     layer.eval()
         return np.concatenate(drawn)

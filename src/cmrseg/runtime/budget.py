@@ -25,7 +25,7 @@ class Effort:
 
     Attributes:
         mirrors: mirror images a network sees (1, 2 or 4).
-        samples: dropout samples a network gives.
+        samples: dropout samples of an image, those of all networks together.
     """
 
     mirrors: int
@@ -33,7 +33,7 @@ class Effort:
 
     def passes(self, networks: int) -> int:
         """Passes over the image, the first one included."""
-        return networks * (self.mirrors + self.samples)
+        return networks * self.mirrors + self.samples
 
     def within(self, further: float, networks: int) -> Effort:
         """As much of this as ``further`` passes after the first allow; one mirror at least."""

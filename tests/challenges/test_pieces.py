@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from cmrseg.networks.unet import UNet
 from tiny import network_config
 
 CONFIG = {recipe: network_config(recipe) for recipe in ("emidec", "mnms2-sa")}
+CONFIG |= {f"{recipe}, pooled": replace(config, pooling="max") for recipe, config in CONFIG.items()}
 
 
 def network(recipe):
@@ -29,20 +31,30 @@ def stack(slices, side=32):
     )
 
 
-def test_how_far_a_network_sees():
+@pytest.mark.parametrize("recipe", ["emidec", "emidec, pooled"])
+def test_how_far_a_network_sees(recipe):
     """A change in one slice reaches so many slices up and down, and no more."""
-    assert reach(CONFIG["mnms2-sa"]) == 0
+    assert reach(CONFIG["mnms2-sa"]) == reach(CONFIG["mnms2-sa, pooled"]) == 0
     assert reach(RECIPES["emidec"].training["compact"].network) == 10
-    net, x = network("emidec"), stack(31)
+    net, x = network(recipe), stack(31)
     changed = x.clone()
     changed[:, :, 15] += 50
     before, after = (in_pieces(net, v, "fp32", 1, 99) for v in (x, changed))
     touched = (before != after).any(dim=(0, 1, 3, 4)).nonzero().ravel()
     assert (touched.min(), touched.max()) == (15 - 6, 15 + 6)
-    assert reach(CONFIG["emidec"]) == 6
+    assert reach(CONFIG[recipe]) == 6
 
 
-@pytest.mark.parametrize(("recipe", "slices"), [("emidec", 3), ("emidec", 8), ("mnms2-sa", 4)])
+@pytest.mark.parametrize(
+    ("recipe", "slices"),
+    [
+        ("emidec", 3),
+        ("emidec", 8),
+        ("mnms2-sa", 4),
+        ("emidec, pooled", 3),
+        ("mnms2-sa, pooled", 4),
+    ],
+)
 def test_pieces_give_what_the_whole_gives(recipe, slices):
     net, x = network(recipe), stack(21)
     whole = in_pieces(net, x, "fp32", 1, 99)

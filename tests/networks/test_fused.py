@@ -15,6 +15,7 @@ STACK = UNetConfig(
     classes=3, features=(4, 6, 8, 8), across=(False, False, True, True), dropout=(0, 0, 0.3, 0.3)
 )
 PLANE = replace(STACK, across=(False,) * 4, dropout=(0.0,) * 4)
+POOLED = replace(STACK, pooling="max", dropout=(0, 0.3, 0.3, 0), dropout_at="seams")
 
 
 def trained(config, execution="folded"):
@@ -34,7 +35,7 @@ def noise(*shape):
 
 
 @pytest.mark.parametrize("execution", ["native", "folded"])
-@pytest.mark.parametrize("config", [STACK, PLANE])
+@pytest.mark.parametrize("config", [STACK, PLANE, POOLED])
 @pytest.mark.parametrize("slices", [1, 2, 5])
 def test_a_fused_network_is_the_same_function(execution, config, slices):
     net = trained(config, execution).double()
@@ -64,8 +65,9 @@ def test_the_input_is_left_alone():
 
 @pytest.mark.parametrize("execution", ["native", "folded"])
 @pytest.mark.parametrize("fused", [True, False])
-def test_repeated_passes_draw_the_same_dropout_as_separate_ones(execution, fused):
-    net = trained(STACK, execution).double()
+@pytest.mark.parametrize("config", [STACK, POOLED])
+def test_repeated_passes_draw_the_same_dropout_as_separate_ones(config, execution, fused):
+    net = trained(config, execution).double()
     if fused:
         net = fuse(net)
     for layer in (m for m in net.modules() if isinstance(m, nn.Dropout)):

@@ -41,6 +41,8 @@ def test_the_shares_add_up_in_values_and_gradients(kz, folded, composed, bias):
     else:
         found = join.below(x, None) + join.aside(skip, None)
     torch.testing.assert_close(found, expected, **CLOSE)
+    as_one = join.whole(torch.cat([up(x, None), skip], dim=1), None)
+    torch.testing.assert_close(as_one, expected, **CLOSE)
     gradients = torch.autograd.grad((found * found.sin()).sum(), [x, skip, *leaves])
     for a, b in zip(gradients, wanted, strict=True):
         assert b.abs().max() > 0

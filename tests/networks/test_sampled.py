@@ -27,6 +27,12 @@ PLACES = {
     "skipping a stage": (0.0, 0.4, 0.0, 0.2, 0.0),
     "nowhere": (0.0,) * 5,
 }
+SEAMS = {
+    "as BN2": (0.0, 0.3, 0.3, 0.3, 0.0),
+    "from the first on": (0.2, 0.2, 0.2, 0.2, 0.0),
+    "skipping a stage": (0.0, 0.4, 0.0, 0.2, 0.0),
+    "nowhere": (0.0,) * 5,
+}
 PASSES = 3
 
 
@@ -35,10 +41,10 @@ def noise(*shape, seed=1):
     return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
-def network(execution="folded", dropout=CONFIG.dropout):
+def network(execution="folded", dropout=CONFIG.dropout, **changed):
     """In double precision, with biases and norms of its own."""
     torch.manual_seed(0)
-    net = UNet(replace(CONFIG, dropout=dropout), execution).double()
+    net = UNet(replace(CONFIG, dropout=dropout, **changed), execution).double()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -64,6 +70,9 @@ def with_masks(net):
     stages = [*net.encoder, *net.decoder]
     for place, block in enumerate(b for s in stages for b in (s.first, s.second)):
         block.dropout = Masks(block.dropout.p, place)
+    for place, stage in enumerate(stages, start=100):
+        if stage.seam:
+            stage.seam = Masks(stage.seam.p, place)
     return net
 
 
@@ -85,7 +94,20 @@ def probability_loss(heads):
 @pytest.mark.parametrize("execution", ["folded", "native"])
 @pytest.mark.parametrize("place", PLACES)
 def test_outputs_gradients_and_statistics_are_those_of_separate_passes(place, execution, together):
-    one, other = (with_masks(network(execution, PLACES[place])).train() for _ in range(2))
+    check_against_separate(together, place, execution, dropout=PLACES[place])
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("execution", ["folded", "native"])
+@pytest.mark.parametrize("pooling", ["max", "stride"])
+@pytest.mark.parametrize("place", SEAMS)
+def test_so_they_are_where_dropout_sits_at_the_seams(place, pooling, execution, together):
+    options = {"dropout": SEAMS[place], "dropout_at": "seams", "pooling": pooling}
+    check_against_separate(together, place, execution, **options)
+
+
+def check_against_separate(together, place, execution, **options):
+    one, other = (with_masks(network(execution, **options)).train() for _ in range(2))
     inputs = [noise(2, 1, 3, 32, 16).requires_grad_() for _ in range(2)]
     expected = naive(one, inputs[0])
     found = sampled(other, inputs[1], PASSES, together=together)
@@ -106,8 +128,12 @@ def test_outputs_gradients_and_statistics_are_those_of_separate_passes(place, ex
 
 
 @pytest.mark.parametrize("execution", ["folded", "native"])
-def test_passes_in_a_row_draw_torchs_dropout_as_separate_calls_do(execution):
-    one, other, x = network(execution), network(execution), noise(2, 1, 3, 16, 16)
+@pytest.mark.parametrize(
+    "options", [{}, {"dropout": SEAMS["as BN2"], "dropout_at": "seams", "pooling": "max"}]
+)
+def test_passes_in_a_row_draw_torchs_dropout_as_separate_calls_do(execution, options):
+    one, other = (network(execution, **options) for _ in range(2))
+    x = noise(2, 1, 3, 16, 16)
     torch.manual_seed(3)
     expected = naive(one, x)
     torch.manual_seed(3)
@@ -178,6 +204,17 @@ def test_equal_batches_move_running_statistics_in_closed_form():
     expected = (1 - 0.9**PASSES) * x.mean(dim=(0, 2, 3, 4))
     torch.testing.assert_close(other.running_mean, expected, rtol=1e-12, atol=1e-14)
     assert other.momentum == 0.1
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("fused", [False, True])
+def test_with_dropout_off_all_passes_are_the_plain_call(together, fused):
+    options = {"dropout": SEAMS["as BN2"], "dropout_at": "seams", "pooling": "max"}
+    net, x = network(**options).eval(), noise(2, 1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = net(x)[0]
+        found = sampled(fuse(net) if fused else net, x, PASSES, together=together)[0]
+    torch.testing.assert_close(found, expected.repeat(PASSES, 1, 1, 1, 1), rtol=1e-9, atol=1e-9)
 
 
 def test_statistics_stay_as_they_are_in_evaluation():

@@ -18,6 +18,7 @@ STACK = UNetConfig(
     deep_supervision=3,
 )
 PLANE = replace(STACK, across=(False,) * 4)
+POOLED = replace(STACK, pooling="max")
 
 
 def network(config, execution="folded", seed=0):
@@ -30,7 +31,7 @@ def noise(*shape, seed=1):
     return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
-@pytest.mark.parametrize("config", [STACK, PLANE])
+@pytest.mark.parametrize("config", [STACK, PLANE, POOLED])
 def test_folded_equals_native_in_outputs_gradients_and_statistics(config):
     native, flat = network(config, "native"), network(config)
     flat.load_state_dict(native.state_dict())
@@ -77,6 +78,27 @@ def test_a_stack_network_looks_across_slices():
     assert slices_reached(STACK) == list(range(6))
 
 
+def test_pooling_never_mixes_slices():
+    assert slices_reached(replace(PLANE, pooling="max")) == [2]
+    looks = replace(POOLED, across=(False, False, False, True))
+    assert slices_reached(looks, at=0) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("execution", ["native", "folded"])
+def test_the_largest_of_four_goes_down(execution):
+    """BN2 pools before its stages (FACTS section 2): its convolutions stride nowhere."""
+    net = network(POOLED, execution)
+    assert {b.conv.stride for s in net.encoder for b in (s.first, s.second)} == {1}
+    seen = []
+    net.encoder[1].first.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    net.encoder[0].register_forward_hook(lambda *told: seen.append(told[2]))
+    net(noise(2, 2, 3, 16, 24))
+    above, below = seen
+    blocks = above.unflatten(-1, (12, 2)).unflatten(-3, (8, 2))
+    assert torch.equal(below, blocks.amax(dim=(-3, -1)))
+    assert count_parameters(net) == count_parameters(network(STACK))
+
+
 def test_heads_halve_in_plane_and_only_the_finest_stays_after_training():
     net = network(STACK)
     outputs = net(noise(2, 2, 3, 16, 24))
@@ -93,6 +115,34 @@ def test_dropout_sits_where_the_configuration_says():
     rates = [[b.dropout.p for b in (s.first, s.second)] for s in (*net.encoder, *net.decoder)]
     assert [r for r, _ in rates] == [0.0, 0.0, 0.1, 0.3, 0.0, 0.0, 0.1]
     assert all(first == second for first, second in rates)
+
+
+def test_dropout_at_the_seams_sits_where_the_acdc_winner_has_it():
+    """After the pooling that leaves a stage, and after its skip connection has been joined."""
+    net = network(replace(POOLED, dropout=(0.0, 0.3, 0.2, 0.0), dropout_at="seams"))
+    rates = [s.seam.p if s.seam else 0.0 for s in (*net.encoder, *net.decoder)]
+    assert rates == [0.0, 0.0, 0.3, 0.2, 0.0, 0.3, 0.2]
+    stages = (*net.encoder, *net.decoder)
+    assert {b.dropout.p for s in stages for b in (s.first, s.second)} == {0.0}
+    given = {}
+    for name, stage in (("down", net.encoder[2]), ("up", net.decoder[1])):
+        stage.seam.p = 1 - 1e-9  # as good as everything drops out
+        hook = given.__setitem__
+        stage.first.register_forward_pre_hook(lambda _, x, hook=hook, name=name: hook(name, x[0]))
+    net(noise(1, 2, 2, 16, 16))
+    assert given["down"].shape[1:] == (4, 4, 4)
+    assert given["up"].shape[1:] == (8, 8, 8)
+    assert not given["down"].any()
+    assert not given["up"].any()
+    with pytest.raises(ValueError, match="bottleneck"):
+        replace(POOLED, dropout=(0.0, 0.3, 0.3, 0.3), dropout_at="seams")
+
+
+def test_what_was_written_before_there_was_a_choice_strides():
+    new = ("pooling", "dropout_at")
+    older = {k: v for k, v in STACK.as_dict().items() if k not in new}
+    assert UNetConfig.from_dict(json.loads(json.dumps(older))) == STACK
+    assert (STACK.pooling, STACK.dropout_at) == ("stride", "blocks")
 
 
 def test_names_and_shapes_of_weights_never_change():
@@ -127,8 +177,10 @@ def test_names_and_shapes_of_weights_never_change():
         expected[f"{name}.conv.weight"] = (cout, cin if block == "first" else cout, kz, 3, 3)
         expected |= {f"{name}.norm.{key}": (cout,) for key in norms}
         expected[f"{name}.norm.num_batches_tracked"] = ()
-    found = {key: tuple(value.shape) for key, value in UNet(small).state_dict().items()}
-    assert found == expected
+    other = replace(small, pooling="max", dropout=(0.3, 0.3, 0.0), dropout_at="seams")
+    for config in (small, other):
+        found = {key: tuple(value.shape) for key, value in UNet(config).state_dict().items()}
+        assert found == expected
 
 
 def test_parameters_are_counted():

@@ -57,6 +57,11 @@ class Join(nn.Module):
         stacks = share.reshape(-1, depth, *share.shape[1:])
         return (stacks + self._edge(stacks).to(share.dtype)).flatten(0, 1)
 
+    def whole(self, joined: Tensor, depth: int | None) -> Tensor:
+        """Both at once, where the up-sampled ``x`` and the skip are one tensor already."""
+        weight = torch.cat([self.below_weight, self.aside_weight], dim=1)
+        return convolve(joined, weight, self.bias, 1, depth)
+
     def _edge(self, stacks: Tensor) -> Tensor:
         """What the convolution makes of the up-sampling's bias, for (B, Z, out, Y, X).
 

@@ -98,6 +98,11 @@ def convolve(
     return F.conv2d(beside(x, depth, kz), flat(weight), bias, stride, (ky // 2, kx // 2))
 
 
+def halved(x: Tensor) -> Tensor:
+    """The largest of every 2 x 2 values in y and x, of a native or folded activation."""
+    return F.max_pool2d(x, 2) if x.dim() == 4 else F.max_pool3d(x, (1, 2, 2))
+
+
 def flat(weight: Tensor) -> Tensor:
     """A 3-D kernel (out, in, kz, ky, kx) for slices side by side: (out, kz*in, ky, kx)."""
     laid = weight.transpose(1, 2).flatten(1, 2)

@@ -4,7 +4,8 @@ Outputs, gradients and running statistics are those of as many separate calls wi
 masks. Passes differ from the first dropout on, so what comes before it is computed once; and where
 the decoder convolves skip connections from up there, their share is computed once as well and added
 to each pass's own (:mod:`cmrseg.networks.join`). Batch norm, activation and dropout are not linear:
-they follow the sum, pass by pass.
+they follow the sum, pass by pass. Where dropout itself comes before a stage's first convolution,
+nothing of that stage is shared.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cmrseg.networks.layers import SliceNorm, fold, unfold
 
 if TYPE_CHECKING:
     from cmrseg.networks.layers import Block
-    from cmrseg.networks.unet import UNet
+    from cmrseg.networks.unet import Stage, UNet
 
 
 def sampled(network: UNet, x: Tensor, passes: int, *, together: bool = False) -> list[Tensor]:
@@ -53,7 +54,7 @@ class Prefix:
 
     Attributes:
         settled: activations of the encoder stages before the first dropout, finest first.
-        begun: the next stage's first block up to its dropout; None if nothing drops out.
+        begun: the next stage's way up to its dropout; None if nothing drops out.
         depth: slices of the folded layout, None for the native one.
     """
 
@@ -66,26 +67,34 @@ class Prefix:
         """Compute it for ``passes`` passes over a batch (B, in_channels, Z, Y, X)."""
         depth = x.shape[2] if network.execution == "folded" else None
         x = x if depth is None else fold(x)
-        rates, encoder = network.config.dropout, network.stages()[0]
-        first = next((s for s, rate in enumerate(rates) if rate), len(rates))
-        begins = [stage.first for stage in encoder[first : first + 1]]
+        encoder = network.stages()[0]
+        first = _first_dropout(network)
+        begins = encoder[first : first + 1]
+        at_seam = any(stage.seam is not None for stage in begins)
         settled: list[Tensor] = []
-        with counting([*encoder[:first], *begins], passes):
+        with counting([*encoder[:first], *([] if at_seam else [s.first for s in begins])], passes):
             for stage in encoder[:first]:
                 x = stage(x, depth)
                 settled.append(x)
-            begun = [block.activate(block.conv(x, depth)) for block in begins]
-        return cls(settled, begun[0] if begun else None, depth)
+            for stage in begins:
+                x = stage.pool(x)
+                x = x if at_seam else stage.first.activate(stage.first.conv(x, depth))
+        return cls(settled, x if begins else None, depth)
 
     def encode(self, network: UNet, passes: int) -> list[Tensor]:
         """Activations by encoder stage; those not settled hold ``passes`` passes in one batch."""
         if self.begun is None:
             return [*self.settled[:-1], joined([self.settled[-1]] * passes)]
         stage, *deeper = network.stages()[0][len(self.settled) :]
-        x = joined([stage.first.dropout(self.begun) for _ in range(passes)])
+        if stage.seam is None:
+            x = joined([stage.first.dropout(self.begun) for _ in range(passes)])
+        else:
+            x = joined([stage.enter(self.begun) for _ in range(passes)])
+            x = _block(stage.first, x, self.depth, passes)
         skips = [*self.settled, _block(stage.second, x, self.depth, passes)]
         for stage in deeper:
-            x = _block(stage.first, skips[-1], self.depth, passes)
+            x = _enter(stage, stage.pool(skips[-1]), passes)
+            x = _block(stage.first, x, self.depth, passes)
             skips.append(_block(stage.second, x, self.depth, passes))
         return skips
 
@@ -97,7 +106,8 @@ class Decoder:
     Attributes:
         network: whose decoder.
         joins: by stage, its first convolution taken apart.
-        shares: by stage, a settled skip connection's share of that convolution.
+        shares: by stage, a settled skip connection's share of that convolution, as far as no
+            dropout comes between.
         depth: slices of the folded layout, None for the native one.
     """
 
@@ -109,9 +119,11 @@ class Decoder:
     @classmethod
     def of(cls, network: UNet, prefix: Prefix) -> Decoder:
         """Convolve the skip connections that passes have in common."""
-        joins = [network.join(s) for s in range(len(network.up))]
-        pairs = zip(joins, prefix.settled, strict=False)  # later stages are not settled
-        return cls(network, joins, [j.aside(skip, prefix.depth) for j, skip in pairs], prefix.depth)
+        joins, decoder = [network.join(s) for s in range(len(network.up))], network.stages()[1]
+        triples = zip(joins, decoder, prefix.settled, strict=False)  # later ones are not settled
+        # If dropout comes between anywhere here, then in the last: the first that has a rate.
+        shares = [j.aside(x, prefix.depth) for j, stage, x in triples if not stage.seam_drops]
+        return cls(network, joins, shares, prefix.depth)
 
     def decode(self, skips: list[Tensor], passes: int) -> list[Tensor]:
         """Logits by head of ``passes`` passes in one batch, in the layout computed in."""
@@ -119,7 +131,10 @@ class Decoder:
         x = skips[-1]
         logits: list[Tensor] = []
         for s in reversed(range(len(stages))):
-            x = self.joins[s].below(x, self.depth) + self._aside(s, skips[s], passes)
+            if stages[s].seam_drops:
+                x = self._dropped(s, x, skips[s], passes)
+            else:
+                x = self.joins[s].below(x, self.depth) + self._aside(s, skips[s], passes)
             x = _after_convolution(stages[s].first, x, passes)
             x = _block(stages[s].second, x, self.depth, passes)
             if s == 0 or (self.network.training and s < len(heads)):
@@ -132,6 +147,13 @@ class Decoder:
             return joined([self.shares[s]] * passes)
         return self.joins[s].aside(skip, self.depth)
 
+    def _dropped(self, s: int, x: Tensor, skip: Tensor, passes: int) -> Tensor:
+        """Where stage ``s`` begins with a dropout of what comes from below and from the skip."""
+        skips = skip if len(skip) == len(x) else joined([skip] * passes)
+        together = torch.cat([self.joins[s].up(x, self.depth), skips], dim=1)
+        dropped = _enter(self.network.stages()[1][s], together, passes)
+        return self.joins[s].whole(dropped, self.depth)
+
 
 def laid_back(heads: list[Tensor], depth: int | None) -> list[Tensor]:
     """Activations as (B, C, Z, Y, X) whichever layout they were computed in."""
@@ -141,6 +163,20 @@ def laid_back(heads: list[Tensor], depth: int | None) -> list[Tensor]:
 def joined(parts: list[Tensor]) -> Tensor:
     """Batches in one; a single one is not copied."""
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _first_dropout(network: UNet) -> int:
+    """The encoder stage with the first dropout; their number if there is none."""
+    config, below = network.config, int(network.config.dropout_at == "seams")
+    drops = (s + below for s, rate in enumerate(config.dropout) if rate)
+    return next(drops, len(config.dropout))
+
+
+def _enter(stage: Stage, x: Tensor, passes: int) -> Tensor:
+    """Dropout before a stage: each pass has a mask of its own."""
+    if stage.seam is None:
+        return x
+    return joined([stage.enter(part) for part in x.chunk(passes)])
 
 
 def _block(block: Block, x: Tensor, depth: int | None, passes: int) -> Tensor:

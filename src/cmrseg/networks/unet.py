@@ -1,7 +1,8 @@
 """The U-Net of both recipes: 3-D where kernels look across slices, 2-D where none does.
 
 arega2021 section 2.2 (3-D U-Net of the nnU-Net family, dropout in the middle layers) and galati2021
-section 3.1 (2-D U-Net, BN1) differ only in their :class:`UNetConfig`.
+section 3.1 (2-D U-Nets: BN1 of the nnU-Net family, BN2 of the ACDC winner, which pools by maximum)
+differ only in their :class:`UNetConfig`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cmrseg.networks.join import Join
-from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, unfold
+from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, halved, unfold
 from cmrseg.networks.sampled import sampled
 
 Execution = Literal["native", "folded"]
+Pooling = Literal["stride", "max"]
+DropoutAt = Literal["blocks", "seams"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +32,13 @@ class UNetConfig:
         classes: output classes, background included.
         features: channels by stage, finest first; the last is the bottleneck.
         across: by stage, whether the 3x3 kernels are 3 slices deep.
-        dropout: by stage, the dropout rate of the encoder's and the decoder's blocks.
+        dropout: by stage, the dropout rate of its encoder and its decoder.
         deep_supervision: how many of the finest decoder stages carry a segmentation head.
+        pooling: how a stage halves y and x: ``stride`` of its first convolution, or the largest of
+            2 x 2 values before it.
+        dropout_at: ``blocks``: after every block of a stage; ``seams``: what goes down from a
+            stage's encoder once pooled, and what its decoder is given (the up-sampled and the skip
+            connection together), as the ACDC winner has it.
     """
 
     in_channels: int = 1
@@ -39,6 +47,8 @@ class UNetConfig:
     across: tuple[bool, ...]
     dropout: tuple[float, ...]
     deep_supervision: int = 3
+    pooling: Pooling = "stride"
+    dropout_at: DropoutAt = "blocks"
 
     def __post_init__(self) -> None:
         stages = len(self.features)
@@ -46,6 +56,8 @@ class UNetConfig:
             raise ValueError("features, across and dropout must name the same number of stages")
         if not 1 <= self.deep_supervision < stages:
             raise ValueError(f"deep_supervision must be 1..{stages - 1}")
+        if self.dropout_at == "seams" and self.dropout[-1]:
+            raise ValueError("nothing goes down from the bottleneck: its dropout must be 0")
 
     @property
     def multiple(self) -> int:
@@ -66,21 +78,53 @@ class UNetConfig:
 
 
 class Stage(nn.Module):
-    """Two blocks; the first strides in the encoder below the finest stage."""
+    """Two blocks, and what an activation meets before them.
+
+    Args:
+        cin: channels given.
+        cout: channels of both blocks.
+        across: whether the kernels are 3 slices deep.
+        halves: how the stage halves y and x; None leaves them.
+        dropout: rate after each block.
+        seam: dropout rate before the first block.
+    """
 
     first: Block
     second: Block
 
-    def __init__(self, cin: int, cout: int, across: bool, stride: int, dropout: float) -> None:
+    def __init__(
+        self,
+        cin: int,
+        cout: int,
+        across: bool,
+        halves: Pooling | None,
+        dropout: float,
+        seam: float,
+    ) -> None:
         super().__init__()
         kernel = (3 if across else 1, 3, 3)
-        self.first = Block(cin, cout, kernel, stride, dropout)
+        self.pools = halves == "max"
+        self.seam = nn.Dropout(seam) if seam else None
+        self.first = Block(cin, cout, kernel, 2 if halves == "stride" else 1, dropout)
         self.second = Block(cout, cout, kernel, 1, dropout)
 
     def forward(self, x: Tensor, depth: int | None) -> Tensor:
         """Activations in the layout of ``x``."""
-        out: Tensor = self.second(self.first(x, depth), depth)
+        out: Tensor = self.second(self.first(self.enter(self.pool(x)), depth), depth)
         return out
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Half the size in y and x, if pooling does it here."""
+        return halved(x) if self.pools else x
+
+    def enter(self, x: Tensor) -> Tensor:
+        """Dropout, if it sits before the first block."""
+        return x if self.seam is None else cast(Tensor, self.seam(x))
+
+    @property
+    def seam_drops(self) -> bool:
+        """Whether :meth:`enter` changes anything at present."""
+        return self.seam is not None and self.seam.training
 
 
 class UNet(nn.Module):
@@ -91,14 +135,19 @@ class UNet(nn.Module):
         self.config = config
         self.execution: Execution = execution
         widths, stages = config.features, range(len(config.features))
-        inputs = (config.in_channels, *widths[:-1])
+        none = (0.0,) * len(widths)
+        blocks, seams = (
+            (config.dropout, none) if config.dropout_at == "blocks" else (none, config.dropout)
+        )
+        inputs, entries = (config.in_channels, *widths[:-1]), (0.0, *seams[:-1])
+        halves = (None, *(config.pooling for _ in stages[1:]))
         self.encoder = nn.ModuleList(
-            Stage(inputs[s], widths[s], config.across[s], 1 if s == 0 else 2, config.dropout[s])
+            Stage(inputs[s], widths[s], config.across[s], halves[s], blocks[s], entries[s])
             for s in stages
         )
         self.up = nn.ModuleList(UpConv(widths[s + 1], widths[s]) for s in stages[:-1])
         self.decoder = nn.ModuleList(
-            Stage(2 * widths[s], widths[s], config.across[s], 1, config.dropout[s])
+            Stage(2 * widths[s], widths[s], config.across[s], None, blocks[s], seams[s])
             for s in stages[:-1]
         )
         self.joins: nn.ModuleList | None = None  # made once where weights no longer change

@@ -1,5 +1,7 @@
 """Thresholds come from held-out hearts alone, and the bundle keeps them."""
 
+from dataclasses import replace
+
 import pytest
 
 from cmrseg import bundle, cli
@@ -57,3 +59,15 @@ def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
     without = make_bundle(tmp_path)
     with pytest.raises(WeightsError, match="no autoencoder"):
         calibrate("mnms2-sa", data, without, device="cpu")
+
+
+def test_long_axis_slices_cut_out_of_stacks_calibrate_the_long_axis(tmp_path):
+    data = make_cache(tmp_path / "cache", "mnms2-la", patients=PATIENTS)
+    entries = [replace(e, role="SA_ES") for e in cache.read_index(data, "mnms2-la")]
+    cache.write_index(data, "mnms2-la", entries)
+    paths = [make_checkpoint(tmp_path / str(seed), "mnms2-la", seed=seed) for seed in (1, 2)]
+    paths.append(make_autoencoder(tmp_path / "qc", "mnms2-la-qc"))
+    weights = pack("mnms2", paths, tmp_path / "mnms2")
+    calibrate("mnms2-la", data, weights, mirrors=1, device="cpu")
+    quality = bundle.load(weights, "mnms2").manifest["quality"]["mnms2-la"]
+    assert list(quality["thresholds"]) == ["LA_ES"]

@@ -112,9 +112,14 @@ def _measures(
             image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
             for candidate in segmenter.candidates(segmenter.mirrored(image, mirrors)):
                 pseudo = control.measure(labels(candidate), sample.spacing_mm)
-                measures[entry.role].append(pseudo[DECISIVE])
+                measures[_role(recipe, entry)].append(pseudo[DECISIVE])
             progress.show(number)
     return dict(measures)
+
+
+def _role(recipe: str, entry: cache.Entry) -> str:
+    """The role an image stands for: slices cut out of short-axis stacks are long-axis images."""
+    return f"{recipe[-2:].upper()}_{entry.role[-2:]}"
 
 
 def _table(thresholds: Thresholds) -> str:

@@ -19,7 +19,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["bench"],
             ["cli"],
             ["commands"],
-            ["demo", "info", "lint_image", "serve", "transfer", "validate"],
+            ["demo", "info", "lint_image", "serve", "submission", "transfer", "validate"],
             ["predict"],
             ["batch"],
             ["account"],

@@ -95,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
     scoring.add_evaluate(
         commands.add_parser("evaluate", help="score predictions against expert labels")
     )
+    scoring.add_evaluate_submission(
+        commands.add_parser(
+            "evaluate-submission", help="score a submission as a challenge's platform does"
+        )
+    )
     segmenting.add_info(
         commands.add_parser("info", help="what weights there are and what they are good for")
     )

@@ -235,5 +235,5 @@ def test_two_data_sets_in_one_folder_are_refused(emidec):
 def test_an_output_that_cannot_be_written(emidec):
     predict_emidec(emidec / "pred", {"Case_P002": 0})
     (emidec / "file").write_text("in the way")
-    with pytest.raises(OutputError, match="the evaluation cannot be written"):
+    with pytest.raises(OutputError, match=r"evaluation\.csv cannot be written"):
         evaluate("emidec", emidec / "pred", emidec / "truth", emidec / "file" / "out")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cmrseg.commands import options
-from cmrseg.errors import EXIT_OK
+from cmrseg.errors import EXIT_OK, UsageError
 
 
 def add_evaluate(p: argparse.ArgumentParser) -> None:
@@ -24,6 +24,51 @@ def _run_evaluate(o: argparse.Namespace) -> int:
     report = evaluate(o.challenge, o.predictions, o.truth, o.out)
     print(report.text())
     return report.exit_code
+
+
+def add_evaluate_submission(p: argparse.ArgumentParser) -> None:
+    """`cmrseg evaluate-submission`."""
+    p.add_argument(
+        "challenge",
+        choices=options.CHALLENGES,
+        nargs="?",
+        help="default: the one the truth is laid out for",
+    )
+    p.add_argument(
+        "--predictions",
+        type=Path,
+        default=Path("/input"),
+        help="predictions.json with its jobs, or a folder in the challenge's layout "
+        "(default: /input)",
+    )
+    p.add_argument(
+        "--truth",
+        type=Path,
+        default=Path("/opt/ml/input/data/ground_truth"),
+        help="expert labels in the challenge's layout (default: where the platform unpacks them)",
+    )
+    p.add_argument(
+        "--out",
+        type=Path,
+        default=Path("/output/metrics.json"),
+        help="the file to write (default: /output/metrics.json)",
+    )
+    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    options.add_log_format(p)
+    p.set_defaults(run=_run_evaluate_submission)
+
+
+def _run_evaluate_submission(o: argparse.Namespace) -> int:
+    try:
+        from cmrseg.submission.evaluation import evaluate_submission
+    except ImportError as error:
+        raise UsageError(
+            f"scoring a submission needs evalutils ({error})", "pip install 'cmrseg[evaluate]'"
+        ) from error
+    print(
+        evaluate_submission(o.predictions, o.truth, o.out, challenge=o.challenge, sockets=o.sockets)
+    )
+    return EXIT_OK
 
 
 def add_validate(p: argparse.ArgumentParser) -> None:

@@ -58,8 +58,8 @@ def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> 
         InputError: a folder is missing, cannot be read or holds nothing of the challenge; or no
             prediction has a truth.
     """
-    truths = _index(challenge, "truth", truth_dir)
-    predictions = _index(challenge, "predictions", predictions_dir)
+    truths = index(challenge, "truth", truth_dir)
+    predictions = index(challenge, "predictions", predictions_dir)
     found = {}
     for case, roles in truths.items():
         there = predictions.get(case, {})
@@ -73,12 +73,12 @@ def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> 
         )
     return Pairs(
         found=found,
-        missing=_lacking(truths, predictions),
-        extra=_lacking(predictions, truths),
+        missing=lacking(truths, predictions),
+        extra=lacking(predictions, truths),
     )
 
 
-def _lacking(wanted: Index, there: Index) -> tuple[str, ...]:
+def lacking(wanted: Index, there: Index) -> tuple[str, ...]:
     """What of ``wanted`` is not ``there``: a case's name, or the case and the role."""
     names: list[str] = []
     for case, roles in wanted.items():
@@ -89,28 +89,33 @@ def _lacking(wanted: Index, there: Index) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _index(challenge: Challenge, which: Literal["truth", "predictions"], folder: Path) -> Index:
+def index(challenge: Challenge, which: Literal["truth", "predictions"], folder: Path) -> Index:
+    """The images in a folder of truths or of predictions, by case and role.
+
+    Raises:
+        InputError: it is missing, cannot be read or holds nothing of the challenge.
+    """
     if not folder.is_dir():
         raise InputError(f"the {which} folder does not exist", "check its path")
     try:
         if challenge == "mnms2":
             ending = "gt" if which == "truth" else "pred"
-            index = _here_or_below(folder, lambda root: _mnms2(root, ending))
+            found = _here_or_below(folder, lambda root: _mnms2(root, ending))
         else:
-            index = _here_or_below(folder, _emidec)
-            if not index and which == "predictions":
-                index = _flat(folder)
+            found = _here_or_below(folder, _emidec)
+            if not found and which == "predictions":
+                found = _flat(folder)
     except OSError as error:
         raise InputError(
             f"the {which} folder cannot be read ({error.strerror or type(error).__name__})",
             "check that it is mounted and may be read",
         ) from error
-    if not index:
+    if not found:
         raise InputError(
             f"the {which} folder holds no labels of {challenge}",
             f"looked for {LOOKED_FOR[challenge, which]}",
         )
-    return index
+    return found
 
 
 def _here_or_below(folder: Path, index_of: Callable[[Path], Index]) -> Index:

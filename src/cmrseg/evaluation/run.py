@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError, OutputError
+from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError
 from cmrseg.evaluation import emidec, mnms2
+from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, find_pairs
 from cmrseg.evaluation.table import Grid, Row, aggregate, cases_csv, cases_json, grid
 from cmrseg.imaging.read import read
@@ -126,9 +127,8 @@ def evaluate(
     labels: set[float] = set()
     for case, images in pairs.found.items():
         try:
-            volumes = {role: _read_pair(role, *paths) for role, paths in images.items()}
-            rows[case] = _score(challenge, volumes)
-            labels.update(*(mnms2.predicted_labels(pred) for pred, _ in volumes.values()))
+            rows[case], predicted = score_case(challenge, images)
+            labels |= predicted
         except CmrsegError as error:
             failed[case] = error.within(f"case {case}")
     if challenge == "mnms2":
@@ -143,6 +143,23 @@ def evaluate(
         notes=_notes(challenge, rows, labels),
     )
     return report if output_dir is None else _written(report, output_dir)
+
+
+def score_case(
+    challenge: Challenge, images: Mapping[str, tuple[Path, Path]]
+) -> tuple[dict[str, float], set[float]]:
+    """All metrics of one case, and the labels that its predictions hold.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        images: role -> (prediction, truth).
+
+    Raises:
+        CmrsegError: an image cannot be read or compared; the role comes first.
+    """
+    volumes = {role: _read_pair(role, *paths) for role, paths in images.items()}
+    predicted = {label for pred, _ in volumes.values() for label in mnms2.predicted_labels(pred)}
+    return _score(challenge, volumes), predicted
 
 
 def _read_pair(role: str, pred_path: Path, truth_path: Path) -> tuple[Volume, Volume]:
@@ -177,26 +194,7 @@ def _notes(challenge: Challenge, rows: Mapping[str, Row], labels: set[float]) ->
 
 
 def _written(report: Report, output_dir: Path) -> Report:
-    files = tuple(output_dir / f"{STEM}{ending}" for ending in (".csv", ".json", ".md"))
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-        for path, text in zip(
-            files, (cases_csv(report.rows), report.json(), report.markdown()), strict=True
-        ):
-            _replace(path, text)
-    except OSError as error:
-        raise OutputError(
-            f"the evaluation cannot be written ({error.strerror or type(error).__name__})",
-            "check that the output folder may be written to and has space left",
-        ) from error
-    return replace(report, files=files)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a whole file or none."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    texts = {".csv": cases_csv(report.rows), ".json": report.json(), ".md": report.markdown()}
+    files = {output_dir / f"{STEM}{ending}": text for ending, text in texts.items()}
+    write_files(files)
+    return replace(report, files=tuple(files))

@@ -1,0 +1,1 @@
+"""Grand Challenge by way of evalutils: scoring a submission, and the old kind of algorithm."""

@@ -119,10 +119,17 @@ def add_train(p: argparse.ArgumentParser) -> None:
         type=Path,
         help="folder for checkpoint, log and TensorBoard scalars",
     )
-    p.add_argument("--config", default="compact", help="compact or paper")
+    p.add_argument(
+        "--config", default="compact", help="compact or paper; mnms2 also bn1, bn2, bn2-compact"
+    )
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
     p.add_argument("--seed", type=int, help="default: the configuration's")
     p.add_argument("--steps", type=options.count, help="default: the configuration's")
+    p.add_argument(
+        "--keep",
+        type=options.whole,
+        help="best snapshots to keep, chosen by patients of the fold after; 0 sets nobody aside",
+    )
     p.add_argument("--workers", type=options.whole, default=1, help="processes that augment")
     p.add_argument(
         "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
@@ -164,7 +171,9 @@ def _run_train(o: argparse.Namespace) -> int:
             workers=o.workers,
             steps=o.steps,
             seed=o.seed,
+            keep=o.keep,
             precision=o.precision,
+            configuration=o.config,
         )
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)

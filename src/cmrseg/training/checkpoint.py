@@ -28,10 +28,12 @@ def save(
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
-    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"state": json.dumps(state)})
-    partial.replace(path)
+    _write(path, tensors, state)
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Write a network's tensors and ``state`` (JSON-ready) in one move, nothing to go on from."""
+    _write(path, {f"network.{k}": v for k, v in weights.items()}, state)
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -71,6 +73,13 @@ def restore(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) ->
 def network_weights(path: Path) -> dict[str, Tensor]:
     """Only the network's tensors."""
     return _under("network.", load_file(path))
+
+
+def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    stored = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    partial = path.with_suffix(".partial")
+    save_file(stored, partial, metadata={"state": json.dumps(state)})
+    partial.replace(path)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,10 +17,16 @@ class TrainingConfig:
         network: shape of the U-Net.
         patch: (z, y, x) voxels a sample has.
         batch: samples a step.
-        steps: optimiser steps in all; the learning rate falls to zero over them.
-        optimiser: ``sgd`` (Nesterov 0.99, arega2021 section 2.3) or ``adamw``.
-        learning_rate: initial; poly decay with exponent 0.9.
+        steps: optimiser steps in all.
+        optimiser: ``sgd`` (Nesterov 0.99, arega2021 section 2.3), ``adam`` or ``adamw``.
+        learning_rate: initial.
+        schedule: ``poly``: the rate falls to zero over all steps; ``exponential``: by one factor
+            an epoch.
+        decay: exponent of ``poly``; factor of ``exponential``.
+        epochs: equal parts of all steps, for ``exponential``.
         weight_decay: of the optimiser.
+        dice: ``soft``: mean of the foreground classes; ``generalised``: Sudre 2017, as galati2021
+            Eq. 1 has it.
         gradient_clip: largest gradient norm.
         on_heart: share of patches centred near the heart; the others lie anywhere.
         scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
@@ -29,7 +35,9 @@ class TrainingConfig:
         samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1); 1 is the baseline.
         alpha: weight of the uncertainty in the loss (Eq. 5); 3 with 5 samples in the paper.
         seed: everything random follows from it.
-        validate_every: steps between looks at the held-out fold.
+        keep: how many snapshots to keep, the best of all looks at patients set aside for choosing
+            (m_best of galati2021 section 2.2); 0 sets nobody aside and keeps the last weights only.
+        validate_every: steps between looks at the patients to choose by, or at the held-out fold.
         checkpoint_every_s: seconds between checkpoints.
     """
 
@@ -38,9 +46,13 @@ class TrainingConfig:
     patch: tuple[int, int, int]
     batch: int
     steps: int
-    optimiser: Literal["sgd", "adamw"] = "adamw"
+    optimiser: Literal["sgd", "adam", "adamw"] = "adamw"
     learning_rate: float = 2e-3
+    schedule: Literal["poly", "exponential"] = "poly"
+    decay: float = 0.9
+    epochs: int = 1
     weight_decay: float = 1e-2
+    dice: Literal["soft", "generalised"] = "soft"
     gradient_clip: float = 12.0
     on_heart: float = 0.8
     scanners: Literal["one", "many"] = "many"
@@ -48,6 +60,7 @@ class TrainingConfig:
     samples: int = 1
     alpha: float = 0.0
     seed: int = 0
+    keep: int = 0
     validate_every: int = 500
     checkpoint_every_s: float = 180.0
 
@@ -55,9 +68,16 @@ class TrainingConfig:
         multiple = self.network.multiple
         if self.patch[1] % multiple or self.patch[2] % multiple:
             raise ValueError(f"patch {self.patch} is no multiple of {multiple} in y and x")
-
         if self.samples < 1 or self.alpha < 0:
             raise ValueError("samples must be one or more and alpha not negative")
+        if self.keep < 0 or self.epochs < 1:
+            raise ValueError("epochs must be one or more and keep not negative")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if self.schedule == "exponential":
+            return float(self.learning_rate * self.decay ** (step * self.epochs // self.steps))
+        return float(self.learning_rate * (1 - step / self.steps) ** self.decay)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, the inverse of :meth:`from_dict`."""

@@ -11,7 +11,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from cmrseg.training.augment import Patches
 from cmrseg.training.cache import Sample
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.losses import deep_supervision
+from cmrseg.training.snapshots import Snapshots
 
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
@@ -43,6 +44,7 @@ def fit(
     run_dir: Path,
     *,
     device: torch.device,
+    choosers: Sequence[Sample] = (),
     precision: Precision | None = None,
     resume: bool = False,
     start: Path | None = None,
@@ -55,8 +57,10 @@ def fit(
         config: what to train.
         training: volumes to learn from.
         held_out: volumes to watch; nothing is chosen by them, so their scores stay honest.
-        run_dir: checkpoint, TensorBoard scalars and ``log.jsonl`` go here.
+        run_dir: checkpoint, snapshots, TensorBoard scalars and ``log.jsonl`` go here.
         device: where to compute.
+        choosers: volumes, neither learned from nor held out, by which the best ``config.keep``
+            looks are chosen; the held-out ones are then scored at the last step alone.
         precision: None measures which is fastest here.
         resume: go on from the checkpoint in ``run_dir``, in the precision it began with.
         start: a checkpoint whose weights to start from, with a fresh optimiser and schedule.
@@ -66,9 +70,11 @@ def fit(
     Raises:
         InputError: there is nothing to resume from.
         UsageError: the run to resume had another configuration, fold or data; or there is a run
-            and it was not to be resumed.
+            and it was not to be resumed; or there is nobody to choose snapshots by.
         TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
+    if config.keep and not choosers:
+        raise UsageError("there is nobody to choose snapshots by", "keep none, or set some aside")
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     network = UNet(config.network, "native" if device.type == "cuda" else "folded").to(device)
@@ -95,6 +101,7 @@ def fit(
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
     forget_after(run_dir, state["step"])
+    snapshots = Snapshots(run_dir, config.keep, state["step"])
     saved_at = time.monotonic()
     with (
         stop_on_sigterm() as stop,
@@ -106,12 +113,18 @@ def fit(
             state["step"] += 1
             progress.show(state["step"], f"loss {loss:.3f}")
             scalars.add(state["step"], {"loss/train": loss})
-            if state["step"] % config.validate_every == 0 or state["step"] == config.steps:
-                dice = validate(network, held_out, device, state["precision"])
-                scalars.add(state["step"], {f"dice/{name}": value for name, value in dice.items()})
-                note_scores(run_dir, state["step"], loss, dice)
+            done, kept = state["step"] == config.steps, False
+            if state["step"] % config.validate_every == 0 or done:
+                watched = held_out if done or not config.keep else []
+                dice, choice = (
+                    validate(network, looked_at, device, state["precision"])
+                    for looked_at in (watched, choosers)
+                )
+                scalars.add_scores(state["step"], dice, choice)
+                note_scores(run_dir, state["step"], loss, dice, choice)
+                kept = snapshots.offer(choice, network, state)
             due = time.monotonic() - saved_at > config.checkpoint_every_s
-            if stop or due or state["step"] == config.steps:
+            if stop or due or kept or done:
                 state["scaler"] = scaler.state_dict()
                 checkpoint.save(path, network, optimiser, state)
                 saved_at = time.monotonic()
@@ -121,7 +134,7 @@ def fit(
 
 
 def make_optimiser(network: UNet, config: TrainingConfig) -> torch.optim.Optimizer:
-    """SGD as arega2021 section 2.3, or AdamW."""
+    """SGD as arega2021 section 2.3, Adam with L2 (the ACDC winner's), or AdamW."""
     if config.optimiser == "sgd":
         return torch.optim.SGD(
             network.parameters(),
@@ -130,9 +143,8 @@ def make_optimiser(network: UNet, config: TrainingConfig) -> torch.optim.Optimiz
             nesterov=True,
             weight_decay=config.weight_decay,
         )
-    return torch.optim.AdamW(
-        network.parameters(), config.learning_rate, weight_decay=config.weight_decay
-    )
+    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
+    return kind(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
 
 def batches(
@@ -163,15 +175,14 @@ def step(
     device: torch.device,
 ) -> float:
     """One optimiser step; returns the loss."""
-    rate = config.learning_rate * (1 - state["step"] / config.steps) ** 0.9
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = config.rate(state["step"])
     network.train()
     image = batch["image"].to(device, non_blocking=True)
     label = batch["label"].to(device, non_blocking=True)
     with autocast(device, state["precision"]):
         heads = network(image, config.samples)
-    loss = deep_supervision(heads, label, config.samples, config.alpha)
+    loss = deep_supervision(heads, label, config.samples, config.alpha, config.dice)
     optimiser.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     scaler.unscale_(optimiser)
@@ -183,7 +194,7 @@ def step(
 
 @torch.no_grad()
 def validate(
-    network: UNet, samples: list[Sample], device: torch.device, precision: Precision
+    network: UNet, samples: Sequence[Sample], device: torch.device, precision: Precision
 ) -> dict[str, float]:
     """Mean Dice a volume of each foreground class on the recipe's grid (both empty counts 1).
 
@@ -233,7 +244,8 @@ def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[s
     began, stored = TrainingConfig.from_dict(state["config"]).as_dict(), state["about"]
     now = config.as_dict()
     pairs = {k: (began[k], now[k]) for k in now if k != "checkpoint_every_s"}
-    pairs |= {k: (stored.get(k), about[k]) for k in about}
+    # Runs from before configurations had names are told apart by their settings.
+    pairs |= {k: (stored.get(k), about[k]) for k in about if k in stored or k != "configuration"}
     changed = [_differing(k, then, asked) for k, (then, asked) in pairs.items() if then != asked]
     if changed:
         raise UsageError(
@@ -275,6 +287,11 @@ class Scalars:
             if self.writer:
                 self.writer.add_scalar(name, value, at)
 
+    def add_scores(self, at: int, dice: dict[str, float], choice: dict[str, float]) -> None:
+        """Record a look: held-out Dice, and Dice to choose by."""
+        self.add(at, {f"dice/{name}": value for name, value in dice.items()})
+        self.add(at, {f"choose/{name}": value for name, value in choice.items()})
+
     def __enter__(self) -> Self:
         return self
 
@@ -283,11 +300,21 @@ class Scalars:
             self.writer.close()
 
 
-def note_scores(run_dir: Path, at: int, loss: float, dice: dict[str, float]) -> None:
-    """Tell a look at the held-out volumes, and append it to ``log.jsonl``."""
+def note_scores(
+    run_dir: Path,
+    at: int,
+    loss: float,
+    dice: dict[str, float],
+    choice: dict[str, float] | None = None,
+) -> None:
+    """Tell a look at the held-out volumes and at those to choose by; append it to ``log.jsonl``."""
+    told = {"step": at, "loss": loss, "dice": dice, **({"choose": choice} if choice else {})}
     with (run_dir / LOG).open("a") as log:
-        log.write(json.dumps({"step": at, "loss": loss, "dice": dice}) + "\n")
-    print(f"step {at}: held-out Dice {dice}", flush=True)
+        log.write(json.dumps(told) + "\n")
+    if choice:
+        print(f"step {at}: Dice to choose by {choice}", flush=True)
+    if dice or not choice:
+        print(f"step {at}: held-out Dice {dice}", flush=True)
 
 
 def _outlive_signals(worker: int) -> None:

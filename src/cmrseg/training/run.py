@@ -43,6 +43,48 @@ def split(
     return [e for e in entries if e.file not in out], [e for e in entries if e.file in out]
 
 
+def choosing(
+    entries: list[cache.Entry], fold: int | None
+) -> tuple[int, list[cache.Entry], list[cache.Entry]]:
+    """The fold to choose snapshots by, the one after the held-out; then what is learned from.
+
+    Returns:
+        The fold; the volumes left to learn from; the volumes of the fold, of real patients where
+        there are any, as :func:`split` has it.
+
+    Raises:
+        InputError: that fold is empty.
+    """
+    choose_fold = 0 if fold is None else (fold + 1) % FOLDS
+    choosers = split(entries, choose_fold)[1]
+    if not choosers:
+        raise InputError(
+            f"the cache has nobody in fold {choose_fold} to choose snapshots by",
+            "preprocess more cases, or train with --keep 0",
+        )
+    aside = {e.file for e in choosers}
+    learn = [e for e in split(entries, fold)[0] if e.file not in aside]
+    return choose_fold, learn, choosers
+
+
+def unseen(entries: list[cache.Entry], training: dict[str, Any]) -> list[cache.Entry]:
+    """The volumes of patients whom a network neither learned from nor was chosen by.
+
+    Args:
+        entries: of the cache it learned from, or of another one.
+        training: what the manifest says of the network.
+
+    Raises:
+        UsageError: its fold is none of ours.
+    """
+    own = [e for e in entries if e.source in training["sources"]]
+    held = [] if training["fold"] is None else split(own, training["fold"])[1]
+    met = learned_from(training)
+    patients = _patients(training)
+    new = [e for e in entries if e.source not in met and patients_of(e.source) not in patients]
+    return held + new
+
+
 def train(
     config: TrainingConfig,
     cache_dir: Path,
@@ -58,13 +100,16 @@ def train(
     learning_rate: float | None = None,
     samples: int | None = None,
     alpha: float | None = None,
+    keep: int | None = None,
     precision: Precision | None = None,
+    configuration: str | None = None,
 ) -> Path:
     """Fit one fold from the cache and return the checkpoint.
 
     With ``start`` the run goes on from another run's weights with a fresh schedule; that run must
     have held out the same fold or learned from other data sets alone, or scores out of fold would
-    not be honest.
+    not be honest. Where snapshots are kept, a second fold is set aside to choose them by
+    (:func:`choosing`). ``configuration`` is what the settings are called, for the record.
 
     Raises:
         InputError: ``start`` is no checkpoint or held out another fold; the cache is missing or
@@ -78,11 +123,17 @@ def train(
         learning_rate=learning_rate or config.learning_rate,
         samples=config.samples if samples is None else samples,
         alpha=config.alpha if alpha is None else alpha,
+        keep=config.keep if keep is None else keep,
     )
     if config.alpha and config.samples == 1:
         raise UsageError("alpha weighs how far samples differ", "train with two --samples or more")
     entries = cache.read_index(cache_dir, config.recipe)
     learn, watched = split(entries, fold)
+    choosers: list[cache.Entry] = []
+    chosen_by: dict[str, Any] = {}
+    if config.keep:
+        choose_fold, learn, choosers = choosing(entries, fold)
+        chosen_by = {"choose_fold": choose_fold, "choosers": sorted({e.patient for e in choosers})}
     if not learn:
         raise InputError("the cache holds no volume to learn from", "preprocess more cases")
     about: dict[str, Any] = {
@@ -93,6 +144,8 @@ def train(
         "volumes": len(learn),
         "patients": len({(e.source, e.patient) for e in learn}),
         "held_out": sorted({e.patient for e in watched}),
+        **chosen_by,
+        **({"configuration": configuration} if configuration else {}),
     }
     if start:
         about["started_from"] = _same_fold(start, config, about)
@@ -102,6 +155,7 @@ def train(
         [cache.load(cache_dir, e) for e in watched],
         run_dir,
         device=use_device(device),
+        choosers=[cache.load(cache_dir, e) for e in choosers],
         precision=precision,
         resume=resume,
         start=start,
@@ -116,10 +170,15 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
     earlier, began = state["about"], TrainingConfig.from_dict(state["config"])
     same_network = (began.recipe, began.network) == (config.recipe, config.network)
     met = _patients(earlier) & _patients(about)
-    if not same_network or (met and earlier["held_out"] != about["held_out"]):
+    others = earlier["held_out"] != about["held_out"]
+    # Who was learned from cannot choose any more.
+    spoiled = "choosers" in about and earlier.get("choosers") != about["choosers"]
+    if not same_network or (met and (others or spoiled)):
         raise InputError(
-            "the run to start from had another network or other held-out patients",
-            "start from a run of the same network and fold",
+            "the run to start from had another network or other held-out patients"
+            + (", or learned from those to choose by" if spoiled else ""),
+            "start from a run of the same network and fold"
+            + (" that kept snapshots, or use --keep 0" if spoiled else ""),
         )
     kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
     return {"steps": state["step"], "seed": began.seed, **kept}

@@ -23,7 +23,7 @@ from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache
 from cmrseg.training.pack import record_quality
 from cmrseg.training.rehearse import draw_rehearsal
-from cmrseg.training.run import FOLD_SEED, FOLDS, split
+from cmrseg.training.run import FOLD_SEED, FOLDS, unseen
 from cmrseg.training.sources import is_synthetic
 
 
@@ -53,9 +53,7 @@ def calibrate(
     """
     found = bundle.find("mnms2", weights)
     entries = cache.read_index(cache_dir, recipe)
-    held = split(entries, _fold(found, recipe))[1]
-    if not held:
-        raise InputError("the cache has nobody whom the networks held out", "use their own cache")
+    held = _met_by_none(found, recipe, entries)
     measures = _measures(found, recipe, cache_dir, held, mirrors, device)
     thresholds = fit(measures)
     synthetic = any(is_synthetic(entry.source) for entry in entries)
@@ -71,21 +69,30 @@ def calibrate(
     return _table(thresholds)
 
 
-def _fold(found: Bundle, recipe: str) -> int:
-    """The fold that all of a view's networks, autoencoder included, held out."""
+def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list[cache.Entry]:
+    """Volumes that none of a view's networks, autoencoder included, learned from or was chosen by.
+
+    Candidates may differ in seed, shape and sources. Synthetic hearts count only where the cache
+    has no others: a threshold means real images.
+    """
     own = [n["training"] for n in found.networks if n["recipe"] in (recipe, f"{recipe}-qc")]
-    folds = {(t["fold"], t["folds"], t["fold_seed"]) for t in own}
-    if len(folds) != 1:
+    if not own:
+        raise WeightsError(f"the bundle has no network of {recipe}", "pack some of this view")
+    if any((t["folds"], t["fold_seed"]) != (FOLDS, FOLD_SEED) for t in own):
         raise InputError(
-            f"the networks of {recipe} held out different patients, or there are none",
-            "pack segmenters and autoencoder of one fold",
+            f"the networks of {recipe} dealt folds in another way", "train them with this cmrseg"
         )
-    fold, count, seed = folds.pop()
-    if fold is None or (count, seed) != (FOLDS, FOLD_SEED):
+    real = [e for e in entries if not is_synthetic(e.source)] or entries
+    new = [{e.file for e in unseen(entries, training)} for training in own]
+    held = [e for e in real if all(e.file in files for files in new)]
+    if not held:
+        folds = sorted({"none" if t["fold"] is None else str(t["fold"]) for t in own})
         raise InputError(
-            f"the networks of {recipe} held nobody out", "pack some trained with --fold 0"
+            f"the cache has nobody whom all networks of {recipe} held out "
+            f"(folds held out: {', '.join(folds)})",
+            "use their own cache, and pack segmenters and autoencoder trained with one --fold",
         )
-    return int(fold)
+    return held
 
 
 def _measures(

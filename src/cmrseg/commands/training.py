@@ -223,7 +223,12 @@ def add_pack(p: argparse.ArgumentParser) -> None:
     """`cmrseg pack`."""
     options.add_challenge(p)
     p.add_argument("bundle", type=Path, help="folder to write (an older bundle is replaced)")
-    p.add_argument("checkpoints", type=Path, nargs="+", help="checkpoint.safetensors of each run")
+    p.add_argument(
+        "checkpoints",
+        type=Path,
+        nargs="+",
+        help="checkpoint.safetensors of each run, or best-1.safetensors and so on",
+    )
     p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
     p.set_defaults(run=_run_pack)
 

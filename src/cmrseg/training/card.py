@@ -62,7 +62,19 @@ def _networks(manifest: dict[str, Any]) -> str:
             f"| {network['file']} | {', '.join(t['sources'])} | {t['patients']} | {fold} "
             f"| {steps_in_all(t['steps_done'], t.get('started_from'))} | {t['seed']} |"
         )
-    return "\n".join(rows)
+    return "\n".join(rows + _snapshots(manifest))
+
+
+def _snapshots(manifest: dict[str, Any]) -> list[str]:
+    """How those networks were chosen that are no run's last weights."""
+    told = [
+        f"- {n['file']}: snapshot {s['rank']} of {s['of']}, chosen by validation Dice "
+        f"{s['dice']:.3f} on patients of fold {n['training']['choose_fold']}, whom it never "
+        "learned from."
+        for n in manifest["networks"]
+        if (s := n["training"].get("snapshot"))
+    ]
+    return ["", *told] if told else []
 
 
 def steps_in_all(steps: int, earlier: dict[str, Any] | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,20 @@ if TYPE_CHECKING:  # it needs scipy, which packing does not
     from cmrseg.quality.thresholds import Thresholds
 
 
+RECORDED = (
+    "configuration",
+    "fold",
+    "folds",
+    "fold_seed",
+    "choose_fold",
+    "sources",
+    "volumes",
+    "patients",
+    "started_from",
+)
+"""What of a checkpoint's ``about`` goes into the manifest: no patient's name."""
+
+
 def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:
     """Write a bundle of trained networks.
 
@@ -33,7 +48,8 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
-        checkpoints: one a network; their recipes must be the challenge's.
+        checkpoints: one a network, the last of a run or one of its ``best-N.safetensors``; their
+            recipes must be the challenge's.
         out: the bundle's folder; an older bundle there is replaced in one move.
         commit: the commit the bundle is packed at.
 
@@ -119,27 +135,38 @@ def _check_replaceable(out: Path) -> None:
 
 
 def _files(states: list[dict[str, Any]]) -> list[str]:
-    """What each network's file is called; snapshots of one run are told apart by their steps.
+    """What each network's file is called.
+
+    Networks of one recipe, fold and seed are told apart by what their configurations are called,
+    snapshots of one run by their steps.
 
     Raises:
         InputError: two would get one name.
     """
-    names = []
+    names, configurations, steps = [], [], []
     for state in states:
         config, about = state["config"], state["about"]
         fold = "all" if about["fold"] is None else f"fold{about['fold']}"
         names.append(f"{config['recipe']}-{fold}-seed{config['seed']}")
-    files = []
-    for name, state in zip(names, states, strict=True):
-        steps = steps_in_all(state["step"], state["about"].get("started_from"))
-        snapshot = f"-{steps}steps" if names.count(name) > 1 else ""
-        files.append(f"{name}{snapshot}.safetensors")
-    if len(set(files)) < len(files):
+        configurations.append(about.get("configuration", ""))
+        steps.append(f"{steps_in_all(state['step'], about.get('started_from'))}steps")
+    names = _told_apart(_told_apart(names, configurations), steps)
+    if len(set(names)) < len(names):
         raise InputError(
-            f"two checkpoints would be called {max(files, key=files.count)}",
-            "give each recipe, fold, seed and number of steps once",
+            f"two checkpoints would be called {max(names, key=names.count)}.safetensors",
+            "give each recipe, fold, seed, configuration and number of steps once",
         )
-    return files
+    return [f"{name}.safetensors" for name in names]
+
+
+def _told_apart(names: list[str], details: list[str]) -> list[str]:
+    """Each name with its detail, where others of that name have other details."""
+    known = set(zip(names, details, strict=True))
+    shared = Counter(name for name, _ in known)
+    return [
+        f"{name}-{detail}" if detail and shared[name] > 1 else name
+        for name, detail in zip(names, details, strict=True)
+    ]
 
 
 def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> dict[str, Any]:
@@ -161,7 +188,6 @@ def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> d
         )
     save_file(weights, file)
     file.chmod(0o644)  # images run as users of their own
-    kept = ("fold", "folds", "fold_seed", "sources", "volumes", "patients", "started_from")
     training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
     return {
         "file": file.name,
@@ -169,7 +195,8 @@ def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> d
         "config": config["network"],
         "training": {
             **training,
-            **{k: about[k] for k in kept if k in about},
+            **{k: about[k] for k in RECORDED if k in about},
+            **({"snapshot": state["snapshot"]} if "snapshot" in state else {}),
             "steps_done": state["step"],
             "precision": state["precision"],
         },

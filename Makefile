@@ -73,15 +73,30 @@ weights-mnms2: setup
 		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0b/checkpoint.safetensors
 	$(BIN)/cmrseg validate mnms2 $(ACDC) out/scores-mnms2 --source acdc --weights weights/mnms2 --record
 
+# A start that has seen no EMIDEC patient, then five folds: a usual training, then the uncertainty
+# loss. The ablation's baseline goes on from the same point without it, for as many steps.
+EMIDEC_START = runs/emidec-pre/checkpoint.safetensors
+GO_ON = --steps 250 --learning-rate 1e-3
+PROPOSED = --samples 5 --alpha 3
+
 weights-emidec: setup
+	$(BIN)/cmrseg synthesize emidec cache/hearts-lge --patients 160 --seed 21
+	$(BIN)/cmrseg preprocess emidec cache/hearts-lge cache/emidec-pretrain --source synthetic
+	$(BIN)/cmrseg preprocess emidec $(ACDC) cache/emidec-pretrain --source acdc-implanted --implant
+	$(TRAIN) emidec cache/emidec-pretrain runs/emidec-pre --fold all --steps 1300
 	$(BIN)/cmrseg preprocess emidec $(EMIDEC) cache/emidec --source emidec
-	$(TRAIN) emidec cache/emidec runs/emidec-0 --steps 1200
-	$(TRAIN) emidec cache/emidec runs/emidec-0b --steps 1400 \
-		--start runs/emidec-0/checkpoint.safetensors
+	@for k in 0 1 2 3 4; do \
+		$(TRAIN) emidec cache/emidec runs/emidec-a$$k --fold $$k --steps 450 \
+			--start $(EMIDEC_START) || exit 1; \
+		start=runs/emidec-a$$k/checkpoint.safetensors; \
+		$(TRAIN) emidec cache/emidec runs/emidec-f$$k --fold $$k $(GO_ON) $(PROPOSED) \
+			--start $$start || exit 1; \
+		[ $$k -gt 1 ] || $(TRAIN) emidec cache/emidec runs/emidec-b$$k --fold $$k $(GO_ON) \
+			--start $$start || exit 1; done
 	$(BIN)/cmrseg pack emidec weights/emidec --commit $(COMMIT) \
-		runs/emidec-0b/checkpoint.safetensors
-	$(BIN)/cmrseg validate emidec $(EMIDEC) out/scores-emidec --source emidec \
-		--weights weights/emidec --record
+		runs/emidec-f?/checkpoint.safetensors
+	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
+		runs/emidec-b?/checkpoint.safetensors
 
 # Does adding synthetic hearts to real ones help? Bundles scored on hearts none of them saw: the same
 # start, steps and augmentation with and without them (0c), synthetic hearts alone (these three with

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmrseg import storage
 from cmrseg.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Bundle:
         """One network's weights, in fp32."""
         from safetensors.torch import load_file
 
-        weights = load_file(self.folder / file)
-        return {k: v.float() if v.is_floating_point() else v for k, v in weights.items()}
+        return storage.restore(load_file(self.folder / file))
 
 
 def find(challenge: str, asked: Path | None = None) -> Bundle:

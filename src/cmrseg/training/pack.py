@@ -10,10 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors.torch import save_file
 
-from cmrseg import __version__
+from cmrseg import __version__, storage
 from cmrseg.bundle import FORMAT, MANIFEST, sealed, sha256
 from cmrseg.errors import InputError, OutputError
 from cmrseg.quality import rehearsal
@@ -43,8 +42,7 @@ RECORDED = (
 def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:
     """Write a bundle of trained networks.
 
-    Convolution weights are stored in half precision; batch-norm statistics stay in fp32, where
-    half precision could overflow.
+    Large kernels are stored in eight bits (:mod:`cmrseg.storage`).
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
@@ -177,10 +175,7 @@ def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> d
             f"a checkpoint of recipe {config['recipe']} does not belong in a {challenge} bundle",
             "give checkpoints of one challenge",
         )
-    weights = {
-        k: v.half() if v.dim() > 1 and v.dtype == torch.float32 else v
-        for k, v in checkpoint.network_weights(path).items()
-    }
+    weights = storage.shrink(checkpoint.network_weights(path))
     if not all(v.isfinite().all() for v in weights.values()):
         raise InputError(
             f"the network trained in {path.parent} holds numbers that are not finite",

@@ -88,7 +88,13 @@ def make_cache(folder: Path, recipe: str, patients: int = 6, source: str = "hosp
 
 
 def make_checkpoint(
-    folder: Path, recipe: str, *, fold: int | None = 0, seed: int = 0, sources: Sequence[str] = ()
+    folder: Path,
+    recipe: str,
+    *,
+    fold: int | None = 0,
+    seed: int = 0,
+    sources: Sequence[str] = (),
+    patients: int = 6,
 ) -> Path:
     """The checkpoint of a randomly initialised network that says it was trained."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,8 +109,8 @@ def make_checkpoint(
         "folds": 5,
         "fold_seed": 2021,
         "sources": list(sources) or ["hospital"],
-        "volumes": 6,
-        "patients": 6,
+        "volumes": patients,
+        "patients": patients,
         "held_out": ["000"],
     }
     state = {"step": 6, "config": config.as_dict(), "about": about, "precision": "fp32"}

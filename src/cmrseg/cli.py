@@ -121,7 +121,7 @@ def parser() -> argparse.ArgumentParser:
     )
     training.add_pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
     training.add_calibrate(
-        commands.add_parser("calibrate", help="freeze a view's quality thresholds into a bundle")
+        commands.add_parser("calibrate", help="freeze quality thresholds or rules into a bundle")
     )
     scoring.add_validate(
         commands.add_parser("validate", help="score a bundle on the folds it never saw")

@@ -64,7 +64,8 @@ def validate(
             contract = open_contract(challenge, patients, predictions, labels="all")
             contract.summary_stem = f"summary-fold{fold}"
             part = replace(found, manifest={**found.manifest, "networks": networks})
-            batch.run(contract, recipe(challenge, part, device=device))
+            # Uncertainty is not scored here; its samples would cost most of the time.
+            batch.run(contract, recipe(challenge, part, device=device, samples=0))
         if not truth.exists():
             raise _nothing_held_out(source)
         report = evaluate(challenge, predictions, truth, out)

@@ -133,9 +133,7 @@ class Emidec:
             if self.rules and self.rules.steps:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
-            maps, doubt = {}, {}
-            if self.segmenter.last.samples:
-                maps, doubt = self._doubt(prepared)
+            maps, doubt = self._doubt(prepared) if self.segmenter.last.samples else ({}, {})
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(

@@ -28,7 +28,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
     p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument(
-        "--samples", type=whole, default=5, help="emidec: dropout passes a network, 0 for none"
+        "--samples", type=whole, default=20, help="emidec: dropout passes in all, 0 for none"
     )
     p.add_argument(
         "--time-budget",
@@ -38,17 +38,27 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         "time is short, fewer mirror images are computed, then fewer samples, with a warning",
     )
     p.add_argument(
+        "--thresholds",
+        choices=("frozen", "cohort"),
+        default="frozen",
+        help="mnms2: what is out of distribution, by the bundle's own thresholds or by the cases "
+        "at hand, 8 at least (folders only; all cases are looked at first, so it takes twice the "
+        "time, with --resume too)",
+    )
+    p.add_argument(
         "--refine",
-        choices=("never", "case"),
+        choices=("never", "case", "cohort"),
         default="never",
-        help="mnms2: case refines the networks on each case out of distribution (slow)",
+        help="mnms2: refine the networks on each case out of distribution by itself, or on all of "
+        "them together (folders only; all cases are looked at first, with --resume too, which "
+        "answers a case anew if refinement came out differently)",
     )
     p.add_argument(
         "--refine-budget",
         type=seconds,
         default=60.0,
         metavar="SECONDS",
-        help="what refining one case may take (default: 60)",
+        help="what refining one case may take, in a cohort on average (default: 60)",
     )
     add_device(p)
     p.add_argument(
@@ -69,7 +79,8 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
         "mirrors": o.mirrors,
         "samples": o.samples,
         "time_budget": o.time_budget,
-        "refine_s": o.refine_budget if o.refine == "case" else 0.0,
+        "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
+        "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
     }
 
 

@@ -242,16 +242,36 @@ def _run_pack(o: argparse.Namespace) -> int:
 
 def add_calibrate(p: argparse.ArgumentParser) -> None:
     """`cmrseg calibrate`."""
-    p.add_argument("network", choices=NETWORKS[1:], help="which view")
-    p.add_argument("cache", type=Path, help="the one its networks learned from")
+    p.add_argument("network", choices=NETWORKS, help="emidec's rules, or which view's thresholds")
+    p.add_argument(
+        "data",
+        type=Path,
+        help="what its networks learned from: emidec's labelled cases, a view's cache",
+    )
     p.add_argument("--weights", type=Path, help="the bundle (default: the usual places)")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    p.add_argument("--source", default="emidec", help="emidec: the name the data has in the bundle")
+    p.add_argument(
+        "--work", type=Path, help="emidec: OUT/work of cmrseg reproduce, whose passes are shared"
+    )
     options.add_device(p)
+    options.add_log_format(p)
     p.set_defaults(run=_run_calibrate)
 
 
 def _run_calibrate(o: argparse.Namespace) -> int:
+    if o.network == "emidec":
+        from cmrseg.challenges import emidec_calibration
+        from cmrseg.challenges.out_of_fold import Effort
+
+        effort = Effort(mirrors=o.mirrors, samples=20 if o.work else 0, device=o.device)
+        print(
+            emidec_calibration.calibrate(
+                o.data, o.weights, source=o.source, work=o.work, effort=effort
+            )
+        )
+        return EXIT_OK
     from cmrseg.challenges.calibration import calibrate
 
-    print(calibrate(o.network, o.cache, o.weights, mirrors=o.mirrors, device=o.device))
+    print(calibrate(o.network, o.data, o.weights, mirrors=o.mirrors, device=o.device))
     return EXIT_OK

@@ -35,6 +35,7 @@ def card(manifest: dict[str, Any]) -> str:
         "## Scores out of fold",
         _scores(manifest),
         *(["## Quality control", _quality(manifest)] if manifest.get("quality") else []),
+        *(["## Anatomical rules", _rules(manifest["rules"])] if manifest.get("rules") else []),
         "## Limits",
         *_limits(manifest),
     ]
@@ -97,6 +98,23 @@ def _quality(manifest: dict[str, Any]) -> str:
                 f"| {fences['measures']} | {entry['fitted_on']} |"
             )
     return "\n".join(rows)
+
+
+def _rules(rules: dict[str, Any]) -> str:
+    """What was tried, and what it brought to patients on whom it was not chosen."""
+    points = [name for name in rules["gain"] if name.endswith("dice")]
+    rows = [
+        f"| rule | shipped as | {' | '.join(points)} |",
+        f"|---|---|{'---:|' * len(points)}",
+    ]
+    together = {"rule": "all shipped", "kept": {}, "gain": rules["gain"]}
+    for tried in (*rules["tried"], together):
+        kept = tried["kept"]
+        with_what = [f"{k} {v}" for k, v in (kept or {}).items() if k != "rule"]
+        told = "left out" if kept is None else ", ".join(with_what)
+        gains = " | ".join(f"{100 * tried['gain'][name]:+.2f}" for name in points)
+        rows.append(f"| {tried['rule']} | {told} | {gains} |")
+    return f"Gains in points of Dice; {rules['chosen_on']}.\n\n" + "\n".join(rows)
 
 
 def _scores(manifest: dict[str, Any]) -> str:

@@ -1,0 +1,128 @@
+"""EMIDEC's anatomical rules, chosen on held-out patients and put into the bundle's manifest."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmrseg import bundle
+from cmrseg.bundle import MANIFEST
+from cmrseg.challenges.emidec_choice import SCORES, Chooser, Heart, Tried, together
+from cmrseg.challenges.emidec_rules import Rules
+from cmrseg.challenges.out_of_fold import Effort, Held, choosing_parts, predict_held_out
+from cmrseg.errors import InputError
+from cmrseg.imaging.volume import Array
+from cmrseg.training.pack import write_manifest
+
+FEWEST = 10
+"""Rules chosen on fewer patients are chance."""
+TITLES = ("Myo DSC", "MI DSC", "NR DSC", "Myo VD mL", "MI VD mL", "NR VD mL")
+"""Of the scores, in their order."""
+
+
+def calibrate(
+    data: Path,
+    weights: Path | None = None,
+    *,
+    source: str = "emidec",
+    work: Path | None = None,
+    effort: Effort,
+) -> str:
+    """Choose the rules and write them, with what they gain, into the bundle.
+
+    Args:
+        data: the labelled data the bundle learned from, in the challenge's layout.
+        weights: the bundle; None for the usual places.
+        source: the name the data was preprocessed under.
+        work: where predictions of held-out patients are kept, such as ``cmrseg reproduce`` keeps
+            below its output; None makes them anew and keeps nothing.
+        effort: how to compute; rules need no dropout samples.
+
+    Returns:
+        What was tried and what it brought, as a table.
+
+    Raises:
+        InputError: no network held anybody out, or too few patients were.
+    """
+    found = bundle.find("emidec", weights)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = work or Path(temporary)
+        chooser = gather(predict_held_out(found, data, place, source=source, effort=effort))
+    if len(chooser.hearts) < FEWEST:
+        raise InputError(
+            f"{len(chooser.hearts)} held-out patients are too few to choose rules by",
+            f"pack networks that held out {FEWEST} or more together",
+        )
+    tried = chooser.choose()
+    entry = _entry(chooser, tried, source)
+    manifest = json.loads((found.folder / MANIFEST).read_text(encoding="utf-8"))
+    write_manifest(found.folder, {**manifest, "rules": entry})
+    return told(entry)
+
+
+def gather(held: Iterable[Held]) -> Chooser:
+    """Patients cut down to what rules need, dealt into the parts that choices are made across."""
+    hearts, patients = [], []
+    for one in held:  # whole, they would fill the memory
+        hearts.append(Heart.of(one))
+        patients.append((one.patient, one.group, one.fold))
+    return Chooser(hearts, choosing_parts(patients))
+
+
+def honest_scores(chooser: Chooser, by_part: dict[int, Rules]) -> Array:
+    """(patients, :data:`SCORES`): each under the rules that the other parts chose."""
+    found = chooser.scores(Rules()).copy()
+    parts = np.asarray(chooser.parts)
+    for part, rules in by_part.items():
+        found[parts == part] = chooser.scores(rules)[parts == part]
+    return found
+
+
+def told(entry: dict[str, Any]) -> str:
+    """The manifest's entry as a Markdown table: gains by rule, then all together."""
+    lines = [f"| rule | {' | '.join(TITLES)} |", f"|---|{'---:|' * len(TITLES)}"]
+    for one in entry["tried"]:
+        name = _named(one["kept"]) if one["kept"] else f"{one['rule']}: left out"
+        lines.append(f"| {name} | {' | '.join(_cells(one['gain']))} |")
+    lines.append(f"| **all that are kept** | {' | '.join(_cells(entry['gain']))} |")
+    return "\n".join(lines)
+
+
+def _entry(chooser: Chooser, tried: Sequence[Tried], source: str) -> dict[str, Any]:
+    """What the manifest says of the rules."""
+    before = chooser.scores(Rules())
+    after = honest_scores(chooser, chooser.honest())
+    return {
+        "steps": [rule.as_dict() for rule in together(tried).steps],
+        "tried": [
+            {
+                "rule": one.name,
+                "kept": one.kept.as_dict() if one.kept else None,
+                "gain": _rounded(one.gain.values()),
+            }
+            for one in tried
+        ],
+        "without": _rounded(before.mean(axis=0)),
+        "gain": _rounded((after - before).mean(axis=0)),
+        "chosen_on": f"{len(chooser.hearts)} held-out patients of {source}, parameters on "
+        f"{len(set(chooser.parts))} parts of them but one and scored on that one",
+    }
+
+
+def _rounded(values: Iterable[float]) -> dict[str, float]:
+    return {name: round(float(v), 5) for name, v in zip(SCORES, values, strict=True)}
+
+
+def _named(rule: dict[str, Any]) -> str:
+    parameters = [f"{name} {value}" for name, value in rule.items() if name != "rule"]
+    return f"{rule['rule']} ({', '.join(parameters)})"
+
+
+def _cells(gain: dict[str, float]) -> list[str]:
+    """Dice in points, volumes in mL."""
+    return [f"{100 * v:+.2f}" if name.endswith("dice") else f"{v:+.2f}" for name, v in gain.items()]

@@ -1,0 +1,59 @@
+"""The command: rules chosen on held-out patients end up in a bundle that verifies and uses them."""
+
+import json
+
+import pytest
+
+from cmrseg import bundle, cli
+from cmrseg.challenges import emidec_choice
+from cmrseg.challenges.emidec_calibration import calibrate
+from cmrseg.challenges.emidec_rules import Rule, Rules
+from cmrseg.challenges.out_of_fold import Effort
+from cmrseg.errors import EXIT_OK, InputError
+from cmrseg.training.card import CARD
+from emidec_data import make_bundle, make_data
+
+PATIENTS, FOLDS = 13, (0, 1, 2, 3)
+EFFORT = Effort(mirrors=1, samples=0, device="cpu", precision="fp32")
+
+
+def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch):
+    few = {
+        "one_ring": [Rule.of("one_ring", least_share=1.0)],
+        "no_obstruction": [Rule.of("no_obstruction", by="found_ml", below=1e6)],
+    }
+    monkeypatch.setattr(emidec_choice, "CHOICES", few)
+    data = make_data(tmp_path / "data", PATIENTS)
+    weights = make_bundle(tmp_path / "emidec", PATIENTS, FOLDS)
+    options = ["--weights", str(weights), "--mirrors", "1", "--device", "cpu"]
+    assert cli.main(["calibrate", "emidec", str(data), *options]) == EXIT_OK
+    found = bundle.load(weights, "emidec")
+    entry = found.manifest["rules"]
+    assert [one["rule"] for one in entry["tried"]] == list(few)
+    kept = {one["rule"] for one in entry["tried"] if one["kept"]}
+    # No heart has no-reflow here, and what untrained networks call so is wrong everywhere.
+    assert "no_obstruction" in kept
+    assert entry["gain"]["no_reflow_dice"] > 0.5
+    assert {step.name for step in Rules.from_manifest(found.manifest).steps} == kept
+    assert "11 held-out patients of emidec" in entry["chosen_on"]
+    assert "all that are kept" in capsys.readouterr().out
+    assert "## Anatomical rules" in (weights / CARD).read_text()
+
+    out = tmp_path / "out"
+    predict = ["predict", "emidec", str(data), str(out), *options, "--samples", "2"]
+    assert cli.main([*predict, "--shard", "1/13"]) == EXIT_OK
+    (case,) = json.loads(next(out.glob("summary*.json")).read_text())["cases"]
+    told = case["measures"]["rules"]
+    assert {step["rule"] for step in told} == kept
+    assert case["measures"]["volume_ml"]["no_reflow"] == 0.0
+    assert case["measures"]["volume_ml_interval"]["no_reflow"]["high"] == 0.0, "samples too"
+    assert sum(step["change_ml"]["no_reflow"] for step in told) < 0
+
+
+def test_too_few_patients_choose_nothing(tmp_path):
+    data = make_data(tmp_path / "data", 8)
+    weights = make_bundle(tmp_path / "emidec", 8, [0])
+    before = bundle.load(weights, "emidec").digest
+    with pytest.raises(InputError, match="too few"):
+        calibrate(data, weights, effort=EFFORT)
+    assert bundle.load(weights, "emidec").digest == before

@@ -36,3 +36,31 @@ def test_what_was_written_before_there_were_samples_is_the_baseline():
 def test_samples_and_alpha_are_checked(changed):
     with pytest.raises(ValueError, match="samples"):
         training_config("emidec", **changed)
+
+
+@pytest.mark.parametrize("changed", [{"keep": -1}, {"epochs": 0}])
+def test_keep_and_epochs_are_checked(changed):
+    with pytest.raises(ValueError, match="epochs must be one or more and keep not negative"):
+        training_config("emidec", **changed)
+
+
+def test_settings_that_came_later_leave_older_runs_as_they_were():
+    config = training_config("emidec")
+    new = ("keep", "dice", "schedule", "decay", "epochs")
+    older = {k: v for k, v in config.as_dict().items() if k not in new}
+    older["network"] = {
+        k: v for k, v in older["network"].items() if k not in ("pooling", "dropout_at")
+    }
+    loaded = TrainingConfig.from_dict(json.loads(json.dumps(older)))
+    assert loaded == config
+    assert (loaded.keep, loaded.dice, loaded.schedule) == (0, "soft", "poly")
+
+
+def test_the_rate_falls_by_a_factor_an_epoch():
+    """BN2 (FACTS section 2): 5e-4, times 0.985 each of 300 epochs of 100 steps."""
+    bn2 = RECIPES["mnms2-sa"].training["bn2"]
+    rates = [bn2.rate(step) for step in (0, 99, 100, 250, 29_999)]
+    expected = [5e-4 * 0.985**epoch for epoch in (0, 0, 1, 2, 299)]
+    assert rates == pytest.approx(expected, rel=1e-12)
+    short = RECIPES["mnms2-sa"].training["bn2-compact"]
+    assert short.rate(short.steps - 1) == pytest.approx(short.rate(0) * 0.985**299, rel=1e-12)

@@ -9,6 +9,7 @@ from monai.losses import DiceCELoss, DiceLoss
 from cmrseg.training.losses import (
     deep_supervision,
     dice_loss,
+    overlap_loss,
     segmentation_loss,
     total_loss,
 )
@@ -153,3 +154,45 @@ def test_every_head_has_mean_and_variance_of_its_own_samples():
     coarse = float(total_loss(heads[1], labels[..., 1::2, 1::2], 2, 3.0))
     expected = (fine + coarse / 2) / 1.5
     assert float(deep_supervision(heads, labels, 2, 3.0)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_generalised_dice_by_hand():
+    """Class 0 fills 4 voxels, class 1 two, class 2 none: weights 1/16, 1/4 and, absent, 1/4."""
+    p = torch.tensor(
+        [
+            [0.9, 0.8, 0.7, 0.6, 0.2, 0.1],
+            [0.1, 0.2, 0.2, 0.2, 0.7, 0.6],
+            [0.0, 0.0, 0.1, 0.2, 0.1, 0.3],
+        ]
+    ).reshape(1, 3, 1, 2, 3)
+    labels = torch.tensor([0, 0, 0, 0, 1, 1]).reshape(1, 1, 2, 3)
+    overlap = 3.0 / 16 + 1.3 / 4
+    total = (3.3 + 4) / 16 + (2.0 + 2) / 4 + 0.7 / 4
+    dice = 1 - 2 * overlap / total
+    assert float(overlap_loss(p, labels, "generalised")) == pytest.approx(dice, rel=1e-6)
+    right = [0.9, 0.8, 0.7, 0.6, 0.7, 0.6]
+    entropy = -sum(math.log(value) for value in right) / 6
+    loss = segmentation_loss(p.log(), labels, "generalised")
+    assert float(loss) == pytest.approx(dice + entropy, rel=1e-6)
+
+
+def test_every_way_to_the_loss_takes_the_dice_asked_for():
+    labels = truth()
+    mean = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).mean(dim=0)
+    change = overlap_loss(mean, labels, "generalised") - dice_loss(mean, labels)
+    assert abs(float(change)) > 1e-3  # far beyond rounding
+    asked = total_loss(drawn(), labels, 3, 2.0, "generalised")
+    torch.testing.assert_close(asked - total_loss(drawn(), labels, 3, 2.0), change)
+    heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(2)]
+    labels = truth(shape=(2, 3, 8, 8))
+    fine = segmentation_loss(heads[0], labels, "generalised")
+    coarse = segmentation_loss(heads[1], labels[..., 1::2, 1::2], "generalised")
+    found = deep_supervision(heads, labels, dice="generalised")
+    torch.testing.assert_close(found, (fine + coarse / 2) / 1.5)
+
+
+def test_generalised_dice_has_a_finite_gradient_where_all_is_background():
+    x = logits().requires_grad_()
+    segmentation_loss(x, torch.zeros_like(truth()), "generalised").backward()
+    assert x.grad.isfinite().all()
+    assert x.grad.abs().max() > 0

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build an image and label it with version and commit: `docker/build.sh emidec|mnms2|train [OPTIONS]`.
+# Build an image and label it with version and commit: `docker/build.sh NAME [OPTIONS]`,
+# NAME being emidec, mnms2, train or evaluate.
 #
 #   docker/build.sh emidec --build-arg WEIGHTS=weights/mine --build-arg TORCH=cu126
 #
@@ -7,12 +8,12 @@
 # cmrseg-NAME:VERSION and cmrseg-NAME:latest, or as TAG says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-name=${1:?emidec, mnms2 or train}
+name=${1:?emidec, mnms2, train or evaluate}
 shift
 case $name in
     emidec | mnms2) file=Dockerfile.$name ;;
-    train) file=docker/Dockerfile.train ;;
-    *) echo "build.sh: there is no image $name: emidec, mnms2 or train" >&2 && exit 2 ;;
+    train | evaluate) file=docker/Dockerfile.$name ;;
+    *) echo "build.sh: there is no image $name: emidec, mnms2, train or evaluate" >&2 && exit 2 ;;
 esac
 
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/cmrseg/__init__.py)

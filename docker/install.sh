@@ -3,7 +3,7 @@
 #
 #   LOCK    every package in it is installed as it is pinned, and only if its hash is right
 #   TORCH   the build of torch: cpu is in the lock; another (cu126) comes from $TORCH_INDEX by the
-#           CPU lock's version, with the CUDA packages it asks for
+#           CPU lock's version, with the CUDA packages it asks for; none where the lock has none
 #
 # Wheels in /src/wheels, where an image's build got some (--build-context wheels=DIR), go first.
 set -eu
@@ -15,7 +15,9 @@ pip() {
 }
 
 [ -x "$venv/bin/python" ] || python3 -m venv --without-pip "$venv"
-if [ "$torch" != cpu ]; then
+if [ "$torch" = none ]; then
+    pip --no-deps --require-hashes -r "$lock"
+elif [ "$torch" != cpu ]; then
     version=$(sed -n 's/^torch==\([^+ ]*\)+cpu.*/\1/p' "$(dirname "$lock")/inference-cpu.txt")
     pip --no-deps --require-hashes -r "$lock"
     pip --index-url "$TORCH_INDEX" "torch==$version+$torch"
@@ -28,7 +30,7 @@ fi
 # hearts, in tests, do not belong into an image.
 for packages in "$venv"/lib/python3*/site-packages; do
     rm -rf "$packages/torch/test" "$packages/torch/include"
-    find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete
+    [ "$torch" = none ] || find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete
     find "$packages" -path '*/tests/data' -prune -exec rm -rf {} +
 done
 # Nobody can write bytecode into an image that runs read-only; unchecked, so that dates do not matter.

@@ -5,6 +5,7 @@
 #   inference-cpu, train-cpu       all an image needs, the CPU build of torch among it
 #   inference-cu126, train-cu126   the same versions without torch, which docker/install.sh takes from
 #                                  PyTorch's own index by version (its CUDA packages come with it)
+#   evaluate                       what scoring a submission needs (evaluate.in), without torch
 #   dev                            for .venv, without torch (see docker/torch.sh)
 #   build                          what builds the wheel of cmrseg
 set -eu
@@ -22,6 +23,8 @@ lock() { # NAME SOURCE [options of uv]
 lock inference-cpu pyproject.toml --extra serve "$@"
 # One version of a package in all images, so that they share layers.
 cp "$locks/inference-cpu.txt" "$locks/train-cpu.txt"
+cp "$locks/inference-cpu.txt" "$locks/evaluate.txt"
+lock evaluate $locks/evaluate.in "$@"
 lock train-cpu pyproject.toml --extra train "$@"
 for image in inference train; do
     extra=serve

@@ -21,6 +21,7 @@ DOCKERFILES = [
     ROOT / "Dockerfile.mnms2",
     ROOT / "docker/Dockerfile.train",
 ]
+EVALUATE = ROOT / "docker/Dockerfile.evaluate"
 
 
 def instructions(path: Path) -> str:
@@ -39,7 +40,7 @@ def test_inference_images_differ_in_the_challenge_alone():
     assert emidec.replace("emidec", "mnms2") == mnms2
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*DOCKERFILES, EVALUATE], ids=lambda path: path.name)
 def test_dockerfile(path):
     text = instructions(path)
     assert "# syntax" not in path.read_text()
@@ -56,7 +57,9 @@ def test_all_images_start_with_the_same_packages():
     assert len({packages(path) for path in DOCKERFILES}) == 1
 
 
-@pytest.mark.parametrize("lock", ["inference-cpu", "train-cpu", "inference-cu126", "train-cu126"])
+@pytest.mark.parametrize(
+    "lock", ["inference-cpu", "train-cpu", "inference-cu126", "train-cu126", "evaluate"]
+)
 def test_every_package_of_a_lock_has_a_hash(lock):
     blocks = re.split(r"^(?=[\w.-]+==)", (LOCKS / f"{lock}.txt").read_text(), flags=re.M)[1:]
     assert len(blocks) == len(pins(lock)) > 10
@@ -70,6 +73,16 @@ def test_locks_agree():
     assert {name: inference[name] for name in common} == {name: train[name] for name in common}
     for name, cpu in (("inference", inference), ("train", train)):
         assert pins(f"{name}-cu126") == {p: v for p, v in cpu.items() if p != "torch"}
+
+
+def test_scoring_needs_evalutils_and_no_torch():
+    inference, scoring = pins("inference-cpu"), pins("evaluate")
+    assert scoring["evalutils"] == "0.4.2"
+    assert "torch" not in scoring
+    common = set(inference) & set(scoring)
+    assert {"numpy", "scipy", "simpleitk", "nibabel"} <= common
+    assert {name: inference[name] for name in common} == {name: scoring[name] for name in common}
+    assert "ARG LICENSES=Apache-2.0\n" in instructions(EVALUATE)
 
 
 def test_torch_of_venv_and_images_is_the_same():

@@ -63,7 +63,7 @@ def _run_evaluate_submission(o: argparse.Namespace) -> int:
         from cmrseg.submission.evaluation import evaluate_submission
     except ImportError as error:
         raise UsageError(
-            f"scoring a submission needs evalutils ({error})", "pip install 'cmrseg[evaluate]'"
+            f"scoring a submission needs evalutils ({error})", "pip install 'cmrseg[evalutils]'"
         ) from error
     print(
         evaluate_submission(o.predictions, o.truth, o.out, challenge=o.challenge, sockets=o.sockets)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmrseg import __version__, batch, bundle, runtime
 from cmrseg.contracts.base import FileContract
@@ -14,6 +14,11 @@ from cmrseg.contracts.labels import Challenge
 from cmrseg.contracts.ledger import Ledger
 from cmrseg.errors import UsageError, WeightsError
 from cmrseg.runtime import Budget, Precision
+from cmrseg.runtime.logs import tell
+
+if TYPE_CHECKING:
+    from cmrseg.challenges.emidec import Emidec
+    from cmrseg.challenges.mnms2 import Mnms2
 
 Segment = Callable[[Case], Result]
 
@@ -34,8 +39,10 @@ def predict(
     samples: int = 20,
     time_budget: float | None = None,
     refine_s: float = 0.0,
+    cohort: Collection[str] = (),
     resume: bool = False,
     shard: batch.Shard | None = None,
+    report: bool | None = False,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -54,8 +61,11 @@ def predict(
         samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
+        report: a page for people and a picture a case; None for where they may lie in the output
+            folder, which is not so on Grand Challenge.
 
     Returns:
         An exit code of :mod:`cmrseg.errors`.
@@ -73,9 +83,11 @@ def predict(
     found = bundle.find(challenge, Path(weights) if weights else None)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
+    _add_report(opened, found, report)
     budget = Budget(time_budget)
-    segment = recipe(
+    made = model(
         challenge,
         found,
         device=device,
@@ -85,11 +97,18 @@ def predict(
         budget=budget,
         refine_s=refine_s,
     )
-    budget.start_up_s = time.perf_counter() - started
-    return batch.run(opened, segment, shard=shard)
+    if cohort:
+        _settle(opened, made, cohort)
+    budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
+    return batch.run(opened, made.segment, shard=shard)
 
 
-def recipe(
+def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:
+    """A challenge's recipe with its networks loaded: case in, result out; see :func:`model`."""
+    return model(challenge, weights, **how).segment
+
+
+def model(
     challenge: Challenge,
     weights: bundle.Bundle,
     *,
@@ -99,8 +118,8 @@ def recipe(
     samples: int = 20,
     budget: Budget | None = None,
     refine_s: float = 0.0,
-) -> Segment:
-    """A challenge's recipe with its networks loaded: case in, result out.
+) -> Emidec | Mnms2:
+    """A challenge's recipe with its networks loaded.
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
@@ -135,7 +154,7 @@ def recipe(
         from cmrseg.challenges.emidec_rules import Rules
 
         rules = Rules.from_manifest(weights.manifest)
-        return Emidec(load("emidec"), rules, mirrors=mirrors, samples=samples).segment
+        return Emidec(load("emidec"), rules, mirrors=mirrors, samples=samples)
     names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
     return Mnms2(
         {view: load(name) for view, name in names.items()},
@@ -146,7 +165,61 @@ def recipe(
             for view, name in names.items()
         },
         refine_s=refine_s,
-    ).segment
+    )
+
+
+def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
+    """Refuse what is no cohort.
+
+    Raises:
+        UsageError: one case at a time, a part of the cases, or another challenge.
+    """
+    if not cohort:
+        return
+    asked = " and ".join(f"--{one} cohort" for one in sorted(cohort))
+    if opened.challenge != "mnms2":
+        raise UsageError(f"{asked}: {opened.challenge} has no quality control", "leave it out")
+    if not opened.keeps_account:
+        raise UsageError(
+            f"{asked}: contract '{opened.name}' is one case a call, which is no cohort",
+            "leave it out: the bundle's frozen thresholds are for this",
+        )
+    if shard:
+        raise UsageError(
+            f"{asked}: a shard sees a part of the cohort", "leave --shard out, or run without it"
+        )
+
+
+def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str]) -> None:
+    """Look at all cases before the first is answered; what was done is done under the same only."""
+    from cmrseg.challenges.cohort import settle
+    from cmrseg.challenges.mnms2 import Mnms2
+
+    if not isinstance(made, Mnms2):
+        return
+    settled = settle(made, list(opened.cases()), cohort, tell)
+    if opened.ledger:
+        opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
+
+
+def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | None) -> None:
+    """Have the contract draw for people.
+
+    Raises:
+        UsageError: it is asked to, and everything in its output folder would be uploaded.
+    """
+    if wanted and not opened.keeps_account:
+        raise UsageError(
+            f"contract '{opened.name}' leaves nothing but results behind: all of the output folder "
+            "is uploaded",
+            "leave --report out",
+        )
+    if wanted is False or not opened.keeps_account:
+        return
+    # Its drawing libraries take a while to load.
+    from cmrseg.contracts.report import RunReport
+
+    opened.report = RunReport(output_dir=opened.output_dir, code=opened.code, weights=weights)
 
 
 def _keep_account(

@@ -22,7 +22,7 @@ import gc
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,6 +69,7 @@ def serve(
     weights: Path | None = None,
     sockets: Path | None = None,
     time_budget: float | None = None,
+    cohort: Sequence[str] = (),
     **how: Any,
 ) -> NoReturn:
     """Load the models, then segment one case a request until a signal ends the process.
@@ -82,11 +83,17 @@ def serve(
         weights: a bundle; None for the usual places (``cmrseg.bundle``).
         sockets: a socket table; None for ``CMRSEG_SOCKETS`` or the usual one.
         time_budget: seconds a case may take (``runtime.budget``).
+        cohort: must be empty: a request brings one case.
         how: device, precision, mirrors, samples and refine_s of :func:`cmrseg.predict.recipe`.
 
     Raises:
         CmrsegError: the server could not be started (its extra, the port, the weights).
     """
+    if cohort:
+        raise UsageError(
+            f"--{cohort[0]} cohort: a request brings one case, which is no cohort",
+            "leave it out: the bundle's frozen thresholds are for this",
+        )
     bound = _bound(host, port)
     found, budget = bundle.find(challenge, weights), Budget(time_budget)
     segment = recipe(challenge, found, budget=budget, **how)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,13 @@ import torch
 from torch import nn
 
 from cmrseg.networks.unet import UNet, UNetConfig
-from cmrseg.quality.refine import Flagged, Refining, refine
+from cmrseg.quality.borrow import class_probabilities, most_probable, probabilities
+from cmrseg.quality.measures import pseudo_measures
+from cmrseg.quality.refine import refine
+from cmrseg.quality.refining import Flagged, Refining
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences
-from quality.tools import Copier, Square, control
+from quality.tools import STRUCTURES, Copier, Square, control
 
 FENCES = Fences(th_low=0.9, th_up_mm=3.0, measures=20)
 QUICK = Refining(learning_rate=0.1, epochs=10, slices=2)
@@ -41,8 +45,31 @@ def heart(slices=3):
     return image
 
 
-def flagged(**changes):
-    return Flagged(**{"image": heart(), "spacing_mm": (8.0, 1.5, 1.5), "fences": FENCES, **changes})
+def flagged(networks, known, **changes):
+    """The heart, with the masks of these networks as they are now."""
+    image = changes.pop("image", heart())
+    masks = [mask_of(network, image) for network in networks]
+    spacing_mm = (8.0, 1.5, 1.5)
+    measures = tuple(
+        pseudo_measures(m, known.reconstructor.labels(m), spacing_mm, STRUCTURES) for m in masks
+    )
+    told = {"spacing_mm": spacing_mm, "fences": FENCES, "masks": tuple(masks)}
+    return Flagged(image=image, measures=measures, **told | changes)
+
+
+@torch.no_grad()
+def mask_of(network, image):
+    mode = network.training
+    maps = class_probabilities(network.eval(), torch.from_numpy(image)[None, None])[0]
+    network.train(mode)
+    return most_probable(maps.numpy())
+
+
+def refined(networks, known, labelled, config, cases=1, **given):
+    """Refine on one heart or several."""
+    fences = given.pop("fences", [FENCES] * cases)
+    images = [flagged(networks, known, fences=own) for own in fences]
+    return refine(networks, images, known, labelled, config, **given)
 
 
 def rehearsal(rv_from):
@@ -54,20 +81,21 @@ def rehearsal(rv_from):
 def test_a_segmenter_learns_what_the_autoencoder_knows():
     # It finds the inner square alone; the autoencoder knows squares of 16.
     network = Threshold()
-    (found,) = refine([network], [flagged()], control(Square()), rehearsal(1), QUICK)
+    (found,) = refined([network], control(Square()), rehearsal(1), QUICK)
     assert found is not None
     assert found.kept
     assert found.reason == "all in range"
     assert 1 <= found.epochs < QUICK.epochs
     assert found.before.measures[0]["RV"].pdc == pytest.approx(2 * 64 / (64 + 256))
     assert found.after.measures[0]["RV"].pdc == 1.0
-    np.testing.assert_array_equal(found.after.probabilities[0].argmax(axis=0) == 3, heart() >= 1)
     assert found.rehearsal_loss[1] < found.rehearsal_loss[0]
+    network.load_state_dict(found.weights)
+    np.testing.assert_array_equal(mask_of(network, heart()) == 3, heart() >= 1)
 
 
 def test_weights_statistics_and_mode_come_back():
     network = Threshold().train()
-    refine([network], [flagged()], control(Square()), rehearsal(1), QUICK)
+    refined([network], control(Square()), rehearsal(1), QUICK)
     assert float(network.at.detach()) == 1.5
     assert network.training
     assert network.at.grad is None
@@ -80,7 +108,7 @@ def test_the_semi_supervised_part_alone_can_do_it():
     image = np.where(heart(6) == 1, 0, heart(6)).astype(np.float32)
     neutral = Rehearsal(image, np.where(image == 2, 3, 0).astype(np.uint8))
     config = Refining(learning_rate=0.2, epochs=10, slices=3, tolerance=0.1)
-    (found,) = refine([Threshold(1.2)], [flagged()], control(Square()), neutral, config)
+    (found,) = refined([Threshold(1.2)], control(Square()), neutral, config)
     assert found is not None
     assert found.kept
 
@@ -89,11 +117,8 @@ def test_rolled_back_when_labelled_slices_suffer():
     # On the labelled slices the inner square alone is RV: what is learned here is forgotten there.
     config = Refining(learning_rate=0.3, epochs=10, importance=(1, 1, 1, 4), slices=3)
     known = Rehearsal(heart(6), np.where(heart(6) == 2, 3, 0).astype(np.uint8))
-    network = Threshold()
-    # A rehearsal too weak to hold it: one slice of it a step, mostly background.
-    (found,) = refine(
-        [network], [flagged()], control(Square()), known, config, forward=strong_on_stacks
-    )
+    # A rehearsal too weak to hold it: it has no gradient.
+    (found,) = refined([Threshold()], control(Square()), known, config, forward=strong_on_stacks)
     assert found is not None
     assert not found.kept
     assert "forget" in found.reason
@@ -108,9 +133,7 @@ def strong_on_stacks(network, x):
 
 
 def test_rolled_back_when_no_mask_comes_into_range():
-    (found,) = refine(
-        [Threshold()], [flagged()], control(Copier(without_rv=True)), rehearsal(1), QUICK
-    )
+    (found,) = refined([Threshold()], control(Copier(without_rv=True)), rehearsal(1), QUICK)
     assert found is not None
     assert not found.kept
     assert found.after is found.before
@@ -118,29 +141,46 @@ def test_rolled_back_when_no_mask_comes_into_range():
     assert found.reason == "K_semi epochs are over: rolled back"
 
 
+def test_rolled_back_when_it_leaves_the_others_behind():
+    # Two candidates see the inner square; the autoencoder would have both see the outer one.
+    pair = [Threshold(1.4), Threshold(1.6)]
+    found = refined(pair, control(Square()), rehearsal(1), QUICK)
+    assert [one.kept for one in found] == [False, False]
+    # A third that sees the outer one already is somebody to agree with.
+    three = [*pair, Threshold(0.5)]
+    strict = [replace(FENCES, th_low=0.99)]
+    found = refined(three, control(Square()), rehearsal(1), QUICK, fences=strict)
+    before, after = (look.agreements[0] for look in (found[0].before, found[0].after))
+    assert (before.dice, after.dice) == (pytest.approx((1 + 0.4) / 2), before.dice)
+    assert found[2].reason == "all in range"
+
+
 def test_what_is_in_range_already_is_left_alone():
-    (found,) = refine([Threshold(0.5)], [flagged()], control(Square()), rehearsal(1), QUICK)
+    (found,) = refined([Threshold(0.5)], control(Square()), rehearsal(1), QUICK)
     assert found is not None
     assert (found.kept, found.epochs, found.reason) == (False, 0, "all in range")
 
 
 def test_a_cohort_is_refined_together_and_its_best_moment_kept():
-    never = flagged(fences=Fences(th_low=1.1, th_up_mm=0.0, measures=20))
-    (found,) = refine([Threshold()], [flagged(), never], control(Square()), rehearsal(1), QUICK)
+    never = Fences(th_low=1.1, th_up_mm=0.0, measures=20)
+    (found,) = refined(
+        [Threshold()], control(Square()), rehearsal(1), QUICK, fences=[FENCES, never]
+    )
     assert found is not None
     assert found.kept
-    assert (found.before.held, found.after.held) == (0, 1)
+    assert (found.before.believed, found.after.believed) == ((False, False), (True, False))
     assert found.epochs == QUICK.epochs
-    assert len(found.after.probabilities) == 2
+    assert [found.as_dict(image)["kept"] for image in (0, 1)] == [True, False]
 
 
 def test_every_candidate_is_refined_for_itself():
-    found = refine(
-        [Threshold(1.5), Threshold(1.8)], [flagged()], control(Square()), rehearsal(1), QUICK
-    )
-    alone = refine([Threshold(1.8)], [flagged()], control(Square()), rehearsal(1), QUICK)
-    assert all(one is not None and one.kept for one in found)
-    np.testing.assert_array_equal(found[1].after.probabilities[0], alone[0].after.probabilities[0])
+    known, alone = control(Square()), Threshold(1.8)
+    image = flagged([alone], known)
+    others = replace(image, masks=image.masks * 2, measures=image.measures * 2)
+    config = replace(QUICK, epochs=3)
+    found = refine([Threshold(1.5), alone], [others], known, rehearsal(1), config)
+    again = refine([alone], [image], known, rehearsal(1), config)
+    assert found[1].rehearsal_loss == again[0].rehearsal_loss
 
 
 def test_the_same_seed_gives_the_same_result():
@@ -148,12 +188,12 @@ def test_the_same_seed_gives_the_same_result():
     config = UNetConfig(
         classes=4, features=(4, 6, 8), across=(False,) * 3, dropout=(0.5,) * 3, deep_supervision=1
     )
-    network = UNet(config)
+    network = UNet(config).eval()
 
     def run(seed):
         loose = Fences(th_low=2.0, th_up_mm=0.0, measures=20)
         settings = Refining(epochs=2, slices=1, rehearsed=2, seed=seed, tolerance=10.0)
-        work = refine([network], [flagged(fences=loose)], control(Square()), labelled, settings)
+        work = refined([network], control(Square()), labelled, settings, fences=[loose])
         return work[0].rehearsal_loss
 
     noise = np.random.default_rng(0).normal(size=(6, 40, 40)).astype(np.float32)
@@ -167,25 +207,57 @@ def test_the_same_seed_gives_the_same_result():
     assert first[1] != first[0]
 
 
+def test_steps_see_a_window_around_the_heart_and_looks_the_whole_image():
+    shapes = set()
+
+    def forward(network, x):
+        shapes.add((torch.is_grad_enabled(), tuple(x.shape[2:])))
+        return network(x)
+
+    config = replace(QUICK, window=24, epochs=1, flips=((), (-1,)))
+    refined([Threshold()], control(Square()), rehearsal(1), config, forward=forward)
+    assert (True, (2, 24, 24)) in shapes
+    assert (True, (2, 40, 40)) not in shapes
+    assert (False, (3, 40, 40)) in shapes
+
+
+def test_mirror_images_are_averaged_as_candidates_are():
+    class Left(nn.Module):
+        def forward(self, x):
+            ramp = torch.linspace(0, 1, x.shape[-1]).expand_as(x)
+            return torch.cat([ramp, 1 - ramp], dim=1)
+
+    image = np.zeros((2, 8, 8), np.float32)
+    plain = probabilities(Left(), image, ((),), torch.device("cpu"))
+    assert plain.shape == (2, 2, 8, 8)
+    assert plain[0, 0, 0, -1] == 1
+    both = probabilities(Left(), image, ((), (-1,)), torch.device("cpu"))
+    np.testing.assert_allclose(both, 0.5, atol=1e-6)
+
+
 def test_told_in_json():
-    (found,) = refine([Threshold()], [flagged()], control(Square()), rehearsal(1), QUICK)
+    (found,) = refined([Threshold()], control(Square()), rehearsal(1), QUICK)
     told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert told["kept"] is True
-    assert told["before"] == [{"pDC": 0.4, "pHD_mm": told["before"][0]["pHD_mm"]}]
-    assert told["after"] == [{"pDC": 1.0, "pHD_mm": 0.0}]
+    assert told["before"]["pDC"] == 0.4
+    assert (told["after"]["pDC"], told["after"]["pHD_mm"]) == (1.0, 0.0)
 
 
 class Slow:
-    """A clock, and a segmenter's pass that takes a second a slice on it, thrice with a gradient."""
+    """A clock, and a segmenter's pass that takes a second a slice on it, thrice with a gradient.
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    From a moment on everything takes longer: the machine has got busy.
+    """
+
+    def __init__(self, busy_from=float("inf")) -> None:
+        self.now, self.busy_from = 0.0, busy_from
 
     def __call__(self):
         return self.now
 
     def forward(self, network, x):
-        self.now += x.shape[0] * x.shape[2] * (3 if torch.is_grad_enabled() else 1)
+        seconds = x.shape[0] * x.shape[2] * (3 if torch.is_grad_enabled() else 1)
+        self.now += seconds * (5 if self.now > self.busy_from else 1)
         return network(x)
 
 
@@ -195,22 +267,38 @@ def test_the_budget_is_met(budget_s, candidates):
     slow = Slow()
     config = Refining(epochs=30, slices=2, rehearsed=2, checked=4, budget_s=budget_s)
     networks = [Threshold() for _ in range(candidates)]
-    found = refine(
+    found = refined(
         networks,
-        [flagged()],
         control(Copier(without_rv=True)),
         rehearsal(1),
         config,
         forward=slow.forward,
-        look_s=4.0,
+        pass_s=4.0,
         clock=slow,
     )
     assert slow.now <= budget_s
     assert len(found) == candidates
-    assert (found[0] is None) == (budget_s < 4 * 2 * 1.2 * candidates)
+    assert (found[0] is None) == (budget_s < 4 * 5 * 1.2 * candidates)
     if budget_s == 100:
         assert slow.now > 50  # the time given is used
-        assert any("time is over" in one.reason for one in found)
+        assert any("time is over" in one.reason for one in found if one)
+
+
+@pytest.mark.parametrize("busy_from", [0, 3, 20, 60])
+def test_on_a_machine_that_gets_busy_it_is_late_by_one_piece_at_most(busy_from):
+    slow = Slow(busy_from)
+    config = Refining(epochs=30, slices=2, rehearsed=2, checked=4, budget_s=100.0)
+    refined(
+        [Threshold(), Threshold()],
+        control(Copier(without_rv=True)),
+        rehearsal(1),
+        config,
+        forward=slow.forward,
+        pass_s=4.0,
+        clock=slow,
+    )
+    piece_s = 5 * 3 * 4
+    assert slow.now <= 100 + piece_s
 
 
 def test_the_budget_is_met_by_the_real_clock():
@@ -219,8 +307,9 @@ def test_the_budget_is_met_by_the_real_clock():
         return network(x)
 
     config = Refining(epochs=100, slices=2, rehearsed=2, checked=4, budget_s=0.8)
-    work = [Threshold()], [flagged()], control(Copier(without_rv=True)), rehearsal(1), config
+    known, networks = control(Copier(without_rv=True)), [Threshold()]
+    images = [flagged(networks, known)]
     began = time.monotonic()
-    (found,) = refine(*work, forward=forward, look_s=0.03)
+    (found,) = refine(networks, images, known, rehearsal(1), config, forward=forward, pass_s=0.03)
     assert time.monotonic() - began < 0.8 + 0.3  # a busy machine may wake late
     assert found is not None

@@ -71,12 +71,36 @@ def test_fit_names_the_role_with_too_few():
         fit({"SA_ED": NINE, "LA_ED": NINE[:2]})
 
 
+def alone(measures):
+    """Each an image's only candidate."""
+    return [[p] for p in measures]
+
+
 def test_a_cohort_brings_its_own_fences_where_it_is_large_enough():
     frozen = fit({"SA_ED": NINE, "SA_ES": NINE})
     worse = [Pseudo(p.pdc - 0.3, p.phd_mm + 20) for p in NINE]
-    found, warnings = of_cohort({"SA_ED": worse, "SA_ES": worse[:3]}, frozen)
+    found, warnings = of_cohort({"SA_ED": alone(worse), "SA_ES": alone(worse[:3])}, frozen)
     assert found.of("SA_ED") == fences(worse)
     assert found.of("SA_ES") == frozen.of("SA_ES")
     (warning,) = warnings
     assert warning.startswith("SA_ES: 3 ")
     assert "frozen" in warning
+
+
+def test_three_candidates_of_three_images_are_no_cohort():
+    frozen = fit({"SA_ED": NINE})
+    found, warnings = of_cohort({"SA_ED": [NINE[:3], NINE[3:6], NINE[6:]]}, frozen)
+    assert found == frozen
+    assert "3 images" in warnings[0]
+    several = [NINE] * FEWEST
+    assert of_cohort({"SA_ED": several}, frozen)[0].of("SA_ED").measures == 9 * FEWEST
+
+
+def test_infinities_leave_a_cohort_its_fences_or_the_frozen_ones():
+    frozen = fit({"SA_ED": NINE})
+    lost = Pseudo(0.0, math.inf)
+    found, warnings = of_cohort({"SA_ED": alone([*NINE, lost, lost])}, frozen)
+    assert (found.of("SA_ED"), warnings) == (fences(NINE), ())
+    found, warnings = of_cohort({"SA_ED": alone([*NINE[:4], *[lost] * 9])}, frozen)
+    assert found == frozen
+    assert "4 pseudo-measures" in warnings[0]

@@ -6,25 +6,24 @@ It needs an autoencoder and thresholds in the bundle; refinement needs rehearsal
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from cmrseg.bundle import Bundle
-from cmrseg.challenges.pieces import out_of_memory
+from cmrseg.challenges.refinement import Effort, Refiner, flagged_image
 from cmrseg.challenges.segmenter import load_networks
 from cmrseg.challenges.steps import labels
 from cmrseg.errors import WeightsError
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.networks.unet import UNet
 from cmrseg.quality import rehearsal
 from cmrseg.quality.control import Assessment, QualityControl
-from cmrseg.quality.refine import Flagged, Refined, Refining, refine
-from cmrseg.quality.rehearsal import Rehearsal
+from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.refining import Flagged
 from cmrseg.quality.selection import combine
 from cmrseg.quality.thresholds import Thresholds
 
@@ -55,14 +54,14 @@ class Inspector:
     Attributes:
         control: the view's autoencoder.
         thresholds: of its roles.
-        rehearsed: loads labelled slices; None if the bundle has none.
-        networks: loads the candidates anew, trainable.
+        of_cohort: roles whose thresholds were taken from the cases at hand.
+        refiner: what refines candidates; None if the bundle has no labelled slices.
     """
 
     control: QualityControl
     thresholds: Thresholds
-    rehearsed: Callable[[], Rehearsal] | None
-    networks: Callable[[], list[UNet]]
+    of_cohort: frozenset[str] = frozenset()
+    refiner: Refiner | None = None
 
     @classmethod
     def from_bundle(
@@ -88,15 +87,23 @@ class Inspector:
             raise WeightsError(
                 f"the quality thresholds of {recipe} cannot be read", "pack the bundle anew"
             ) from error
-        return cls(
+        refiner = Refiner(
             control=control,
-            thresholds=thresholds,
-            rehearsed=partial(rehearsal.read, bundle.folder / file) if file else None,
-            networks=partial(load_networks, bundle, recipe, device),
+            rehearsed=cache(partial(rehearsal.read, bundle.folder / str(file))),
+            # Weights come back after each refinement: one copy serves all cases.
+            networks=cache(partial(load_networks, bundle, recipe, device)),
         )
+        return cls(control=control, thresholds=thresholds, refiner=refiner if file else None)
 
     def inspect(
-        self, role: str, image: Volume, candidates: Array, *, refine_s: float = 0.0, pass_s: float
+        self,
+        role: str,
+        image: Volume,
+        candidates: Array,
+        *,
+        refine_s: float = 0.0,
+        pass_s: float,
+        mirrors: int = 1,
     ) -> Finding | None:
         """Assess one image's candidates, refine them if all failed, and take the best.
 
@@ -106,9 +113,10 @@ class Inspector:
             candidates: (N, C, z, y, x) class probabilities, one a network.
             refine_s: seconds refinement may take; 0 for none.
             pass_s: seconds one pass of one network over the image takes.
+            mirrors: images the candidates are the mean of; refined ones are made alike.
 
         Returns:
-            The finding; None where the bundle has no thresholds for the role.
+            The finding; None where there are no thresholds for the role.
         """
         if role not in self.thresholds.by_role:
             return None
@@ -116,21 +124,27 @@ class Inspector:
         maps = list(candidates)
         found = self._assess(role, image, maps)
         inspected_s = time.perf_counter() - started
-        told, warnings, refined_s = found.as_dict(), [], 0.0
+        refinement: dict[str, Any] = {}
+        warnings, refined_s = [], 0.0
         if found.verdict.ood:
             warnings = [f"quality control: {found.verdict.reason}"]
-            if refine_s > 0 and self.rehearsed:
-                # An unfused network takes longer than a fused one, and its masks are judged too.
-                look_s = 2 * pass_s + inspected_s / len(maps)
-                maps, found, refinement = self._refined(role, image, maps, found, refine_s, look_s)
-                told, refined_s = (
-                    found.as_dict() | {"refinement": refinement},
-                    refinement["seconds"],
+            if refine_s > 0 and self.refiner:
+                effort = Effort(
+                    budget_s=refine_s,
+                    pass_s=pass_s,
+                    judge_s=inspected_s / len(maps),
+                    mirrors=mirrors,
                 )
+                maps, found, refinement = self.refiner.on_image(image, maps, found, effort)
+                refined_s = refinement["seconds"]
                 warnings += [] if found.verdict.ood else ["quality control: in range once refined"]
         began = time.perf_counter()
         answer = combine(maps, found.choice).astype(np.float32)
-        told["answer"] = self._of_answer(found, image, answer)
+        told = found.as_dict() | {
+            "thresholds": "cohort" if role in self.of_cohort else "frozen",
+            **({"refinement": refinement} if refinement else {}),
+            "answer": self._of_answer(found, image, answer),
+        }
         inspected_s += time.perf_counter() - began
         return Finding(
             probabilities=answer,
@@ -140,25 +154,15 @@ class Inspector:
             refined_s=refined_s,
         )
 
-    def _refined(
-        self,
-        role: str,
-        image: Volume,
-        maps: list[Array],
-        before: Assessment,
-        refine_s: float,
-        look_s: float,
-    ) -> tuple[list[Array], Assessment, dict[str, Any]]:
-        """Candidates, what is said of them, and what is told of it, after refinement."""
-        began = time.perf_counter()
-        refined = self._refine(image, before, refine_s, look_s)
-        maps = [
-            r.after.probabilities[0] if r is not None and r.kept else own
-            for r, own in zip(refined, maps, strict=True)
-        ]
-        kept = any(r is not None and r.kept for r in refined)
-        after = self._assess(role, image, maps) if kept else before
-        return maps, after, _told(refined, before, after, time.perf_counter() - began)
+    def measure(self, image: Volume, candidates: Array) -> list[Pseudo]:
+        """The decisive structure's pseudo-measures, one a candidate."""
+        found = (self.control.measure(labels(one), image.spacing_mm) for one in candidates)
+        return [by_structure[DECISIVE] for by_structure in found]
+
+    def flagged(self, role: str, image: Volume, candidates: Array) -> Flagged | None:
+        """An image as refinement needs it; None if it is in range."""
+        found = self._assess(role, image, list(candidates))
+        return flagged_image(image, list(candidates), found) if found.verdict.ood else None
 
     def _assess(self, role: str, image: Volume, maps: Sequence[Array]) -> Assessment:
         masks = [labels(one) for one in maps]
@@ -176,41 +180,3 @@ class Inspector:
             name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
             for name, p in measures.items()
         }
-
-    def _refine(
-        self, image: Volume, found: Assessment, refine_s: float, look_s: float
-    ) -> list[Refined | None]:
-        """Every candidate refined on this image alone, as far as time and memory allow."""
-        started = time.perf_counter()
-        none: list[Refined | None] = [None] * len(found.measures)
-        if self.rehearsed is None:
-            return none
-        try:
-            networks, rehearsed = self.networks(), self.rehearsed()
-            left_s = refine_s - (time.perf_counter() - started)
-            flagged = Flagged(image=image.array, spacing_mm=image.spacing_mm, fences=found.fences)
-            config = Refining(budget_s=left_s)
-            return refine(
-                networks, [flagged], self.control, rehearsed, config, label=labels, look_s=look_s
-            )
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            return none
-
-
-def _told(
-    refined: Sequence[Refined | None], before: Assessment, after: Assessment, seconds: float
-) -> dict[str, Any]:
-    """What refinement did, JSON-ready."""
-    return {
-        "seconds": round(seconds, 2),
-        "candidates_kept": sum(r is not None and r.kept for r in refined),
-        "out_of_distribution_before": before.verdict.ood,
-        "out_of_distribution_after": after.verdict.ood,
-        "reason_before": before.verdict.reason,
-        "candidates": [
-            r.as_dict() if r else {"kept": False, "reason": "no time or memory to begin"}
-            for r in refined
-        ],
-    }

@@ -29,6 +29,7 @@ from cmrseg.uncertainty import measures
 if TYPE_CHECKING:
     from cmrseg.challenges.inspection import Finding, Inspector
     from cmrseg.challenges.segmenter import Segmenter
+    from cmrseg.imaging.prepare import Prepared
 
 STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
 VIEWS = ("SA", "LA")
@@ -148,7 +149,7 @@ class Mnms2:
     ) -> None:
         self.segmenters, self.mirrors = segmenters, mirrors
         self.budget = budget or Budget()
-        self.inspectors, self.refine_s = inspectors or {}, refine_s
+        self.inspectors, self.refine_s = dict(inspectors or {}), refine_s
         self.inspected_s = self.refined_s = 0.0
 
     def segment(self, case: Case) -> Result:
@@ -219,19 +220,11 @@ class Mnms2:
 
         ``share`` is what it may take of the time left.
         """
-        from cmrseg.challenges.steps import labels, prepared_image
+        from cmrseg.challenges.steps import labels
 
-        view = role[:2]
-        segmenter = self.segmenters[view]
+        segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
-        volume, prepared = prepared_image(source, RECIPES[view].grid)
-        slices = len(prepared.image.array)
-        if view == "LA" and slices > 1:
-            raise InputError(
-                f"a long-axis image has {slices} slices, not one",
-                "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
-            )
-        samples = segmenter.mirrored(prepared.image, self.mirrors, share=share)
+        volume, prepared, samples = self._segmented(role, source, share)
         mean = samples.mean(axis=0)
         finding = self._inspect(role, prepared.image, samples, share)
         answer = mean if finding is None else finding.probabilities
@@ -239,11 +232,44 @@ class Mnms2:
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
         prediction = Prediction(mask, {"entropy": volume.like(entropy.astype(np.float32))})
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
-        told = {**sizes(view, mask), "agreement": agreement}
+        told = {**sizes(role[:2], mask), "agreement": agreement}
         if finding is None:
             return prediction, told, (*volume.warnings, *segmenter.warnings)
         warnings = (*volume.warnings, *segmenter.warnings, *finding.warnings)
         return prediction, {**told, "quality": finding.told}, warnings
+
+    def _segmented(
+        self, role: str, source: ImageSource, share: float = 1.0
+    ) -> tuple[Volume, Prepared, Array]:
+        """An image as stored and as prepared, and its (networks * mirrors, C, z, y, x) maps."""
+        from cmrseg.challenges.steps import prepared_image
+
+        volume, prepared = prepared_image(source, RECIPES[role[:2]].grid)
+        slices = len(prepared.image.array)
+        if role.startswith("LA") and slices > 1:
+            raise InputError(
+                f"a long-axis image has {slices} slices, not one",
+                "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
+            )
+        samples = self.segmenters[role[:2]].mirrored(prepared.image, self.mirrors, share=share)
+        return volume, prepared, samples
+
+    def candidates(self, role: str, source: ImageSource) -> tuple[Volume, Array]:
+        """An image as the networks see it, and each network's answer to it.
+
+        Returns:
+            The prepared image (z, y, x), and (networks, C, z, y, x) class probabilities.
+
+        Raises:
+            InputError: it cannot be read or is no image of its view.
+            MemoryLimitError: it does not fit.
+        """
+        from cmrseg.challenges.steps import within_role
+
+        self.budget.restart()
+        with within_role(role):
+            _, prepared, samples = self._segmented(role, source)
+        return prepared.image, self.segmenters[role[:2]].candidates(samples)
 
     def _inspect(self, role: str, image: Volume, samples: Array, share: float) -> Finding | None:
         """Quality control of one image, if the bundle has it: every network is a candidate.
@@ -258,7 +284,12 @@ class Mnms2:
         # Few images are flagged: the first may take half of the time, the last all that is left.
         refine_s = max(share, 0.5) * spare_s
         finding = inspector.inspect(
-            role, image, candidates, refine_s=refine_s, pass_s=segmenter.pass_s
+            role,
+            image,
+            candidates,
+            refine_s=refine_s,
+            pass_s=segmenter.pass_s,
+            mirrors=segmenter.last.mirrors,
         )
         if finding is None:
             return None

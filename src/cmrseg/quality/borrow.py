@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from cmrseg.imaging.volume import Array
@@ -15,6 +16,11 @@ Forward = Callable[[nn.Module, Tensor], Tensor]
 """(network, (B, 1, Z, Y, X) images) to (B, C, Z, Y, X) class probabilities, with a gradient."""
 Label = Callable[[Array], Array]
 """(C, z, y, x) class probabilities to the (z, y, x) labels that would be written."""
+
+Weights = dict[str, Tensor]
+"""A network's state, by name."""
+SLICES_AT_ONCE = 16
+"""A network sees so many slices at a time: memory stays flat however long the stack."""
 
 
 def class_probabilities(network: nn.Module, x: Tensor) -> Tensor:
@@ -33,13 +39,48 @@ def most_probable(probabilities: Array) -> Array:
     return found
 
 
+def probabilities(
+    network: nn.Module,
+    image: Array,
+    flips: Sequence[tuple[int, ...]],
+    device: torch.device,
+    forward: Forward = class_probabilities,
+    before_each: Callable[[], None] = lambda: None,
+) -> Array:
+    """A network's mean over mirror images of one image, (C, z, y, x).
+
+    Args:
+        network: in evaluation mode.
+        image: (z, y, x) float32, prepared.
+        flips: in-plane axes of each mirror image.
+        device: where it computes.
+        forward: what makes class probabilities.
+        before_each: called before each pass.
+    """
+    whole = torch.from_numpy(image)[None, None]
+    found = []
+    for part in torch.split(whole, SLICES_AT_ONCE, dim=2):
+        total: Tensor | float = 0.0
+        for axes in flips:
+            before_each()
+            with torch.no_grad():
+                total = total + forward(network, part.to(device).flip(axes)).flip(axes)
+        found.append(total[0] / len(flips))  # type: ignore[index]
+    return torch.cat(found, dim=1).cpu().numpy()
+
+
+def copied(network: nn.Module) -> Weights:
+    """A network's weights as they are now."""
+    return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
 @contextlib.contextmanager
 def borrowed(network: nn.Module) -> Iterator[None]:
     """In evaluation mode (batch-norm statistics frozen), trainable; afterwards as it was."""
     parameters = list(network.parameters())
     if not parameters:
         raise ValueError("a network without parameters cannot be refined: load it unfused")
-    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    weights = copied(network)
     modes = [(module, module.training) for module in network.modules()]
     trainable = [parameter.requires_grad for parameter in parameters]
     try:

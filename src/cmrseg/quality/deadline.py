@@ -7,8 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 
 
+class TimeOverError(Exception):
+    """The next piece of work would not fit."""
+
+
 class Deadline:
     """Times pieces of work by kind, and says whether more of them fit.
+
+    A machine that gets busy makes every guess wrong, so work is cut in small pieces and the clock
+    looked at before each: what may be late is one piece.
 
     Args:
         seconds: the budget, from now.
@@ -47,6 +54,15 @@ class Deadline:
         """
         needed = sum(self.longest.get(kind, first) for kind, first in expected_s.items())
         return needed * self.MARGIN <= self.left_s
+
+    def ask(self, kind: str, first_s: float = 0.0) -> None:
+        """Leave to begin a piece of work.
+
+        Raises:
+            TimeOverError: it would not fit.
+        """
+        if not self.fits(**{kind: first_s}):
+            raise TimeOverError
 
     @contextlib.contextmanager
     def timing(self, kind: str) -> Iterator[None]:

@@ -110,20 +110,27 @@ def fit(measures: Mapping[str, Sequence[Pseudo]]) -> Thresholds:
 
 
 def of_cohort(
-    measures: Mapping[str, Sequence[Pseudo]], frozen: Thresholds
+    measures: Mapping[str, Sequence[Sequence[Pseudo]]], frozen: Thresholds
 ) -> tuple[Thresholds, tuple[str, ...]]:
     """Thresholds taken from the cases at hand, as in the paper, and warnings.
 
-    A role with too few cases for quartiles keeps its frozen fences, and a warning says so.
+    A role with too few images for quartiles keeps its frozen fences, and a warning says so.
 
     Args:
-        measures: as for :func:`fit`, of the cases under judgement.
+        measures: role -> pDC and pHD of the decisive structure, one list an image under
+            judgement, in it one a candidate: these are no more independent than one.
         frozen: the bundle's.
     """
     found, warnings = dict(frozen.by_role), []
-    for role, own in measures.items():
+    for role, images in sorted(measures.items()):
+        if len(images) < FEWEST:
+            warnings.append(
+                f"{role}: {len(images)} images are too few for quartiles, fewer than {FEWEST}: "
+                "the frozen thresholds are kept"
+            )
+            continue
         try:
-            found[role] = fences(own)
+            found[role] = fences([pseudo for candidates in images for pseudo in candidates])
         except InputError as error:
-            warnings.append(f"{role}: {error.problem}, the frozen thresholds are kept")
+            warnings.append(f"{role}: {error.problem}: the frozen thresholds are kept")
     return Thresholds(found), tuple(warnings)

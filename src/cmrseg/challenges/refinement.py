@@ -1,0 +1,224 @@
+"""Refinement of one view's candidates at work: within its time, on one image or for a cohort.
+
+Candidates that were refined on a cohort are taken for an image by the same test as those refined
+on it alone (:mod:`cmrseg.quality.acceptance`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cmrseg.challenges.pieces import out_of_memory
+from cmrseg.challenges.segmenter import MIRRORS
+from cmrseg.challenges.steps import labels
+from cmrseg.imaging.volume import Array, Volume
+from cmrseg.networks.unet import UNet
+from cmrseg.quality.acceptance import agreement, believed
+from cmrseg.quality.borrow import borrowed, probabilities
+from cmrseg.quality.control import Assessment, QualityControl, assess
+from cmrseg.quality.deadline import Deadline, TimeOverError
+from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.refine import refine
+from cmrseg.quality.refining import Flagged, Refined, Refining
+from cmrseg.quality.rehearsal import Rehearsal
+
+FLIPS = tuple(tuple(a for a, on in zip((-2, -1), m, strict=True) if on) for m in MIRRORS)
+"""Axes that are flipped in each mirror image."""
+UNFUSED = 3.0
+"""A network that can be trained takes at most so many times as long as one at work: it computes in
+fp32 and has its normalisation layers still. Where that is not enough the clock tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """What refining may take, and what is known of the machine.
+
+    Attributes:
+        budget_s: seconds for all of it.
+        pass_s: seconds of one pass of a network at work over the image.
+        judge_s: seconds of judging a mask.
+        mirrors: images that candidates are the mean of.
+    """
+
+    budget_s: float
+    pass_s: float
+    judge_s: float
+    mirrors: int = 1
+
+    @property
+    def look_s(self) -> float:
+        """Seconds to expect of a trainable network's masks and their judgement."""
+        return self.mirrors * UNFUSED * self.pass_s + self.judge_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refiner:
+    """What refinement of one view needs.
+
+    Attributes:
+        control: the view's autoencoder.
+        rehearsed: loads labelled slices.
+        networks: the candidates, trainable; loaded when they are first asked for.
+        cohort: what became of each candidate on a whole cohort; None to refine on each image.
+    """
+
+    control: QualityControl
+    rehearsed: Callable[[], Rehearsal]
+    networks: Callable[[], list[UNet]]
+    cohort: tuple[Refined | None, ...] | None = None
+
+    def on_image(
+        self, image: Volume, maps: Sequence[Array], before: Assessment, effort: Effort
+    ) -> tuple[list[Array], Assessment, dict[str, Any]]:
+        """Candidates, what is said of them and what is told of it, with refinement.
+
+        Args:
+            image: prepared, out of distribution.
+            maps: (C, z, y, x) class probabilities, one a candidate.
+            before: what was said of them.
+            effort: what it may take.
+        """
+        attempt = _Attempt(refiner=self, image=image, maps=list(maps), before=before, effort=effort)
+        attempt.run()
+        after = assess(tuple(attempt.measures), before.fences) if any(attempt.taken) else before
+        return attempt.maps, after, attempt.told(after)
+
+    def on_cohort(self, flagged: Sequence[Flagged], effort: Effort) -> list[Refined | None]:
+        """Every candidate refined on all flagged images together, as far as time allows."""
+        started = time.perf_counter()
+        networks, rehearsed = self.networks(), self.rehearsed()
+        config = Refining(
+            budget_s=effort.budget_s - (time.perf_counter() - started),
+            flips=FLIPS[: effort.mirrors],
+        )
+        return refine(
+            networks,
+            flagged,
+            self.control,
+            rehearsed,
+            config,
+            label=labels,
+            pass_s=UNFUSED * effort.pass_s,
+            judge_s=effort.judge_s,
+        )
+
+
+def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Flagged:
+    """An image out of distribution as refinement is given it."""
+    return Flagged(
+        image=image.array,
+        spacing_mm=image.spacing_mm,
+        fences=found.fences,
+        masks=tuple(labels(one) for one in maps),
+        measures=found.measures,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Attempt:
+    """One image's refinement; what it began with, and how far it came.
+
+    Attributes:
+        maps: class probabilities, one a candidate; refined ones once they are believed.
+        measures: theirs.
+        taken: which candidates are refined ones.
+        reasons: why a refined candidate was not taken after all.
+    """
+
+    refiner: Refiner
+    image: Volume
+    maps: list[Array]
+    before: Assessment
+    effort: Effort
+    deadline: Deadline = field(init=False)
+    refined: Sequence[Refined | None] = field(init=False)
+    measures: list[dict[str, Pseudo]] = field(init=False)
+    taken: list[bool] = field(init=False)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.deadline = Deadline(self.effort.budget_s, time.perf_counter)
+        self.measures = list(self.before.measures)
+        self.refined = [None] * len(self.maps)
+        self.taken = [False] * len(self.maps)
+
+    def run(self) -> None:
+        """Refine, and take what is believed, as far as time and memory allow."""
+        flagged = flagged_image(self.image, self.maps, self.before)
+        try:
+            self.refined = self._refined(flagged)
+            for number, one in enumerate(self.refined):
+                if one is not None and one.weights is not None:
+                    self._take(number, one, flagged)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            self.reasons = dict.fromkeys(range(len(self.maps)), "the memory does not suffice")
+
+    def _refined(self, flagged: Flagged) -> Sequence[Refined | None]:
+        if self.refiner.cohort is not None:
+            return self.refiner.cohort
+        # Refined candidates are looked at once more, mirrored as the others were.
+        kept_s = Deadline.MARGIN * len(self.maps) * self.effort.look_s
+        return self.refiner.on_cohort(
+            [flagged],
+            Effort(
+                budget_s=self.deadline.left_s - kept_s,
+                pass_s=self.effort.pass_s,
+                judge_s=self.effort.judge_s,
+                mirrors=self.effort.mirrors,
+            ),
+        )
+
+    def _take(self, number: int, one: Refined, flagged: Flagged) -> None:
+        """Take a refined candidate's answer if it is believed, and if there is time to look."""
+        network, control = self.refiner.networks()[number], self.refiner.control
+        try:
+            with borrowed(network):
+                network.load_state_dict(one.weights or {})
+                maps = probabilities(
+                    network,
+                    self.image.array,
+                    FLIPS[: self.effort.mirrors],
+                    control.reconstructor.device,
+                    before_each=lambda: self.deadline.ask("end"),
+                )
+        except TimeOverError:
+            self.reasons[number] = "no time was left to take it"
+            return
+        mask, spacing_mm = labels(maps), self.image.spacing_mm
+        others = [other for n, other in enumerate(flagged.masks) if n != number]
+        rv = control.structures[DECISIVE]
+        agreed = [agreement(m, others, spacing_mm, rv) for m in (mask, flagged.masks[number])]
+        measures = control.measure(mask, spacing_mm)
+        if believed(measures, flagged.fences, *agreed):
+            self.maps[number], self.measures[number] = maps.astype(np.float32), measures
+            self.taken[number] = True
+        else:
+            self.reasons[number] = "not believed here"
+
+    def told(self, after: Assessment) -> dict[str, Any]:
+        """What refinement did, JSON-ready."""
+        return {
+            "over": "cohort" if self.refiner.cohort is not None else "case",
+            "seconds": round(self.deadline.spent_s, 2),
+            "candidates_kept": sum(self.taken),
+            "out_of_distribution_before": self.before.verdict.ood,
+            "out_of_distribution_after": after.verdict.ood,
+            "reason_before": self.before.verdict.reason,
+            "candidates": [self._told(number) for number in range(len(self.maps))],
+        }
+
+    def _told(self, number: int) -> dict[str, Any]:
+        one, why = self.refined[number], self.reasons.get(number)
+        if one is None:
+            return {"kept": False, "reason": why or "no time to begin"}
+        if self.refiner.cohort is not None:
+            return {"kept": self.taken[number], "reason": why or one.reason, "epochs": one.epochs}
+        told = one.as_dict() | {"kept": self.taken[number]}
+        return told | {"reason": f"{told['reason']}: {why}"} if why else told

@@ -1,0 +1,41 @@
+"""A refined mask is taken only where it is in range and leaves nobody behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cmrseg.quality.acceptance import Agreement, agreement, believed
+from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.thresholds import Fences
+
+FENCES = Fences(th_low=0.9, th_up_mm=10.0, measures=20)
+IN_RANGE, OUT = {"RV": Pseudo(0.95, 5.0)}, {"RV": Pseudo(0.95, 11.0)}
+
+
+def stripe(columns):
+    mask = np.zeros((1, 4, 10), np.uint8)
+    mask[..., :columns] = 3
+    return mask
+
+
+def test_agreement_by_hand():
+    found = agreement(stripe(4), [stripe(4), stripe(2)], (10.0, 1.5, 1.5), (3,))
+    assert found.dice == pytest.approx((1 + 2 * 2 / 6) / 2)
+    assert found.hd_mm == pytest.approx((0 + 3.0) / 2)
+    assert agreement(stripe(4), [], (10.0, 1.5, 1.5), (3,)) == Agreement(1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("measures", "after", "taken"),
+    [
+        (IN_RANGE, Agreement(0.8, 20.0), True),
+        (IN_RANGE, Agreement(0.9, 5.0), True),
+        (OUT, Agreement(0.9, 5.0), False),
+        # Nearer by overlap, but with a piece far from where the others see anything.
+        (IN_RANGE, Agreement(0.9, 55.0), False),
+        (IN_RANGE, Agreement(0.7, 5.0), False),
+    ],
+)
+def test_in_range_is_not_enough(measures, after, taken):
+    assert believed(measures, FENCES, after, Agreement(0.8, 20.0)) is taken

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cmrseg import bundle, cli
+from cmrseg import validate as validating
 from cmrseg.errors import InputError, UsageError
 from cmrseg.training import cache
 from cmrseg.training.datasets import mnms2
@@ -68,6 +69,29 @@ def test_each_fold_is_scored_by_networks_that_held_it_out(tmp_path, data):
     assert all(held)
     assert predicted(tmp_path / "out") == held[0] | held[1]
     assert set(report.rows) == held[0] | held[1]
+
+
+def test_all_candidates_of_a_fold_score_it_together(tmp_path, data, monkeypatch):
+    """Seeds and shapes differ; another fold's network never sees that fold's patients."""
+    weights = make_bundle(
+        tmp_path,
+        a=("mnms2-sa", 0, ["hospital"]),
+        b=("mnms2-sa", 0, ["hospital"]),
+        c=("mnms2-sa", 0, ["hospital"]),
+        d=("mnms2-sa", 2, ["hospital"]),
+    )
+    used = []
+    open_recipe = validating.recipe
+
+    def note(challenge, part, **options):
+        used.append([n["training"]["seed"] for n in part.networks])
+        return open_recipe(challenge, part, **options)
+
+    monkeypatch.setattr(validating, "recipe", note)
+    check(tmp_path, data, weights)
+    assert used == [[0, 1, 2], [3]]
+    held = [learned_from(data, "SA", fold)[1] for fold in (0, 2)]
+    assert predicted(tmp_path / "out") == held[0] | held[1]
 
 
 def test_a_patient_one_views_network_learned_from_is_left_out(tmp_path, data):

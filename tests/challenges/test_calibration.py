@@ -13,8 +13,8 @@ from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.card import CARD
 from cmrseg.training.pack import pack
-from cmrseg.training.run import split
-from tiny import make_autoencoder, make_cache, make_checkpoint
+from cmrseg.training.run import split, train
+from tiny import make_autoencoder, make_cache, make_checkpoint, training_config
 
 PATIENTS = 25
 
@@ -49,12 +49,37 @@ def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
     assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
 
 
+def test_candidates_of_other_shapes_seeds_and_sources(tmp_path, data):
+    """Trained for real: BN1's kind, and two snapshots of BN2's kind; and one of drawn hearts."""
+    options = {"device": "cpu", "workers": 0, "precision": "fp32"}
+    plain = training_config("mnms2-sa", steps=1)
+    shape = {"pooling": "max", "dropout": (0.0, 0.3, 0.0), "dropout_at": "seams"}
+    pooled = replace(
+        plain, network=replace(plain.network, **shape), steps=2, validate_every=1, keep=2, seed=1
+    )
+    paths = [train(plain, data, tmp_path / "bn1", configuration="compact", **options)]
+    train(pooled, data, tmp_path / "bn2", configuration="bn2-compact", **options)
+    paths += [tmp_path / "bn2" / f"best-{rank}.safetensors" for rank in (1, 2)]
+    # One that learned from drawn hearts alone held nobody else out: all others are new to it.
+    drawn = make_checkpoint(tmp_path / "drawn", "mnms2-sa", fold=3, seed=2, sources=["synthetic"])
+    autoencoder = make_autoencoder(tmp_path / "qc", "mnms2-sa-qc")
+    weights = pack("mnms2", [*paths, drawn, autoencoder], tmp_path / "mnms2")
+    found = bundle.load(weights, "mnms2")
+    assert len({n["file"] for n in found.networks}) == 5
+    assert calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    entries = cache.read_index(data, "mnms2-sa")
+    held = split(entries, 0)[1]
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert inspector.thresholds.of("SA_ED").measures == 4 * len(held)
+
+
 def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
     mixed = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", fold=1))
-    with pytest.raises(InputError, match="different patients"):
+    with pytest.raises(InputError, match=r"nobody whom all .* \(folds held out: 0, 1\)"):
         calibrate("mnms2-sa", data, mixed, device="cpu")
     all_of_it = make_bundle(tmp_path, fold=None)
-    with pytest.raises(InputError, match="held nobody out"):
+    with pytest.raises(InputError, match=r"nobody whom all .* \(folds held out: none\)"):
         calibrate("mnms2-sa", data, all_of_it, device="cpu")
     without = make_bundle(tmp_path)
     with pytest.raises(WeightsError, match="no autoencoder"):

@@ -20,7 +20,7 @@ from cmrseg.errors import InputError, UsageError
 from cmrseg.networks.unet import UNet
 from cmrseg.training import fit as fitting
 from cmrseg.training.cache import Sample
-from cmrseg.training.checkpoint import read_state
+from cmrseg.training.checkpoint import network_weights, read_state
 from cmrseg.training.fit import (
     CHECKPOINT,
     LOG,
@@ -55,10 +55,18 @@ def same_state(a, b):
 
 
 def run(
-    run_dir, recipe="emidec", resume=False, workers=0, samples=None, precision="fp32", **changed
+    run_dir,
+    recipe="emidec",
+    resume=False,
+    workers=0,
+    samples=None,
+    choosers=(),
+    precision="fp32",
+    **changed,
 ):
     samples = samples or [sample(0), sample(1)]
     options = {"device": CPU, "precision": precision, "resume": resume, "workers": workers}
+    options["choosers"] = choosers
     return fit(training_config(recipe, **changed), samples, samples[:1], run_dir, **options)
 
 
@@ -279,6 +287,92 @@ def test_the_learning_rate_falls_to_zero_by_the_power(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "step", step)
     run(tmp_path, steps=4, learning_rate=0.1)
     assert rates == pytest.approx([0.1 * (1 - i / 4) ** 0.9 for i in range(4)])
+
+
+def test_the_best_looks_are_kept_whether_or_not_a_run_is_interrupted(tmp_path, monkeypatch):
+    """One straight run; one stopped between looks; one killed right after a look was kept."""
+    changed = {"keep": 2, "steps": 7, "validate_every": 1, "learning_rate": 3e-2}
+    run(tmp_path / "straight", "mnms2-sa", choosers=[sample(2)], **changed)
+    looks = [json.loads(line) for line in (tmp_path / "straight" / LOG).read_text().splitlines()]
+    assert [look["step"] for look in looks] == list(range(1, 8))
+    # the held-out volumes are not looked at before all is over
+    assert [bool(look["dice"]) for look in looks] == [False] * 6 + [True]
+    means = {look["step"]: sum(look["choose"].values()) / 3 for look in looks}
+    best = sorted(means, key=lambda step: (-means[step], step))[:2]
+    for rank, step in enumerate(best, start=1):
+        state = read_state(tmp_path / "straight" / f"best-{rank}.safetensors")
+        assert (state["step"], state["snapshot"]["rank"]) == (step, rank)
+        assert state["snapshot"]["dice"] == pytest.approx(means[step])
+    trained = UNet(network_config("mnms2-sa"))
+    trained.load_state_dict(network_weights(tmp_path / "straight" / "best-1.safetensors"))
+    assert validate(trained, [sample(2)], CPU, "fp32") == looks[best[0] - 1]["choose"]
+
+    with monkeypatch.context() as patched:
+        stop_during(patched, 4)
+        with pytest.raises(TrainingStoppedError):
+            run(tmp_path / "stopped", "mnms2-sa", choosers=[sample(2)], **changed)
+    run(tmp_path / "stopped", "mnms2-sa", choosers=[sample(2)], resume=True, **changed)
+
+    save, done = fitting.checkpoint.save, best[0] - 1
+
+    def die(path, network, optimiser, state):
+        if state["step"] == best[0]:  # the best look is kept, its checkpoint never written
+            raise ConnectionAbortedError
+        save(path, network, optimiser, state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting.checkpoint, "save", die)
+        with pytest.raises(ConnectionAbortedError):
+            run(tmp_path / "killed", "mnms2-sa", choosers=[sample(2)], **changed)
+    run(tmp_path / "killed", "mnms2-sa", choosers=[sample(2)], resume=done > 0, **changed)
+
+    for other in ("stopped", "killed"):
+        assert same_state(tmp_path / "straight", tmp_path / other)
+        logs = [(tmp_path / d / LOG).read_text() for d in ("straight", other)]
+        assert logs[0] == logs[1]
+        for rank in (1, 2):
+            paths = [tmp_path / d / f"best-{rank}.safetensors" for d in ("straight", other)]
+            assert read_state(paths[0]) == read_state(paths[1])
+            one, two = (load_file(path) for path in paths)
+            assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_nobody_to_choose_by_is_told_before_anything_is_trained(tmp_path):
+    with pytest.raises(UsageError, match="nobody to choose snapshots by"):
+        run(tmp_path / "run", "mnms2-sa", keep=1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_adam_is_adam_with_l2(tmp_path):
+    config = training_config("emidec", optimiser="adam", weight_decay=1e-5)
+    optimiser = make_optimiser(UNet(config.network), config)
+    assert type(optimiser) is torch.optim.Adam
+    assert optimiser.param_groups[0]["weight_decay"] == 1e-5
+    run(tmp_path, "mnms2-sa", optimiser="adam", dice="generalised", steps=2)
+    assert read_state(tmp_path / CHECKPOINT)["config"]["dice"] == "generalised"
+
+
+def test_the_optimiser_steps_at_the_schedules_rate(tmp_path, monkeypatch):
+    rates = []
+    take = fitting.step
+
+    def step(network, optimiser, *rest):
+        loss = take(network, optimiser, *rest)
+        rates.append(optimiser.param_groups[0]["lr"])
+        return loss
+
+    monkeypatch.setattr(fitting, "step", step)
+    changed = {"schedule": "exponential", "decay": 0.5, "epochs": 2, "learning_rate": 0.1}
+    run(tmp_path, "mnms2-sa", steps=4, validate_every=9, **changed)
+    assert rates == pytest.approx([0.1, 0.1, 0.05, 0.05])
+
+
+def test_a_run_from_before_configurations_had_names_goes_on(tmp_path):
+    config, samples = training_config("mnms2-sa", steps=1), [sample(0)]
+    options = {"device": CPU, "precision": "fp32", "workers": 0}
+    fit(config, samples, [], tmp_path, about={"fold": 0}, **options)
+    named = {"fold": 0, "configuration": "compact"}
+    fit(config, samples, [], tmp_path, about=named, resume=True, **options)
 
 
 def test_gradients_are_clipped(tmp_path):

@@ -8,7 +8,7 @@ from cmrseg.training import cache, checkpoint
 from cmrseg.training import fit as fitting
 from cmrseg.training import run as running
 from cmrseg.training.fit import CHECKPOINT
-from cmrseg.training.run import FOLDS, split, train
+from cmrseg.training.run import FOLDS, choosing, split, train, unseen
 from tiny import make_cache, network_config, training_config
 
 
@@ -69,6 +69,76 @@ def test_everything_is_learned_from_on_request():
 def test_a_fold_that_does_not_exist_is_refused(fold):
     with pytest.raises(UsageError, match=f"no fold {fold}"):
         split(entries("acdc"), fold)
+
+
+@pytest.mark.parametrize("fold", [*range(FOLDS), None])
+def test_who_chooses_is_neither_learned_from_nor_held_out(fold):
+    both = entries("acdc") + entries("synthetic")
+    choose_fold, learn, choosers = choosing(both, fold)
+    assert choose_fold == (0 if fold is None else (fold + 1) % FOLDS)
+    held = split(both, fold)[1]
+    for one, other in ((learn, choosers), (learn, held), (choosers, held)):
+        assert not patients(one) & patients(other)
+    assert sorted(e.file for e in learn + choosers + held) == sorted(e.file for e in both)
+    # those to be held out when that fold's turn comes; drawn hearts choose nothing
+    assert choosers == split(both, choose_fold)[1]
+    assert {e.source for e in choosers} == {"acdc"}
+
+
+def test_with_nobody_to_choose_by_nothing_is_kept():
+    with pytest.raises(InputError, match="nobody in fold 1 to choose snapshots by"):
+        choosing(entries("acdc", patients=1), 0)
+
+
+def told(fold, *sources, **more):
+    """What a manifest tells of a network."""
+    return {"fold": fold, "sources": list(sources), **more}
+
+
+def test_whom_a_network_has_never_met():
+    mixed = entries("acdc") + entries("clinic") + entries("synthetic")
+    held = {name: patients(split(entries(name), 2)[1]) for name in ("acdc", "clinic")}
+    everyone = {name: patients(entries(name)) for name in ("acdc", "clinic", "synthetic")}
+
+    def met_by_none(*networks):
+        return set.intersection(*(patients(unseen(mixed, network)) for network in networks))
+
+    real = told(2, "acdc", "synthetic")
+    assert met_by_none(real) == held["acdc"] | everyone["clinic"]
+    assert met_by_none(real, told(2, "acdc", "clinic")) == held["acdc"] | held["clinic"]
+    # whom another network chose by, and learned to be chosen by, is no more new
+    assert met_by_none(real, told(1, "acdc", choose_fold=2)) == everyone["clinic"]
+    assert met_by_none(told(None, "acdc")) == everyone["clinic"] | everyone["synthetic"]
+    assert met_by_none(told(0, "synthetic")) >= everyone["acdc"] | everyone["clinic"]
+    # images made of the same patients, and patients of the run before
+    assert met_by_none(told(None, "acdc-reformatted")) == everyone["clinic"] | everyone["synthetic"]
+    later = told(2, "acdc", started_from={"sources": ["clinic"], "steps": 1})
+    assert met_by_none(later) == held["acdc"] | everyone["synthetic"]
+
+
+def test_patients_to_choose_by_are_set_aside_and_recorded(tmp_path, monkeypatch):
+    given = {}
+
+    def fit(config, training, held_out, run_dir, **options):
+        given.update(config=config, training=training, held_out=held_out, **options)
+        return run_dir
+
+    monkeypatch.setattr(running, "fit", fit)
+    make_cache(tmp_path, "mnms2-sa", patients=10)
+    options = {"fold": 4, "device": "cpu", "configuration": "tiny"}
+    train(training_config("mnms2-sa"), tmp_path, tmp_path / "run", keep=2, **options)
+    assert given["config"].keep == 2
+    sizes = [len(given[part]) for part in ("training", "choosers", "held_out")]
+    assert sizes == [6, 2, 2]
+    about = given["about"]
+    _, learn, choosers = choosing(cache.read_index(tmp_path, "mnms2-sa"), 4)
+    assert about["choosers"] == sorted(e.patient for e in choosers)
+    assert (about["choose_fold"], about["configuration"]) == (0, "tiny")
+    assert about["volumes"] == about["patients"] == len(learn)
+    train(training_config("mnms2-sa"), tmp_path, tmp_path / "run", fold=4, device="cpu")
+    assert len(given["training"]) == 8
+    assert not given["choosers"]
+    assert not {"choose_fold", "choosers", "configuration"} & given["about"].keys()
 
 
 def test_what_is_fitted_and_recorded(tmp_path, monkeypatch):
@@ -142,6 +212,16 @@ def test_weights_that_have_seen_the_held_out_patients_are_no_start(earlier, tmp_
     with pytest.raises(InputError, match="another network"):
         train(wider, tmp_path / "cache", tmp_path / "two", **options)
     assert not (tmp_path / "two").exists()
+
+
+def test_weights_that_have_seen_those_to_choose_by_are_no_start(earlier, tmp_path):
+    options = {"device": "cpu", "workers": 0, "keep": 1}
+    path = tmp_path / "one" / CHECKPOINT
+    with pytest.raises(InputError, match="learned from those to choose by"):
+        train(earlier, tmp_path / "cache", tmp_path / "two", start=path, **options)
+    first = train(earlier, tmp_path / "cache", tmp_path / "first", **options)
+    train(earlier, tmp_path / "cache", tmp_path / "second", start=first, **options)
+    assert (tmp_path / "second" / "best-1.safetensors").exists()
 
 
 def test_weights_of_other_patients_may_start_any_fold(earlier, tmp_path):

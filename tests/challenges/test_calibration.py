@@ -9,6 +9,7 @@ from cmrseg.challenges.calibration import calibrate
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import STRUCTURES
 from cmrseg.errors import EXIT_OK, InputError, WeightsError
+from cmrseg.quality import rehearsal
 from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.card import CARD
@@ -44,7 +45,7 @@ def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
     inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
     held = split(cache.read_index(data, "mnms2-sa"), 0)[1]
     assert inspector.thresholds.of("SA_ED").measures == 2 * len(held) > 0
-    assert len(inspector.rehearsed()) > 0
+    assert len(rehearsal.read(weights / "mnms2-sa-rehearsal.safetensors")) > 0
     assert "mnms2-sa-rehearsal.safetensors" in found.manifest["files"]
     assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
 

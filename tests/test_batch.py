@@ -37,9 +37,11 @@ class MemoryContract(Contract):
         if self.full_after is not None and len(self.written) >= self.full_after:
             raise OutputGoneError("the disk of the output folder is full", "free some space")
         self.written[case.id] = result
+        return result
 
     def finish(self, results):
         self.summary = dict(results)
+        return ()
 
 
 class Lines:

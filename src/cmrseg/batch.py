@@ -106,7 +106,8 @@ def run(
             contract.finish(account.results)
         raise
     try:
-        contract.finish(account.results)
+        for warning in contract.finish(account.results):
+            say(Line(warning, "warning"))
     except CmrsegError as error:
         account.failed("summary", error)
     return account.close(contract.account())
@@ -177,8 +178,7 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
             raise InputError(result.error, "see the case's warnings")
         warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings)))
         result = _timed(replace(result, warnings=warnings), started)
-        contract.write(case, result)
-        return result
+        return contract.write(case, result)
     except CmrsegError:
         raise
     except MemoryError as error:

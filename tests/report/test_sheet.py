@@ -4,10 +4,12 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image, ImageColor
 
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.report.overlay import COLOURS
-from cmrseg.report.sheet import View, _around, case_sheet
+from cmrseg.report.sheet import View, case_sheet
+from cmrseg.report.tiles import around
 from tiny import heart
 
 NAMES = {1: "LV", 2: "MYO", 3: "RV"}
@@ -24,15 +26,12 @@ def view(labels=None, maps=(), role="SA_ED"):
 
 
 def pixels(png):
-    from matplotlib import image
-
-    return image.imread(io.BytesIO(png))[..., :3]
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) / 255
 
 
 def near(png, colour, tolerance=0.25):
-    from matplotlib import colors
-
-    return int((np.abs(pixels(png) - np.array(colors.to_rgb(colour))).max(-1) < tolerance).sum())
+    wanted = np.array(ImageColor.getrgb(colour)) / 255
+    return int((np.abs(pixels(png) - wanted).max(-1) < tolerance).sum())
 
 
 @pytest.mark.parametrize("label", NAMES)
@@ -48,7 +47,7 @@ def test_a_map_makes_a_second_side_and_shows_where_it_is_high():
     plain = pixels(case_sheet("a", [view()], NAMES))
     quiet = case_sheet("a", [view(maps={"entropy": np.zeros(labels.shape)})], NAMES)
     loud = case_sheet("a", [view(maps={"entropy": (labels == 3) * 0.7})], NAMES)
-    assert pixels(loud).shape[1] > 1.8 * plain.shape[1]
+    assert pixels(loud).shape[1] > 1.6 * plain.shape[1]
     changed = (pixels(quiet) != pixels(loud)).any(-1)
     assert changed.any()
     assert not changed[:, : changed.shape[1] // 2].any(), "the contours' side stays as it is"
@@ -57,7 +56,7 @@ def test_a_map_makes_a_second_side_and_shows_where_it_is_high():
 def test_images_stand_below_each_other_and_an_empty_mask_is_drawn():
     empty = np.zeros((4, 40, 44))
     one, two = (pixels(case_sheet("a", [view(empty)] * n, NAMES)) for n in (1, 2))
-    assert two.shape[0] > 1.7 * one.shape[0]
+    assert two.shape[0] - one.shape[0] > 100, "pixels: a band of its own"
     assert one.std() > 0.1, "not blank"
 
 
@@ -68,6 +67,6 @@ def test_the_same_case_gives_the_same_bytes_and_odd_names_are_drawn():
 def test_slices_next_to_the_heart_and_missed_ones_are_shown():
     mask = np.zeros((9, 3, 3))
     mask[[2, 4, 5], 1, 1] = 1
-    assert _around(mask, 12) == [1, 2, 3, 4, 5, 6]
-    assert _around(mask, 3) == [1, 4, 6]
-    assert _around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]
+    assert around(mask, 12) == [1, 2, 3, 4, 5, 6]
+    assert around(mask, 3) == [1, 4, 6]
+    assert around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]

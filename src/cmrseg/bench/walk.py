@@ -137,13 +137,14 @@ class _Witness(Contract):
     def cases(self) -> Iterator[Case]:
         return self.contract.cases()
 
-    def write(self, case: Case, result: Result) -> None:
+    def write(self, case: Case, result: Result) -> Result:
         with self.watch.booking("write"):
-            self.contract.write(case, result)
+            written = self.contract.write(case, result)
         self.steps[case.id] = dict(self.watch.seconds)
         self.watch.seconds.clear()
+        return written
 
-    def finish(self, results: Mapping[str, Result]) -> None:
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         for case, timed in self.steps.items():
             told = results[case].timings_s
             timed["quality"] = told.get("quality", 0.0)

@@ -36,6 +36,12 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
+    p.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
+        "Challenge, which would upload them",
+    )
     options.add_effort(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_predict)
@@ -53,6 +59,7 @@ def _run_predict(o: argparse.Namespace) -> int:
         frame=o.frame,
         resume=o.resume,
         shard=o.shard,
+        report=o.report,
         **options.effort(o),
     )
 

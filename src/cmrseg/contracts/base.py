@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,14 +19,17 @@ from cmrseg.errors import CmrsegError, OutputError
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 
+if TYPE_CHECKING:
+    from cmrseg.contracts.report import RunReport
+
 
 class FileContract(Contract, ABC):
     """Cases from files in an input folder, results to files in an output folder.
 
     A layout says where cases are found (``recognises``, ``cases``) and what files are called
-    (``mask_path``, ``map_path``). With a ``ledger`` it keeps account of what is
-    done. Paths are kept as given and looked up at every call: a platform may re-point ``/input``
-    between two of them.
+    (``mask_path``, ``map_path``). With a ``ledger`` it keeps account of what is done, with a
+    ``report`` it draws for people. Paths are kept as given and looked up at every call: a platform
+    may re-point ``/input`` between two of them.
 
     Args:
         challenge: which recipe's labels are written.
@@ -43,6 +46,7 @@ class FileContract(Contract, ABC):
     """Whether anything but results may lie in the output folder."""
     summary_stem = "summary"
     ledger: Ledger | None = None
+    report: RunReport | None = None
 
     def __init__(
         self,
@@ -74,8 +78,11 @@ class FileContract(Contract, ABC):
     def map_path(self, case: Case, role: str, name: str) -> PurePath | None:
         """Where a map goes, relative to the output folder; None if the layout has no place."""
 
-    def write(self, case: Case, result: Result) -> None:
+    def write(self, case: Case, result: Result) -> Result:
         """Put one verified result in its place: all its files, or none.
+
+        Returns:
+            The result, with what its picture took, or why there is none.
 
         Raises:
             OutputError: a file could not be written, or failed its verification.
@@ -84,17 +91,20 @@ class FileContract(Contract, ABC):
         if not result.predictions:
             raise OutputError("there is no mask to write", "please report it as a fault of cmrseg")
         pieces: list[Piece] = []
+        images: dict[str, Volume] = {}
         for role, prediction in result.predictions.items():
             try:
-                pieces += self._pieces(case, role, prediction)
+                source = case.images[role]
+                images[role] = read(source.path, source.frame)
+                pieces += self._pieces(case, role, prediction, images[role])
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
-        deliver(pieces, self.output_dir)
-        written = {piece.path for piece in pieces}
+        result, written = self._deliver(case, result, pieces, images)
         self._clear(self.outputs(case) - written)
         if self.ledger:
             self.ledger.note(case, result, sorted(written))
+        return result
 
     def done(self, case: Case) -> Result | None:
         """The result that an earlier run left, if it is whole and would come out the same."""
@@ -114,7 +124,8 @@ class FileContract(Contract, ABC):
     def outputs(self, case: Case) -> set[PurePath]:
         """Where files of a case may lie that are not of this run."""
         noted = self.ledger.files(case.id) if self.ledger else []
-        return {self.mask_path(case, role) for role in case.images} | set(noted)
+        drawn = [self.report.picture_path(case.id)] if self.report else []
+        return {self.mask_path(case, role) for role in case.images} | {*noted, *drawn}
 
     def account(self) -> str | None:
         """The summary's name."""
@@ -124,11 +135,14 @@ class FileContract(Contract, ABC):
         """Files that belong to a case beside masks and maps."""
         return []
 
-    def finish(self, results: Mapping[str, Result]) -> None:
-        """Write the run's summary, ``summary.json`` and ``summary.csv``.
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
+
+        Returns:
+            Why there is no report although one was asked for.
 
         Raises:
-            OutputError: it could not be written.
+            OutputError: the summary could not be written.
         """
         texts = {
             ".json": summary_json(self.challenge, self.name, results),
@@ -141,6 +155,27 @@ class FileContract(Contract, ABC):
             ],
             self.output_dir,
         )
+        stem = self.summary_stem.replace("summary", "report", 1)
+        problem = self.report.publish(stem, texts[".json"]) if self.report else ""
+        if problem or not self.report:
+            # An earlier run's page tells of other masks than those that lie here now.
+            self._clear([PurePath(f"{stem}.html")])
+        return (problem,) if problem else ()
+
+    def _deliver(
+        self, case: Case, result: Result, pieces: list[Piece], images: Mapping[str, Volume]
+    ) -> tuple[Result, set[PurePath]]:
+        """Put a case's files in their places, with its picture if that can be."""
+        drawn, picture = self.report.picture(case, result, images) if self.report else (result, [])
+        try:
+            deliver([*pieces, *picture], self.output_dir)
+        except OutputError as error:
+            if not (self.report and picture):
+                raise
+            # The picture may have been too much, for the disk say.
+            deliver(pieces, self.output_dir)
+            drawn, picture = self.report.without(result, error.problem), []
+        return drawn, {piece.path for piece in (*pieces, *picture)}
 
     def _clear(self, paths: Iterable[PurePath]) -> None:
         """Remove files below the output folder, and the folders that become empty by it."""
@@ -154,9 +189,9 @@ class FileContract(Contract, ABC):
                         break
                     (self.output_dir / folder).rmdir()
 
-    def _pieces(self, case: Case, role: str, prediction: Prediction) -> Iterator[Piece]:
-        source = case.images[role]
-        image = read(source.path, source.frame)
+    def _pieces(
+        self, case: Case, role: str, prediction: Prediction, image: Volume
+    ) -> Iterator[Piece]:
         yield Piece(
             path=self.mask_path(case, role),
             what=f"{role} mask",

@@ -48,10 +48,12 @@ class Prediction:
     Attributes:
         mask: uint8 labels in the challenge's codes.
         maps: float32 volumes by name (for example ``variance``, ``entropy``).
+        expected: the labels that quality control makes of the mask, for pictures; never written.
     """
 
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
+    expected: Volume | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,16 @@ class Contract(Protocol):
         """The cases found, in a stable order."""
 
     @abstractmethod
-    def write(self, case: Case, result: Result) -> None:
-        """Put one verified result in its place."""
+    def write(self, case: Case, result: Result) -> Result:
+        """Put one verified result in its place; returns it with what that added to tell."""
 
     @abstractmethod
-    def finish(self, results: Mapping[str, Result]) -> None:
-        """Write what belongs to the whole run (a summary), after the last case."""
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Write what belongs to the whole run (a summary), after the last case.
+
+        Returns:
+            Warnings, in words.
+        """
 
     def done(self, case: Case) -> Result | None:
         """The result that an earlier run left, if it is whole and would come out the same."""

@@ -118,8 +118,9 @@ class GrandChallengeContract(FileContract):
     def account(self) -> None:
         """None: the platform would upload it."""
 
-    def finish(self, results: Mapping[str, Result]) -> None:
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Nothing: only declared outputs may be left behind."""
+        return ()
 
     def _socket(self, role: str) -> Socket:
         return next(socket for socket in self.table.sockets if socket.role == role)

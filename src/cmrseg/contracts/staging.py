@@ -45,14 +45,14 @@ class Piece:
     Attributes:
         path: where, relative to the output folder.
         what: what it is, for messages ("SA_ED mask").
-        content: a volume, or text.
+        content: a volume, text, or bytes.
         like: voxels the volume must lie on: those of the input image.
         labels: the values a mask may hold; None for a map.
     """
 
     path: PurePath
     what: str
-    content: Volume | str
+    content: Volume | str | bytes
     like: Geometry | None = None
     labels: frozenset[int] | None = None
 
@@ -128,9 +128,11 @@ def _stage(piece: Piece, stage: Path) -> None:
     path = stage / piece.path
     with plain_words(TEMPORARY):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(piece.content, str):
+        if not isinstance(piece.content, Volume):
             # File names need not be valid text; escaped, they are still told.
-            path.write_bytes(piece.content.encode("utf-8", "backslashreplace"))
+            text = piece.content
+            raw = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
+            path.write_bytes(raw)
             return
         try:
             write(piece.content, path)

@@ -1,37 +1,29 @@
-"""One picture a case: all slices with contours, and beside them where the networks were unsure."""
+"""One picture a case: what was found, its slices with contours, and beside them what speaks
+against it: where the networks were unsure, and what quality control would have expected.
+"""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.report.overlay import COLOURS, WALL, _window
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from cmrseg.report.ink import GREY, Canvas, small_jpeg, width, wrapped
+from cmrseg.report.overlay import COLOURS, WALL
+from cmrseg.report.tiles import DASHES, Sheet, around, heat_bar, heated, square
+from cmrseg.report.verdict import Verdict
 
 COLUMNS = 4
 SLICES_ALONE, SLICES_AMONG = 12, 8
 """Slices shown of a case's only image, and of one among others."""
-
-TILE_IN = 1.3
-"""Width of a slice on the picture, in inches at ``DPI``."""
-DPI = 100
-
-STYLES: dict[int, Literal["solid", "dashed", "dotted"]] = {
-    1: "solid",
-    2: "solid",
-    3: "dashed",
-    4: "dotted",
-}
-"""By label: infarction and no-reflow lie within the wall and differ by more than colour."""
+TILE = 140
+"""Width of a slice on the picture, in pixels; of the only slice of an image, twice that."""
+MARGIN, GAP, TITLE = 14, 16, 22
+THUMBNAIL = 96
+DIFFERS = "#ff4fd8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +33,19 @@ class Scale:
     Attributes:
         title: what is shown, in words.
         top: the value at which the colour is full.
+        full: what that is, in words.
         root: whether the square root is shown (a standard deviation, of a variance).
     """
 
     title: str
     top: float
+    full: str
     root: bool = False
 
 
 SCALES = {
-    "variance": Scale(title="spread of dropout samples (standard deviation)", top=0.1, root=True),
-    "entropy": Scale(
-        title="entropy (full colour: two labels equally likely)", top=float(np.log(2))
-    ),
+    "variance": Scale(title="spread of dropout samples", top=0.1, full="sd 0.1", root=True),
+    "entropy": Scale(title="entropy", top=float(np.log(2)), full="two labels equally likely"),
 }
 """Maps that are shown, the first that there is; variance comes from samples and tells more."""
 
@@ -67,206 +59,198 @@ class View:
         image: as it was read.
         mask: the recipe's labels on the same voxels.
         maps: float maps by name on the same voxels.
+        expected: the labels that quality control makes of the mask, on the same voxels.
     """
 
     role: str
     image: Volume
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
+    expected: Volume | None = None
 
 
-def case_sheet(case: str, views: Sequence[View], names: Mapping[int, str]) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """A finished part of a picture.
+
+    Attributes:
+        title: written above it.
+        pixels: (rows, columns, 3) uint8.
+        labels: words to write on it, each with its place (x, y).
+        scale: of the map that it shows.
+    """
+
+    title: str
+    pixels: Array
+    labels: Sequence[tuple[str, int, int]] = ()
+    scale: Scale | None = None
+
+
+def case_sheet(
+    case: str,
+    views: Sequence[View],
+    names: Mapping[int, str],
+    *,
+    verdict: Verdict | None = None,
+    facts: Sequence[str] = (),
+    below: Sequence[Panel] = (),
+) -> bytes:
     """Draw a case.
 
     Args:
         case: its id.
         views: its images, at least one.
         names: label -> structure.
+        verdict: what it comes to.
+        facts: what was measured, in words, a line each.
+        below: further parts, side by side under the images.
 
     Returns:
-        A PNG.
+        A PNG that carries a thumbnail (``ink.carried``).
     """
     count = SLICES_ALONE if len(views) == 1 else SLICES_AMONG
-    blocks = [_Block.of(view, count) for view in views]
-    sides = 2 if any(block.map is not None for block in blocks) else 1
-    figure, axes = _grid(blocks, sides)
-    for row, block in zip(axes, blocks, strict=True):
-        _draw_contours(row[0], block, names)
-        if block.map is not None:
-            _draw_map(row[1], block)
-    _legend(figure, case, names)
-    return _png(figure)
+    bands = [_band(view, count, names) for view in views]
+    thumbnail = small_jpeg(_thumbnail(views[0], names), THUMBNAIL)
+    rows = [*bands, *([list(below)] if below else [])]
+    wide = max(sum(p.pixels.shape[1] + GAP for p in row) for row in rows) + 2 * MARGIN - GAP
+    wide = max(wide, 640)
+    head = _head(case, verdict, facts, wide - 2 * MARGIN)
+    high = MARGIN + sum(line.high for line in head) + TITLE + MARGIN
+    high += sum(max(p.pixels.shape[0] for p in row) + TITLE + 6 for row in rows)
+    canvas = Canvas(wide, high)
+    y = MARGIN
+    for line in head:
+        line.draw(canvas, y)
+        y += line.high
+    _legend(canvas, y, names)
+    y += TITLE
+    for row in rows:
+        _draw_row(canvas, y, row)
+        y += max(p.pixels.shape[0] for p in row) + TITLE + 6
+    return canvas.png(thumbnail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """The chosen slices of one image side by side, as one array each.
+class _Line:
+    """A line of the picture's head."""
 
-    Attributes:
-        role: of the image.
-        numbers: slice numbers from 1, row by row.
-        slices: how many the image has.
-        tile: rows and columns of one slice.
-        aspect: height of a pixel over its width.
-        image, mask, map: (tile rows * lines, tile columns * COLUMNS).
-        scale: of the map.
-    """
-
-    role: str
-    numbers: list[int]
-    slices: int
-    tile: tuple[int, int]
-    aspect: float
-    image: Array
-    mask: Array
-    map: Array | None
-    scale: Scale | None
-
-    @classmethod
-    def of(cls, view: View, count: int) -> _Block:
-        image, mask = canonical(view.image)[0], canonical(view.mask)[0]
-        rows, columns = _window(mask.array, margin=0.3)
-        chosen = _around(mask.array, count)
-
-        def laid(array: Array, blank: float) -> Array:
-            return _mosaic(array[chosen][:, rows, columns], blank)
-
-        low, high = np.percentile(image.array[chosen], (1, 99.5))
-        grey = np.clip((image.array - low) / max(high - low, 1e-9), 0, 1)
-        name = next((name for name in SCALES if name in view.maps), None)
-        values = canonical(view.maps[name])[0].array if name else None
-        if name and values is not None and SCALES[name].root:
-            values = np.sqrt(np.maximum(values, 0))
-        return cls(
-            role=view.role,
-            numbers=[z + 1 for z in chosen],
-            slices=len(mask.array),
-            tile=mask.array[0, rows, columns].shape,
-            aspect=image.spacing_mm[1] / image.spacing_mm[2],
-            image=laid(grey, np.nan),
-            mask=laid(mask.array, 0),
-            map=None if values is None else laid(values, 0),
-            scale=SCALES[name] if name else None,
-        )
+    words: str
+    size: int
+    colour: str = "#1b1b1f"
+    sign: str | None = None
 
     @property
-    def height_in(self) -> float:
-        """On the picture, without titles."""
-        tall, wide = self.tile
-        return TILE_IN * self.aspect * tall / wide * (len(self.image) // tall)
+    def high(self) -> int:
+        return self.size + 7
+
+    def draw(self, canvas: Canvas, y: int) -> None:
+        x = MARGIN
+        if self.sign:
+            canvas.sign(self.sign, x, y, self.size, self.colour)
+            x += self.size + 7
+        canvas.text(x, y, self.words, size=self.size, colour=self.colour)
 
 
-def _around(mask: Array, count: int) -> list[int]:
-    """Up to ``count`` slices from one below the heart to one above it, missed ones among them."""
-    inside = np.flatnonzero(mask.any(axis=(1, 2)))
-    low, high = (inside[0], inside[-1]) if len(inside) else (0, len(mask) - 1)
-    low, high = max(low - 1, 0), min(high + 1, len(mask) - 1)
-    return [round(z) for z in np.linspace(low, high, min(count, high - low + 1))]
+def _head(case: str, verdict: Verdict | None, facts: Sequence[str], room: int) -> list[_Line]:
+    """The case's name, its verdict with reasons, and what was measured."""
+    lines = [_Line(words=case, size=20)]
+    if verdict is not None:
+        kind = verdict.kind
+        said = wrapped(kind.words, 16, room - 30)
+        lines += [_Line(words=said[0], size=16, colour=kind.colour, sign=kind.sign)]
+        for reason in verdict.reasons:
+            lines += [_Line(words=part, size=13) for part in wrapped(reason, 13, room)[:3]]
+    for fact in facts:
+        lines += [_Line(words=part, size=13, colour=GREY) for part in wrapped(fact, 13, room)]
+    return lines
 
 
-def _mosaic(tiles: Array, blank: float) -> Array:
-    """Slices (n, y, x) laid out in lines of ``COLUMNS``; ``blank`` where there is none."""
-    n, y, x = tiles.shape
-    lines = -(-n // COLUMNS)
-    full = np.full((lines * COLUMNS, y, x), blank, np.float32)
-    full[:n] = tiles
-    laid: Array = full.reshape(lines, COLUMNS, y, x).swapaxes(1, 2).reshape(lines * y, COLUMNS * x)
-    return laid
+def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
+    """An image's slices with contours, with its map, and with what was expected."""
+    image, mask = canonical(view.image)[0], canonical(view.mask)[0]
+    rows, columns = square(mask.array, mask.spacing_mm)
+    chosen = around(mask.array, count)
+
+    def cut(volume: Volume) -> Array:
+        return canonical(volume)[0].array[chosen][:, rows, columns]
+
+    sheet = _layout(mask.array[0, rows, columns].shape, mask.spacing_mm[1:], len(chosen))
+    low, high = np.percentile(image.array[chosen], (1, 99.5))
+    grey = sheet.grey(image.array[chosen][:, rows, columns], low, high)
+    labels = mask.array[chosen][:, rows, columns]
+    colours = _in_order(names)
+    numbers = _numbers(chosen, sheet)
+    shown = f"{len(chosen)} of {len(mask.array)}" if len(chosen) < len(mask.array) else "all"
+    title = f"{view.role}: mask ({shown} slices)" if len(mask.array) > 1 else f"{view.role}: mask"
+    panels = [Panel(title=title, pixels=sheet.contours(grey, labels, colours), labels=numbers)]
+    name = next((name for name in SCALES if name in view.maps), None)
+    if name:
+        scale = SCALES[name]
+        values = sheet.values(cut(view.maps[name])) / (scale.top**2 if scale.root else scale.top)
+        share = np.sqrt(np.maximum(values, 0)) if scale.root else values
+        pixels = heated(grey, share)
+        panels.append(Panel(title=scale.title, pixels=pixels, labels=numbers, scale=scale))
+    if view.expected is not None:
+        expected = cut(view.expected)
+        drawn = sheet.shaded(grey, expected != labels, DIFFERS)
+        drawn = sheet.contours(drawn, expected, colours)
+        title = "as quality control rebuilds it; striped where it differs"
+        panels.append(Panel(title=title, pixels=drawn, labels=numbers))
+    return panels
 
 
-def _grid(blocks: Sequence[_Block], sides: int) -> tuple[Figure, list[list[Axes]]]:
-    """A figure with a row a block, each as high as its slices need."""
-    from matplotlib.figure import Figure
-
-    title_in, head_in, gap_in = 0.22, 0.28, 0.12
-    width_in = sides * COLUMNS * TILE_IN + (sides + 1) * gap_in
-    height_in = head_in + sum(block.height_in + title_in for block in blocks)
-    figure = Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
-    top = height_in - head_in
-    rows: list[list[Axes]] = []
-    for block in blocks:
-        top -= title_in + block.height_in
-        rows.append([])
-        for side in range(sides):
-            left = gap_in + side * (COLUMNS * TILE_IN + gap_in)
-            wide, high = COLUMNS * TILE_IN / width_in, block.height_in / height_in
-            axes = figure.add_axes((left / width_in, top / height_in, wide, high))
-            axes.axis("off")
-            rows[-1].append(axes)
-    return figure, rows
+def _layout(window: tuple[int, int], spacing_mm: tuple[float, float], slices: int) -> Sheet:
+    """Tiles as wide as their place allows and as high as their shape in mm asks."""
+    wide = TILE if slices > 1 else 2 * TILE
+    aspect = window[0] * spacing_mm[0] / (window[1] * spacing_mm[1])
+    return Sheet(tile=(round(wide * min(aspect, 3.0)), wide), columns=min(slices, COLUMNS))
 
 
-def _draw_image(axes: Axes, block: _Block) -> None:
-    axes.imshow(block.image, cmap="gray", vmin=0, vmax=1, aspect="auto", interpolation="bilinear")
-    for place, number in enumerate(block.numbers):
-        line, column = divmod(place, COLUMNS)
-        axes.text(
-            column * block.tile[1] + 0.02 * block.tile[1],
-            line * block.tile[0] + 0.02 * block.tile[0],
-            str(number),
-            color="white",
-            fontsize=7,
-            va="top",
-            bbox={"facecolor": "black", "alpha": 0.55, "pad": 1, "linewidth": 0},
-        )
+def _in_order(names: Mapping[int, str]) -> dict[int, str]:
+    """Colours by label, the wall first: its borders are its neighbours' too."""
+    return {label: COLOURS[label] for label in sorted(names, key=lambda each: each != WALL)}
 
 
-def _draw_contours(axes: Axes, block: _Block, names: Mapping[int, str]) -> None:
-    _draw_image(axes, block)
-    # The wall first: its borders are its neighbours' too.
-    for label in sorted(names, key=lambda each: each != WALL):
-        inside = block.mask == label
-        if inside.any():
-            axes.contour(
-                inside,
-                levels=[0.5],
-                colors=COLOURS[label],
-                linestyles=STYLES[label],
-                linewidths=1.0,
-            )
-    shown = (
-        f"{len(block.numbers)} of {block.slices}" if len(block.numbers) < block.slices else "all"
-    )
-    axes.set_title(f"{block.role}: mask ({shown} slices)", fontsize=8, loc="left", pad=3)
-
-
-def _draw_map(axes: Axes, block: _Block) -> None:
-    assert block.map is not None  # the caller's condition, told to the type checker
-    assert block.scale is not None
-    _draw_image(axes, block)
-    share = np.clip(block.map / block.scale.top, 0, 1)
-    axes.imshow(share, cmap="inferno", vmin=0, vmax=1, alpha=np.sqrt(share) * 0.85, aspect="auto")
-    axes.set_title(f"{block.role}: {block.scale.title}", fontsize=8, loc="left", pad=3)
-
-
-def _legend(figure: Figure, case: str, names: Mapping[int, str]) -> None:
-    from matplotlib.lines import Line2D
-
-    figure.text(0.01, 0.995, _plain(case), fontsize=10, weight="bold", va="top", parse_math=False)
-    handles = [
-        Line2D([], [], color=COLOURS[label], linestyle=STYLES[label], label=name)
-        for label, name in names.items()
+def _numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, int]]:
+    tall, wide = sheet.tile
+    return [
+        (str(z + 1), place % sheet.columns * wide, place // sheet.columns * tall)
+        for place, z in enumerate(chosen)
     ]
-    figure.legend(
-        handles=handles,
-        loc="upper right",
-        ncols=len(handles),
-        fontsize=8,
-        frameon=False,
-        borderaxespad=0.2,
-    )
 
 
-def _plain(text: str) -> str:
-    """What a font can draw of a name that need not be valid text."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _thumbnail(view: View, names: Mapping[int, str]) -> Array:
+    """The slice with most of the heart, with contours."""
+    image, mask = canonical(view.image)[0], canonical(view.mask)[0]
+    z = int((mask.array > 0).sum(axis=(1, 2)).argmax())
+    rows, columns = square(mask.array, mask.spacing_mm)
+    one, labels = image.array[z : z + 1, rows, columns], mask.array[z : z + 1, rows, columns]
+    aspect = one.shape[1] * mask.spacing_mm[1] / (one.shape[2] * mask.spacing_mm[2])
+    sheet = Sheet(tile=(round(THUMBNAIL * min(aspect, 1.5)), THUMBNAIL), columns=1)
+    low, high = np.percentile(one, (1, 99.5))
+    return sheet.contours(sheet.grey(one, low, high), labels, _in_order(names))
 
 
-def _png(figure: Figure) -> bytes:
-    """The figure as a PNG without a date, so that the same case gives the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def _draw_row(canvas: Canvas, y: int, row: Sequence[Panel]) -> None:
+    x = MARGIN
+    for panel in row:
+        end = canvas.text(x, y + 3, panel.title, size=13)
+        if panel.scale:
+            canvas.paste(heat_bar(60, 10), round(end) + 8, y + 5)
+            canvas.text(end + 74, y + 4, panel.scale.full, size=11, colour=GREY)
+        canvas.paste(panel.pixels, x, y + TITLE)
+        for words, left, top in panel.labels:
+            canvas.label(x + left + 1, y + TITLE + top + 1, words)
+        x += panel.pixels.shape[1] + GAP
 
-    FigureCanvasAgg(figure)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+def _legend(canvas: Canvas, y: int, names: Mapping[int, str]) -> None:
+    x = float(MARGIN)
+    for label, name in names.items():
+        dash = DASHES.get(label, 0)
+        step = 2 * dash or 28
+        for start in range(0, 28, step):
+            piece = [(x + start, y + 9), (x + min(start + (dash or 28), 28), y + 9)]
+            canvas.line([*piece], COLOURS[label], 3)
+        canvas.text(x + 34, y + 2, name, size=13)
+        x += 34 + width(name, 13) + 22

@@ -1,0 +1,208 @@
+"""How a run's values lie, and where the fences of the training population stand, as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from cmrseg.report.values import COLUMNS, number
+from cmrseg.report.verdict import DECISIVE, Record, quality
+
+WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
+"""Pixels: the whole drawing, its left margin, where bars stand, and how high they reach."""
+BINS = 28
+FEWEST = 3
+"""Fewer values than this are no distribution."""
+NAMED = 12
+"""So many cases beyond a fence are marked one by one, the farthest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """Where the range of the training population ends.
+
+    Attributes:
+        value: the last value in range.
+        side: which values are out of range, the ``low`` or the ``high``.
+    """
+
+    value: float
+    side: Literal["low", "high"]
+
+    def beyond(self, value: float) -> bool:
+        """Whether a value is out of range."""
+        return value < self.value if self.side == "low" else value > self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One measure over a run.
+
+    Attributes:
+        title: what is measured, with its unit.
+        values: case number -> value.
+        fence: of the training population, if there is one.
+        population: quantiles 0 to 1, evenly spaced, of the training population; empty if unknown.
+        told: where the fence comes from, in words.
+    """
+
+    title: str
+    values: Mapping[int, float]
+    fence: Fence | None = None
+    population: tuple[float, ...] = ()
+    told: str = ""
+
+    @property
+    def beyond(self) -> list[int]:
+        """Numbers of the cases out of range, the farthest first."""
+        if self.fence is None:
+            return []
+        fence = self.fence
+        out = [n for n, value in self.values.items() if fence.beyond(value)]
+        return sorted(out, key=lambda n: -abs(self.values[n] - fence.value))
+
+
+def distributions(
+    challenge: str, records: Sequence[Record], calibrated: Mapping[str, Any]
+) -> list[Distribution]:
+    """What is worth a drawing: quality control's measures with fences, then the run's columns.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        records: the run's cases.
+        calibrated: the manifest's ``quality``: recipe -> thresholds by role.
+    """
+    drawn = [*_controls(records, calibrated)]
+    for column in COLUMNS[challenge]:
+        values = {n: v for n, r in enumerate(records) if (v := column.value(r)) is not None}
+        title = f"{column.title} [{column.unit}]" if column.unit else column.title
+        drawn.append(Distribution(title=title, values=values))
+    return [one for one in drawn if len(one.values) >= FEWEST]
+
+
+def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
+    """The drawing; ``names`` are the cases'. Cases beyond the fence are links into the page."""
+    low, high = _range(drawn)
+
+    def x(value: float) -> float:
+        return LEFT + (value - low) / (high - low) * (WIDE - 2 * LEFT)
+
+    parts = [_bars(drawn, low, high)]
+    if drawn.population:
+        parts.append(_population(drawn.population, x))
+    if drawn.fence is not None:
+        parts.append(_fence(drawn.fence, x(drawn.fence.value)))
+    parts += [_mark(n, x(drawn.values[n]), names[n], drawn) for n in drawn.beyond[:NAMED]]
+    parts.append(
+        f'<path class="axis" d="M{LEFT} {BASE}H{WIDE - LEFT}"/>'
+        f'<text x="{LEFT}" y="{BASE + 16}">{number(low)}</text>'
+        f'<text x="{WIDE - LEFT}" y="{BASE + 16}" text-anchor="end">{number(high)}</text>'
+    )
+    label = escape(f"{drawn.title}: {len(drawn.values)} values, {len(drawn.beyond)} out of range")
+    return Markup(
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" '
+        f'height="{HIGH}">{"".join(parts)}</svg>'
+    )
+
+
+def _controls(records: Sequence[Record], calibrated: Mapping[str, Any]) -> list[Distribution]:
+    """The answers' pDC and pHD of the decisive structure, by role."""
+    values: dict[tuple[str, str], dict[int, float]] = {}
+    fences: dict[tuple[str, str], Fence] = {}
+    for n, record in enumerate(records):
+        for role, control in quality(record):
+            for key, own, side in (("pDC", "th_low", "low"), ("pHD_mm", "th_up_mm", "high")):
+                found = control.get("answer", {}).get(DECISIVE, {}).get(key)
+                if found is not None:
+                    values.setdefault((role, key), {})[n] = found
+                    edge: Literal["low", "high"] = "low" if side == "low" else "high"
+                    fences[role, key] = Fence(value=control[own], side=edge)
+    return [
+        Distribution(
+            title=f"{role} {DECISIVE} {key.removesuffix('_mm')}{' [mm]' if '_mm' in key else ''}",
+            values=found,
+            fence=fences[role, key],
+            **_trained(calibrated, role, key),
+        )
+        for (role, key), found in sorted(values.items())
+    ]
+
+
+def _trained(calibrated: Mapping[str, Any], role: str, key: str) -> dict[str, Any]:
+    """What the manifest tells of the training population."""
+    for entry in calibrated.values():
+        fences = entry.get("thresholds", {}).get(role)
+        if fences:
+            count, told = fences.get("measures"), entry.get("fitted_on")
+            words = f"fence: Tukey's, of {count} masks" + (f" of {told}" if told else "")
+            known = entry.get("population", {}).get(role, {}).get(key, ())
+            return {"told": words, "population": tuple(known)}
+    return {}
+
+
+def _range(drawn: Distribution) -> tuple[float, float]:
+    seen = [*drawn.values.values(), *drawn.population]
+    if drawn.fence:
+        seen.append(drawn.fence.value)
+    low, high = min(seen), max(seen)
+    room = (high - low) * 0.04 or max(abs(high) * 0.05, 1e-6)
+    return low - room, high + room
+
+
+def _bars(drawn: Distribution, low: float, high: float) -> str:
+    """A histogram; what lies beyond the fence is striped."""
+    inside, outside = [], []
+    for value in drawn.values.values():
+        (outside if drawn.fence and drawn.fence.beyond(value) else inside).append(value)
+    edges = np.linspace(low, high, BINS + 1)
+    kept, lost = (np.histogram(values, edges)[0] for values in (inside, outside))
+    scale = (BASE - TOP) / max((kept + lost).max(), 1)
+    step = (WIDE - 2 * LEFT) / BINS
+    bars = []
+    for place in range(BINS):
+        left = LEFT + place * step
+        for count, under, kind in ((kept[place], 0, "in"), (lost[place], kept[place], "out")):
+            if count:
+                top = BASE - (count + under) * scale
+                bars.append(
+                    f'<rect class="{kind}" x="{left + 0.5:.1f}" y="{top:.1f}" '
+                    f'width="{step - 1:.1f}" height="{count * scale:.1f}"/>'
+                )
+    return "".join(bars)
+
+
+def _fence(fence: Fence, x: float) -> str:
+    anchor, beside = ("end", -5) if x > WIDE / 2 else ("start", 5)
+    sign = "<" if fence.side == "low" else ">"
+    words = escape(f"out of range {sign} {number(fence.value)}")
+    return (
+        f'<path class="fence" d="M{x:.1f} {TOP - 8}V{BASE}"/>'
+        f'<text class="told" x="{x + beside:.1f}" y="{TOP - 9}" text-anchor="{anchor}">'
+        f"{words}</text>"
+    )
+
+
+def _population(quantiles: Sequence[float], x: Any) -> str:
+    """The training population's middle half as a box, all of it as a line."""
+    low, first, middle, third, high = (
+        x(float(v))
+        for v in np.interp((0, 0.25, 0.5, 0.75, 1), np.linspace(0, 1, len(quantiles)), quantiles)
+    )
+    y = BASE + 24
+    return (
+        f'<path class="trained" d="M{low:.1f} {y}H{high:.1f}M{middle:.1f} {y - 5}v10"/>'
+        f'<rect class="trained" x="{first:.1f}" y="{y - 4}" height="8" '
+        f'width="{third - first:.1f}"/>'
+    )
+
+
+def _mark(n: int, x: float, name: str, drawn: Distribution) -> str:
+    words = escape(f"{name}: {number(drawn.values[n])}")
+    return (
+        f'<a href="#case-{n}"><path class="mark" d="M{x:.1f} {BASE - 8}l5 9h-10z"/>'
+        f"<title>{words}</title></a>"
+    )

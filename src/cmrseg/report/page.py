@@ -1,0 +1,224 @@
+"""One page a run: all cases, worst first, and how their values lie against the training's.
+
+The page is one file that asks for nothing but the cases' pictures beside it; without them it still
+shows thumbnails and all numbers. It is made from the parsed ``summary.json``, so that it lists what
+earlier runs did too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from cmrseg.report.distribution import distributions, svg
+from cmrseg.report.values import COLUMNS, Column, Row, Table, number, seconds, tables
+from cmrseg.report.verdict import DECISIVE, KINDS, Record, Verdict, judge, quality
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A case's picture beside the page.
+
+    Attributes:
+        href: percent-encoded, relative to the page.
+        thumbnail: a JPEG in base64; None if the picture carries none.
+        size: width and height in pixels.
+    """
+
+    href: str
+    thumbnail: str | None
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """What made the masks, for the page's foot.
+
+    Attributes:
+        digest: the bundle's SHA-256.
+        manifest: its manifest.
+    """
+
+    digest: str
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One case as the page shows it.
+
+    Attributes:
+        number: its place in the summary; names its anchor.
+        record: as the summary tells it.
+        verdict: what it comes to.
+        cells: value to sort by (None for none) and text, by column.
+        picture: None if there is none.
+        tables: its measures.
+        controls: quality control's findings by role.
+    """
+
+    number: int
+    record: Record
+    verdict: Verdict
+    cells: tuple[tuple[float | None, str], ...]
+    picture: Picture | None
+    tables: tuple[Table, ...]
+    controls: tuple[Table, ...]
+
+    @property
+    def timings(self) -> list[Row]:
+        """Where its time went."""
+        return list(seconds(self.record["timings_s"]))
+
+
+def run_page(
+    summary: Mapping[str, Any], pictures: Mapping[str, Picture], weights: Weights | None = None
+) -> str:
+    """The page of a run.
+
+    Args:
+        summary: the parsed ``summary.json``.
+        pictures: case id -> its picture, for those that have one.
+        weights: what made the masks.
+
+    Returns:
+        HTML.
+    """
+    records: Sequence[Record] = summary["cases"]
+    columns = COLUMNS[summary["challenge"]]
+    entries = [_entry(n, record, columns, pictures) for n, record in enumerate(records)]
+    counted = Counter(entry.verdict.kind for entry in entries)
+    calibrated = weights.manifest.get("quality", {}) if weights else {}
+    drawn = distributions(summary["challenge"], records, calibrated)
+    names = [str(record["case"]) for record in records]
+    css, js = _file("page.css"), _file("page.js")
+    return _template().render(
+        summary=summary,
+        entries=sorted(entries, key=lambda entry: entry.verdict.order),
+        counts=[(kind, counted[kind]) for kind in KINDS if counted[kind]],
+        kinds=KINDS,
+        columns=columns,
+        drawings=[(one, svg(one, names)) for one in drawn],
+        about=list(_about(summary, weights)),
+        scores=_scores(weights),
+        css=Markup(css),
+        js=Markup(js),
+        policy=_policy(css, js),
+    )
+
+
+def _entry(
+    n: int, record: Record, columns: Sequence[Column], pictures: Mapping[str, Picture]
+) -> Entry:
+    cells = [
+        (value, "" if value is None else number(value))
+        for c in columns
+        for value in (c.value(record),)
+    ]
+    return Entry(
+        number=n,
+        record=record,
+        verdict=judge(record),
+        cells=tuple(cells),
+        picture=pictures.get(record["case"]),
+        tables=tuple(tables(record["measures"])),
+        controls=tuple(_control(role, found) for role, found in quality(record)),
+    )
+
+
+def _control(role: str, found: Mapping[str, Any]) -> Table:
+    """Quality control's finding on one image."""
+    rows = [
+        Row("verdict", "out of distribution" if found["out_of_distribution"] else "in range"),
+        Row("because", str(found.get("reason", ""))),
+    ]
+    for name, pseudo in found.get("answer", {}).items():
+        fence = ""
+        if name == DECISIVE and "th_low" in found:
+            fence = (
+                f" (in range: from {number(found['th_low'])} and to {number(found['th_up_mm'])} mm)"
+            )
+        words = f"pDC {number(pseudo['pDC'])}, pHD {number(pseudo['pHD_mm'])} mm{fence}"
+        rows.append(Row(name, words))
+    if "chosen_because" in found:
+        chosen = " and ".join(map(str, found["chosen"]))
+        rows.append(Row("taken", f"candidate {chosen}: {found['chosen_because']}"))
+    if refinement := found.get("refinement"):
+        before, after = (
+            "out of distribution" if refinement[f"out_of_distribution_{when}"] else "in range"
+            for when in ("before", "after")
+        )
+        kept, spent = refinement["candidates_kept"], refinement["seconds"]
+        rows.append(Row("refined", f"{before} before, {after} after; {kept} kept, {spent} s"))
+    return Table(f"{role} quality control".strip(), tuple(rows))
+
+
+def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
+    """Versions, digests and settings, each as often as the run's cases differ in it."""
+    rows = [Row("cmrseg", str(summary["cmrseg"])), Row("input layout", str(summary["contract"]))]
+    told: dict[str, Counter[str]] = {}
+    for record in summary["cases"]:
+        for key, value in record["computed"].items():
+            told.setdefault(key, Counter())[str(value)] += 1
+    for key, values in told.items():
+        several = len(values) > 1
+        words = [f"{v} ({n} cases)" if several else v for v, n in values.most_common()]
+        rows.append(
+            Row("weights of the cases, SHA-256" if key == "bundle" else key, ", ".join(words))
+        )
+    if weights:
+        rows.append(Row("weights of this run, SHA-256", weights.digest))
+        manifest = weights.manifest
+        rows += [
+            Row(f"weights: {key}", str(manifest[key]))
+            for key in ("cmrseg", "commit")
+            if manifest.get(key)
+        ]
+        for network in manifest.get("networks", ()):
+            digest = manifest.get("files", {}).get(network["file"], "")
+            rows.append(Row(f"network {network['recipe']}", f"{network['file']}, SHA-256 {digest}"))
+        for name, data in manifest.get("data", {}).items():
+            rows.append(Row(f"learned from {name}", f"{data.get('title')} ({data.get('licence')})"))
+    return rows
+
+
+def _scores(weights: Weights | None) -> str:
+    """The bundle's out-of-fold scores, as its manifest has them."""
+    scores = weights.manifest.get("scores_out_of_fold") if weights else None
+    return str(scores.get("table", "")) if scores else ""
+
+
+def _policy(css: str, js: str) -> str:
+    """What the page may load: its own style and script by their digests, images beside it."""
+
+    def digest(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; style-src {digest(css)}; script-src {digest(js)}; "
+        "img-src 'self' file: data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+@lru_cache(maxsize=4)
+def _file(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_file("page.html"))

@@ -1,0 +1,182 @@
+"""What a case's record comes to, in plain words, with a colour and a sign that needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Mapping[str, Any]
+"""One case as ``summary.json`` tells it."""
+
+DECISIVE = "RV"
+"""The structure that quality control judges by (``quality.measures``, which lies above)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One of the verdicts there are.
+
+    Attributes:
+        name: a word for programs.
+        rank: 0 for the worst; cases are listed by it.
+        sign: drawn beside it, see ``ink.SIGNS``.
+        glyph: the sign as a character, for pages.
+        colour: dark enough to be read on white.
+        words: what it says.
+    """
+
+    name: str
+    rank: int
+    sign: str
+    glyph: str
+    colour: str
+    words: str
+
+
+FAILED = Kind(
+    name="failed",
+    rank=0,
+    sign="cross",
+    glyph="\N{MULTIPLICATION X}",
+    colour="#a8201a",
+    words="failed: there is no mask",
+)
+FLAGGED = Kind(
+    name="flagged",
+    rank=1,
+    sign="triangle",
+    glyph="\N{BLACK UP-POINTING TRIANGLE}",
+    colour="#a84300",
+    words="look at it: out of distribution",
+)
+PARTIAL = Kind(
+    name="partial",
+    rank=2,
+    sign="half",
+    glyph="\N{CIRCLE WITH LEFT HALF BLACK}",
+    colour="#6b4e9b",
+    words="done in part",
+)
+WARNED = Kind(
+    name="warned",
+    rank=3,
+    sign="mark",
+    glyph="!",
+    colour="#7a5c00",
+    words="done, with warnings",
+)
+UNCHECKED = Kind(
+    name="unchecked",
+    rank=4,
+    sign="ring",
+    glyph="\N{WHITE CIRCLE}",
+    colour="#4d5358",
+    words="done, not checked by quality control",
+)
+PASSED = Kind(
+    name="passed",
+    rank=4,
+    sign="tick",
+    glyph="\N{CHECK MARK}",
+    colour="#1d6b38",
+    words="done, in range for quality control",
+)
+KINDS = (FAILED, FLAGGED, PARTIAL, WARNED, PASSED, UNCHECKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A case's verdict.
+
+    Attributes:
+        kind: the gravest that applies.
+        reasons: why, in words.
+        doubt: how uncertain the result is; of two cases alike, the higher comes first.
+    """
+
+    kind: Kind
+    reasons: tuple[str, ...]
+    doubt: float
+
+    @property
+    def order(self) -> tuple[int, float]:
+        """Worst first, when sorted."""
+        return self.kind.rank, -self.doubt
+
+
+def judge(record: Record) -> Verdict:
+    """The verdict on a case.
+
+    Args:
+        record: as ``summary.json`` has it: status, error, measures, warnings.
+    """
+    controls = dict(quality(record))
+    flags = {role: q for role, q in controls.items() if q["out_of_distribution"]}
+    error, warnings = record["error"], tuple(record["warnings"])
+    reasons: tuple[str, ...]
+    if record["status"] == "failed":
+        kind, reasons = FAILED, (error,)
+    elif flags:
+        kind = FLAGGED
+        reasons = tuple(
+            f"{role}: {q['reason']}" if role else q["reason"] for role, q in flags.items()
+        )
+    elif record["status"] == "partial":
+        kind, reasons = PARTIAL, (error,)
+    elif warnings:
+        kind, reasons = WARNED, warnings
+    else:
+        kind, reasons = (PASSED if controls else UNCHECKED), ()
+    return Verdict(kind=kind, reasons=tuple(filter(None, reasons)), doubt=_doubt(record))
+
+
+def quality(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Role and finding of every image that quality control looked at; no role, "", for a case."""
+    measures = record["measures"]
+    for role, found in (("", measures), *measures.items()):
+        control = found.get("quality") if isinstance(found, Mapping) else None
+        if isinstance(control, Mapping) and "out_of_distribution" in control:
+            yield role, control
+
+
+def lowest_pdc(record: Record) -> float | None:
+    """The lowest pDC of the decisive structure among a case's images; None without any."""
+    found = [
+        control["answer"][DECISIVE]["pDC"]
+        for _, control in quality(record)
+        if DECISIVE in control.get("answer", {})
+    ]
+    return min(found, default=None)
+
+
+def lowest_agreement(record: Record) -> float | None:
+    """The least that mirror images or dropout samples agree on any structure (Dice); or None."""
+    measures = record["measures"]
+    tables = [found.get("agreement") for found in measures.values() if isinstance(found, Mapping)]
+    tables.append(measures.get("uncertainty", {}).get("dice_within_samples"))
+    values = [
+        value
+        for table in tables
+        if isinstance(table, Mapping)
+        for value in table.values()
+        if isinstance(value, int | float)
+    ]
+    return min(values, default=None)
+
+
+def image_uncertainty(record: Record) -> float | None:
+    """Eq. 4 of arega2021, where the recipe samples; else None."""
+    found = record["measures"].get("uncertainty")
+    level = found.get("image_level") if isinstance(found, Mapping) else None
+    return level if isinstance(level, int | float) else None
+
+
+def _doubt(record: Record) -> float:
+    """Image-level uncertainty, else what pDC or agreement lack to 1."""
+    if (level := image_uncertainty(record)) is not None:
+        return level
+    if (pdc := lowest_pdc(record)) is not None:
+        return 1 - pdc
+    agreed = lowest_agreement(record)
+    return 0.0 if agreed is None else 1 - agreed

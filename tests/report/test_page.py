@@ -1,0 +1,155 @@
+"""A run's page: every case, worst first, from one file that asks for nothing elsewhere."""
+
+import re
+import time
+
+import pytest
+
+from cmrseg.report.page import Picture, Weights, run_page
+from report.made import DIGEST, Page, cine, enhanced, failed, many, summary
+
+MANIFEST = {
+    "cmrseg": "0.1.0",
+    "commit": "c0ffee1",
+    "networks": [{"file": "net.safetensors", "recipe": "mnms2-sa"}],
+    "files": {"net.safetensors": "cd" * 32},
+    "data": {"acdc": {"title": "ACDC", "licence": "CC BY-NC-SA 4.0"}},
+    "quality": {
+        "mnms2-sa": {
+            "thresholds": {"SA_ES": {"th_low": 0.8, "th_up_mm": 20.0, "measures": 32}},
+            "fitted_on": "16 held-out patients of acdc",
+        }
+    },
+}
+WEIGHTS = Weights(digest=DIGEST, manifest=MANIFEST)
+
+
+def test_cases_stand_worst_first():
+    cases = [
+        cine("fine"),
+        cine("doubted", pdc=0.85),
+        cine("warned", warnings=["a view is missing"]),
+        cine("flagged", pdc=0.7),
+        cine("flagged worse", pdc=0.3),
+        cine("partly", status="partial", error="LA_ES: the image is constant."),
+        failed("lost"),
+    ]
+    page = Page(run_page(summary("mnms2", cases), {}, WEIGHTS))
+    order = ["lost", "flagged worse", "flagged", "partly", "warned", "doubted", "fine"]
+    assert page.cases == order
+    assert "the image is constant. give another." in page.text
+    assert "LA_ES: the image is constant." in page.text
+    assert "SA_ES: RV out of range in all candidates" in page.text
+
+
+def test_the_most_uncertain_of_equals_comes_first():
+    cases = [enhanced("sure", 1e-5), enhanced("unsure", 1e-2), enhanced("between", 1e-3)]
+    page = Page(run_page(summary("emidec", cases), {}))
+    assert page.cases == ["unsure", "between", "sure"]
+
+
+def test_every_verdict_has_words_and_a_sign_beside_its_colour():
+    cases = [cine("a"), cine("b", pdc=0.3), failed("c"), cine("d", pdc=None)]
+    html = run_page(summary("mnms2", cases), {}, WEIGHTS)
+    cells = re.findall(r'<td class="verdict (\w+)".*?<span[^>]*>(.)</span> ([^<]+)</td>', html)
+    assert {kind: sign for kind, sign, _ in cells} == {
+        "failed": "\u2715",
+        "flagged": "\u25b2",
+        "passed": "\u2713",
+        "unchecked": "\u25cb",
+    }
+    assert all(words.strip() for _, _, words in cells)
+
+
+def test_numbers_come_with_units_intervals_and_what_they_were_made_by():
+    page = Page(run_page(summary("emidec", [enhanced("a")]), {}, WEIGHTS))
+    for told in (
+        "22.5 (samples 23.0, 95 %: 20.5 to 25.5)",
+        "Volume [mL]",
+        "18.8 %",
+        "4.25 s",
+        "c0ffee1",
+        DIGEST,
+        "cd" * 32,
+        "CC BY-NC-SA 4.0",
+    ):
+        assert told in page.text
+    ejected = Page(run_page(summary("mnms2", [cine("a")]), {}, WEIGHTS)).text
+    assert "Ejection fraction [%]" in ejected
+    assert "55.1" in ejected
+
+
+def test_nothing_is_asked_for_but_pictures_beside_the_page():
+    pictures = {"a": Picture(href="report/a.png", thumbnail="QUJD", size=(800, 400))}
+    html = run_page(summary("mnms2", [cine("a"), cine("b")]), pictures, WEIGHTS)
+    page = Page(html)
+    (policy,) = [m["content"] for m in page.all("meta") if "http-equiv" in m]
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert "http:" not in html.replace("http-equiv", "")
+    assert "https:" not in html
+    assert page.all("link") == []
+    assert all("src" not in script for script in page.all("script"))
+    sources = [image["src"] for image in page.all("img")]
+    assert sources == ["data:image/jpeg;base64,QUJD", "report/a.png"]
+    (sheet,) = [image for image in page.all("img") if image["src"] == "report/a.png"]
+    assert (sheet["loading"], sheet["width"], sheet["height"]) == ("lazy", "800", "400")
+    assert all(image["alt"] for image in page.all("img"))
+    assert "There is no picture of this case" in page.text
+
+
+def test_names_and_errors_are_text_never_markup():
+    evil = '<script>alert("x")</script>'
+    cases = [cine(evil, warnings=[evil]), failed("b", evil), cine("\udce4", pdc=0.1), cine("d")]
+    html = run_page(summary("mnms2", cases), {}, WEIGHTS)
+    assert len(Page(html).all("script")) == 1
+    assert Page(html).text.count(evil) >= 4
+
+
+def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_linked():
+    cases = [cine(f"c{n}", pdc=0.9 + n / 100) for n in range(6)] + [cine("odd", pdc=0.5)]
+    html = run_page(summary("mnms2", cases), {}, WEIGHTS)
+    figures = re.findall(r"<figure>.*?</figure>", html, re.S)
+    (drawn,) = [figure for figure in figures if "SA_ES RV pDC" in figure]
+    assert "out of range &lt; 0.800" in drawn
+    assert "fence: Tukey&#39;s, of 32 masks of 16 held-out patients of acdc" in drawn
+    assert re.findall(r'<a href="#case-(\d+)">', drawn) == ["6"]
+    assert "odd: 0.500" in drawn
+    assert 'id="case-6"' in html
+
+
+def test_without_thresholds_the_page_says_that_there_are_no_fences():
+    cases = [enhanced(f"c{n}", n / 1e4) for n in range(5)]
+    page = Page(run_page(summary("emidec", cases), {}))
+    assert "no fences can be drawn" in page.text
+    assert len(page.all("figure")) > 3
+
+
+def test_an_empty_run_and_one_case_are_pages_too():
+    assert Page(run_page(summary("mnms2", []), {}, WEIGHTS)).cases == []
+    assert Page(run_page(summary("emidec", [failed("a")]), {})).cases == ["a"]
+
+
+@pytest.fixture(scope="module")
+def thousand():
+    told = many(1000)
+    thumbnail = "A" * 4000
+    pictures = {
+        case["case"]: Picture(href=f"report/{n}.png", thumbnail=thumbnail, size=(1740, 900))
+        for n, case in enumerate(told["cases"])
+    }
+    started = time.process_time()
+    html = run_page(told, pictures, WEIGHTS)
+    return html, time.process_time() - started
+
+
+def test_a_thousand_cases_make_a_page_that_opens(thousand):
+    html, seconds = thousand
+    assert len(html) < 16e6, "bytes, a quarter of them thumbnails"
+    assert seconds < 15
+    page = Page(html)
+    assert len(page.cases) == len(set(page.cases)) == 1000
+    sheets = [image for image in page.all("img") if image.get("class") == "sheet"]
+    assert len(sheets) == 1000
+    assert all(image["loading"] == "lazy" for image in sheets)
+    assert html.count("<svg") < 30, "distributions do not grow with the cases"

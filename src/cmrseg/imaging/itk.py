@@ -58,6 +58,13 @@ def to_itk(volume: Volume) -> Any:
     return image
 
 
+def from_itk(image: Any) -> Volume:
+    """A SimpleITK image of two or three dimensions and one value a voxel as a volume."""
+    geometry, warnings = _geometry(image)
+    array = sitk.GetArrayFromImage(image).reshape(geometry.shape)
+    return Volume(plain(array), geometry, {}, warnings)
+
+
 def _information(path: Path) -> Any:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))

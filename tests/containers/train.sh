@@ -27,7 +27,7 @@ docker run "${sandbox[@]}" -v "$work/data:/data:ro" -v "$work/weights:/weights" 
 
 cp -r "$work/weights/emidec" "$bundle"
 TAG=$trained docker/build.sh emidec -q --build-arg WEIGHTS="$bundle" "$@"
-docker run "${sandbox[@]}" -v "$work/data:/input:ro" -v "$work/out:/output" "$trained" --samples 0 \
+TAG=${trained#*:} INPUT=$work/data OUTPUT=$work/out docker compose run --rm emidec --samples 0 \
     --mirrors 1 --precision fp32
 docker run "${sandbox[@]}" -v "$work/data:/truth:ro" -v "$work/out:/found" "$trained" \
     evaluate emidec /found /truth --out /found/scores

@@ -9,11 +9,14 @@ import torch
 from cmrseg import bundle
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import STRUCTURES, Mnms2
+from cmrseg.challenges.refinement import Refiner
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.contracts.case import Case, ImageSource
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.imaging.overlap import dice
 from cmrseg.networks.unet import UNet
+from cmrseg.quality.acceptance import Agreement
+from cmrseg.quality.refining import Look, Refined
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg.training.pack import pack, record_quality
@@ -34,12 +37,10 @@ def certain(label):
     return np.moveaxis(np.eye(4, dtype=np.float32)[label], -1, 0) * 0.97 + 0.0075
 
 
-def inspector(network, thresholds=STRICT, **given):
-    return Inspector(
-        control=control(network),
-        thresholds=thresholds,
-        **{"rehearsed": None, "networks": list, **given},
-    )
+def inspector(network, thresholds=STRICT, **refining):
+    judge = control(network)
+    refiner = Refiner(control=judge, **refining) if refining else None
+    return Inspector(control=judge, thresholds=thresholds, refiner=refiner)
 
 
 def candidates():
@@ -55,6 +56,7 @@ def test_the_candidate_that_is_in_range_becomes_the_answer():
     assert found.told["chosen"] == [2]
     assert not found.told["out_of_distribution"]
     assert found.told["answer"]["RV"] == {"pDC": 1.0, "pHD_mm": 0.0}
+    assert found.told["thresholds"] == "frozen"
     assert found.told["candidates"][0]["RV"]["pDC"] == 0.0
     assert found.warnings == ()
     assert found.inspected_s > 0
@@ -109,6 +111,61 @@ def test_a_budget_too_small_to_begin_in_is_met():
     assert not one["kept"]
     assert "no time" in one["reason"]
     assert found.refined_s < 0.5
+
+
+def cohort_of(net, weights):
+    """As if a cohort's refinement had left these weights."""
+    look = Look((None,), ({},), (Agreement(1.0, 0.0),), (True,))
+    return Refined(
+        weights=weights, reason="all in range", epochs=2, before=look, after=look,
+        rehearsal_loss=(1.0, 1.0),
+    )  # fmt: skip
+
+
+def other_weights(net):
+    changed = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    for name in changed:
+        if name.startswith("heads.0") and name.endswith("bias"):
+            changed[name] += torch.tensor([0.0, 0.0, 0.0, 9.0])
+    return changed
+
+
+def test_what_a_cohort_left_is_taken_where_it_is_believed():
+    net = network()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    refiner = {
+        "rehearsed": rehearsed,
+        "networks": lambda: [net],
+        "cohort": (cohort_of(net, other_weights(net)),),
+    }
+    lost = np.stack([certain(np.zeros_like(heart()[1]))])
+    easy = Thresholds({"SA_ED": Fences(th_low=0.5, th_up_mm=999.0, measures=9)})
+    found = inspector(Copier(size=64), easy, **refiner).inspect(
+        "SA_ED", picture(), lost, refine_s=20.0, pass_s=0.01, mirrors=2
+    )
+    told = found.told["refinement"]
+    assert (told["over"], told["candidates_kept"]) == ("cohort", 1)
+    assert (told["out_of_distribution_before"], told["out_of_distribution_after"]) == (True, False)
+    assert (found.probabilities.argmax(axis=0) == 3).mean() > 0.9
+    assert "in range once refined" in found.warnings[-1]
+    assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+    # One that brings no mask into range is left.
+    found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
+        "SA_ED", picture(), lost, refine_s=20.0, pass_s=0.01
+    )
+    told = found.told["refinement"]
+    assert told["candidates"] == [{"kept": False, "reason": "not believed here", "epochs": 2}]
+    np.testing.assert_array_equal(found.probabilities, lost[0].astype(np.float32))
+
+
+def test_without_time_nothing_of_a_cohort_is_taken():
+    net = network()
+    refiner = {"cohort": (cohort_of(net, other_weights(net)),), "networks": lambda: [net]}
+    found = inspector(Copier(size=64, without_rv=True), rehearsed=rehearsed, **refiner).inspect(
+        "SA_ED", picture(), candidates()[:1], refine_s=1e-6, pass_s=0.01
+    )
+    (one,) = found.told["refinement"]["candidates"]
+    assert one["reason"] == "no time was left to take it"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from torch import nn
 
 from cmrseg.networks.unet import UNet, UNetConfig
 from cmrseg.quality.borrow import class_probabilities, most_probable, probabilities
-from cmrseg.quality.measures import pseudo_measures
+from cmrseg.quality.measures import Pseudo, pseudo_measures
 from cmrseg.quality.refine import refine
 from cmrseg.quality.refining import Flagged, Refining
 from cmrseg.quality.rehearsal import Rehearsal
@@ -54,6 +54,7 @@ def flagged(networks, known, **changes):
         pseudo_measures(m, known.reconstructor.labels(m), spacing_mm, STRUCTURES) for m in masks
     )
     told = {"spacing_mm": spacing_mm, "fences": FENCES, "masks": tuple(masks)}
+    told["ensemble"] = np.median(masks, axis=0).astype(np.uint8)
     return Flagged(image=image, measures=measures, **told | changes)
 
 
@@ -205,6 +206,21 @@ def test_the_same_seed_gives_the_same_result():
     assert run(0) == first
     assert run(1) != first
     assert first[1] != first[0]
+
+
+@pytest.mark.parametrize(("target", "kept"), [("own", False), ("ensemble", True)])
+def test_a_segmenter_may_learn_what_the_ensemble_knows(target, kept):
+    # The autoencoder reproduces anything; two of three see the outer square.
+    three = [Threshold(1.5), Threshold(0.5), Threshold(0.5)]
+    known = control(Copier(size=40))
+    image = flagged(three, known, fences=replace(FENCES, th_low=0.9))
+    doubted = tuple({"RV": Pseudo(0.5, 50.0)} for _ in three)
+    config = replace(QUICK, target=target, tolerance=9.0, epochs=3)
+    silent = Rehearsal(np.zeros((6, 40, 40), np.float32), np.zeros((6, 40, 40), np.uint8))
+    found = refine(three, [replace(image, measures=doubted)], known, silent, config)[0]
+    before, after = found.before.agreements[0], found.after.agreements[0]
+    assert found.kept
+    assert (after.dice > before.dice) is kept
 
 
 def test_steps_see_a_window_around_the_heart_and_looks_the_whole_image():

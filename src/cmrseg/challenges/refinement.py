@@ -116,6 +116,7 @@ def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Fl
         fences=found.fences,
         masks=tuple(labels(one) for one in maps),
         measures=found.measures,
+        ensemble=labels(np.mean(maps, axis=0)),
     )
 
 

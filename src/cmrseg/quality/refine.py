@@ -1,11 +1,11 @@
 """Refining segmenters on cases that are out of distribution (galati2021 section 2.2, Eq. 2).
 
-Every candidate segmenter is refined for itself: its own masks, as the autoencoder would have them,
-are what it learns from, beside labelled slices that keep it from forgetting. Unlike the authors'
-code (FACTS section 2) batch-norm statistics stay frozen, alpha is 1/k, and a refined segmenter is
-believed only where :mod:`cmrseg.quality.acceptance` says so, and not at all once it has become
-worse on the labelled slices. Weights come back as they were: what is refined serves these cases
-alone.
+Every candidate segmenter is refined for itself. What it learns from are masks as the autoencoder
+would have them, its own or those of all candidates' mean (:attr:`Refining.target`), beside labelled
+slices that keep it from forgetting. Unlike the authors' code (FACTS section 2) batch-norm
+statistics stay frozen, alpha is 1/k, and a refined segmenter is believed only where
+:mod:`cmrseg.quality.acceptance` says so, and not at all once it has become worse on the labelled
+slices. Weights come back as they were: what is refined serves these cases alone.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def refine(
     started = clock()
     found: list[Refined | None] = []
     longest: dict[str, float] = {}
+    ensemble: dict[int, Array] = {}
     for index, network in enumerate(networks):
         left_s = config.budget_s - (clock() - started)
         with borrowed(network):
@@ -92,6 +93,7 @@ def refine(
                 pass_s=pass_s,
                 judge_s=judge_s,
                 deadline=Deadline(left_s / (len(networks) - index), clock, longest),
+                ensemble=ensemble,
             )
             found.append(work.run() if work.time_for_a_step() else None)
     return found
@@ -112,6 +114,7 @@ class _Work:
     pass_s: float
     judge_s: float
     deadline: Deadline
+    ensemble: dict[int, Array]
     rng: np.random.Generator = field(init=False)
     device: torch.device = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
@@ -191,15 +194,27 @@ class _Work:
     def _unlabelled(self, number: int, piece: slice, latest: Look) -> tuple[Tensor, Tensor]:
         """Slices of an image around the heart, (1, 1, z, y, x), and what they should show."""
         case = self.flagged[number]
-        middle = centre(latest.reconstructions[number])
+        wanted = (
+            latest.reconstructions[number]
+            if self.config.target == "own"
+            else self._ensemble(number)
+        )
+        middle = centre(wanted)
         inside = tuple(
             slice(start := max(0, min(at - self.config.window // 2, size - self.config.window)),
                   start + self.config.window)
             for at, size in zip(middle, case.image.shape[1:], strict=True)
         )  # fmt: skip
         image = np.ascontiguousarray(case.image[piece, *inside])
-        target = np.ascontiguousarray(latest.reconstructions[number][piece, *inside])
+        target = np.ascontiguousarray(wanted[piece, *inside])
         return torch.from_numpy(image)[None, None], torch.from_numpy(target).long()[None]
+
+    def _ensemble(self, number: int) -> Array:
+        """The reconstruction of the ensemble's mask of an image, made once for all segmenters."""
+        if number not in self.ensemble:
+            mask = self.flagged[number].ensemble
+            self.ensemble[number] = self.control.reconstructor.labels(mask)
+        return self.ensemble[number]
 
     def _step(self, epoch: int, image: Tensor, target: Tensor) -> None:
         count = min(self.config.rehearsed, len(self.rehearsal))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cmrseg.imaging.volume import Array
 from cmrseg.quality.acceptance import Agreement
@@ -19,6 +19,9 @@ class Refining:
     Attributes:
         epochs: K_semi, the most epochs.
         learning_rate: of Adam.
+        target: whose reconstruction is learned from: each segmenter's ``own`` mask's, as it is at
+            each epoch (the paper's), or that of the ``ensemble`` before anything was refined. On
+            shifted hearts the latter mended more and led astray less.
         importance: of each class in L_WGD, background first; the RV counts most.
         slices: unlabelled slices a step, neighbours of one image.
         window: in-plane voxels of those around the heart; looks see the whole image.
@@ -33,6 +36,7 @@ class Refining:
 
     epochs: int = 10
     learning_rate: float = 2e-4
+    target: Literal["own", "ensemble"] = "ensemble"
     importance: tuple[float, ...] = (1.0, 1.0, 1.0, 4.0)
     slices: int = 4
     window: int = 144
@@ -54,6 +58,7 @@ class Flagged:
         fences: of its view and phase.
         masks: (z, y, x) labels, one a segmenter.
         measures: structure -> pDC and pHD, one a segmenter.
+        ensemble: (z, y, x) labels of the segmenters' mean.
     """
 
     image: Array
@@ -61,6 +66,7 @@ class Flagged:
     fences: Fences
     masks: tuple[Array, ...]
     measures: tuple[dict[str, Pseudo], ...]
+    ensemble: Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,111 @@
+"""`cmrseg reproduce mnms2`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cmrseg.commands import options
+from cmrseg.errors import EXIT_OK
+
+STYLES, DRAWN, ARTEFACTS = ("low-field", "ge-1.5t"), ("in", "out"), "ghosting=0.4,motion=0.4"
+
+
+def add_mnms2(p: argparse.ArgumentParser) -> None:
+    """Options of the paper of galati2021."""
+    p.add_argument("data", type=Path, help="labelled short-axis patients, M&Ms-2 layout")
+    p.add_argument(
+        "out",
+        type=Path,
+        nargs="?",
+        default=Path("docs/results/mnms2"),
+        help="page, tables, figures; what is measured of each heart stays in OUT/work, out of "
+        "version control, and a run that was stopped goes on from it",
+    )
+    p.add_argument(
+        "--segmenter",
+        type=_named,
+        action="append",
+        metavar="NAME=BUNDLE",
+        help="a bundle and what tables call it; several are compared (default: the usual places)",
+    )
+    p.add_argument("--source", default="acdc", help="the name the data was preprocessed under")
+    p.add_argument("--shift", action="append", metavar="STYLE", help=f"show patients in this style "
+                   f"too; several (default: {', '.join(STYLES)})")  # fmt: skip
+    p.add_argument(
+        "--hearts", type=options.whole, default=8, help="drawn hearts a cohort, 0 for none"
+    )
+    p.add_argument("--drawn", action="append", metavar="STYLE", help="of a cohort of drawn hearts; "
+                   f"several (default: {', '.join(DRAWN)})")  # fmt: skip
+    p.add_argument("--artefacts", default=ARTEFACTS, help="of one more such cohort, '' for none")
+    p.add_argument("--scores", type=_named, action="append", metavar="NAME=FILE",
+                   help="autoencoder.json of `cmrseg score-qc`; several")  # fmt: skip
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=1, help="mirror images")
+    p.add_argument("--refine-budget", type=options.weight, default=15.0, metavar="SECONDS",
+                   help="what refining one image may take, 0 for no refinement")  # fmt: skip
+    p.add_argument("--refine-images", type=options.whole, default=8,
+                   help="flagged images that are refined of each cohort and view")  # fmt: skip
+    p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    p.add_argument("--commit", help="of the code, told in the tables (default: git is asked)")
+    options.add_device(p)
+    options.add_log_format(p)
+    p.set_defaults(run=_run)
+
+
+def _run(o: argparse.Namespace) -> int:
+    from cmrseg.reproduce.mnms2.hearts import Shifts
+    from cmrseg.reproduce.mnms2.measure import Effort
+    from cmrseg.reproduce.mnms2.page import reproduce
+    from cmrseg.reproduce.provenance import commit_of_code
+    from cmrseg.runtime.logs import Line, tell
+
+    bundles: dict[str, Path | None] = dict(o.segmenter or [("committed", None)])
+    page = reproduce(
+        o.data,
+        o.out,
+        bundles,
+        source=o.source,
+        shifts=Shifts(
+            styles=tuple(o.shift or STYLES),
+            hearts=o.hearts,
+            drawn=tuple(o.drawn or DRAWN),
+            artefacts=o.artefacts,
+        ),
+        effort=Effort(
+            mirrors=o.mirrors,
+            device=o.device,
+            precision=None if o.precision == "auto" else o.precision,
+            refine_s=o.refine_budget,
+            refined=o.refine_images,
+        ),
+        scores=dict(o.scores or ()),
+        commit=o.commit or commit_of_code(),
+        command=_told(o, bundles),
+        say=lambda line: tell(Line(line)),
+    )
+    for path in page.files:
+        print(f"written: {path}")
+    return EXIT_OK
+
+
+def _told(o: argparse.Namespace, bundles: dict[str, Path | None]) -> str:
+    """The command without whole paths, which say more of a machine than of the figures."""
+    words = ["cmrseg reproduce mnms2", o.data.name, o.out.name]
+    words += [f"--segmenter {name}={path.name}" for name, path in bundles.items() if path]
+    words += [f"--scores {name}={path.name}" for name, path in o.scores or ()]
+    words += [f"--shift {style}" for style in o.shift or ()]
+    words += [f"--drawn {style}" for style in o.drawn or ()]
+    usual = {"source": "acdc", "hearts": 8, "artefacts": ARTEFACTS, "mirrors": 1,
+             "refine_budget": 15.0, "refine_images": 8, "precision": "auto"}  # fmt: skip
+    for name, value in usual.items():
+        if getattr(o, name) != value:
+            words.append(f"--{name.replace('_', '-')} {getattr(o, name)}")
+    return " ".join(words)
+
+
+def _named(text: str) -> tuple[str, Path]:
+    """``NAME=PLACE`` in two."""
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PLACE")
+    return name, Path(place)

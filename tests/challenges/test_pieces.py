@@ -143,8 +143,8 @@ from cmrseg.networks.fused import fuse
 from cmrseg.networks.unet import UNet
 def kb(name):
     return int(next(l for l in open("/proc/self/status") if l.startswith(name)).split()[1])
-config = RECIPES[sys.argv[1]].training["compact"].network
-net, precision = fuse(UNet(config).eval()), sys.argv[2]
+config = RECIPES[sys.argv[1]].training[sys.argv[2]].network
+net, precision = fuse(UNet(config).eval()), sys.argv[3]
 torch.set_num_threads(1)
 pieces.in_pieces(net, torch.zeros(1, 1, 1, 32, 32), precision, 1, 1)
 before, x = kb("VmRSS"), torch.zeros(1, 1, 4, 256, 256)
@@ -155,11 +155,18 @@ print(numbers / config.features[0])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
-@pytest.mark.parametrize(("recipe", "precision"), [("emidec", "fp32"), ("mnms2-sa", "bf16")])
-def test_the_estimate_of_a_passes_memory_holds(recipe, precision):
+@pytest.mark.parametrize(
+    ("recipe", "name", "precision"),
+    [
+        ("emidec", "compact", "fp32"),
+        ("mnms2-sa", "compact", "bf16"),
+        ("mnms2-sa", "bn2-compact", "fp32"),
+    ],
+)
+def test_the_estimate_of_a_passes_memory_holds(recipe, name, precision):
     """Measured in a process of its own, with the shapes our bundles have."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, recipe, precision],
+        [sys.executable, "-c", MEASURE, recipe, name, precision],
         capture_output=True,
         text=True,
         check=True,

@@ -19,6 +19,7 @@ from cmrseg.quality.acceptance import Agreement
 from cmrseg.quality.refining import Look, Refined
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.runtime import Budget
 from cmrseg.training.pack import pack, record_quality
 from quality.tools import Copier, Square, control
 from tiny import heart, make_checkpoint, network_config, sample, save, volume
@@ -111,6 +112,31 @@ def test_a_budget_too_small_to_begin_in_is_met():
     assert not one["kept"]
     assert "no time" in one["reason"]
     assert found.refined_s < 0.5
+
+
+def test_where_no_time_is_left_it_says_that_nothing_was_refined():
+    found = inspector(
+        Square(), rehearsed=rehearsed, networks=lambda: pytest.fail("refined")
+    ).inspect("SA_ED", picture(), candidates()[:1], refine_s=-0.1, pass_s=0.01)
+    assert found.warnings[-1] == "no time is left to refine"
+    assert "refinement" not in found.told
+    assert found.refined_s == 0
+
+
+def test_a_case_out_of_time_tells_that_it_was_not_refined(tmp_path, weights):
+    path = save(tmp_path / "in" / "image.nii.gz", volume())
+    case = Case("a", {"SA_ED": ImageSource(path)}, "case 1")
+    budget = Budget(1e-3)
+    segmenter = Segmenter.from_bundle(weights, "mnms2-sa", CPU, precision="fp32", budget=budget)
+    control = {
+        "SA": inspector(Square(), rehearsed=rehearsed, networks=lambda: pytest.fail("refined"))
+    }
+    asked = Mnms2({"SA": segmenter}, budget=budget, inspectors=control, refine_s=60.0)
+    warnings = asked.segment(case).warnings
+    assert "SA_ED: the time budget is short: 1 of 4 mirror images" in warnings
+    assert "SA_ED: no time is left to refine" in warnings
+    unasked = Mnms2({"SA": segmenter}, budget=budget, inspectors=control)
+    assert not any("refine" in warning for warning in unasked.segment(case).warnings)
 
 
 def cohort_of(net, weights):

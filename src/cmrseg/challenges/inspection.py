@@ -101,7 +101,7 @@ class Inspector:
         image: Volume,
         candidates: Array,
         *,
-        refine_s: float = 0.0,
+        refine_s: float | None = None,
         pass_s: float,
         mirrors: int = 1,
     ) -> Finding | None:
@@ -111,7 +111,7 @@ class Inspector:
             role: ``SA_ED``, ``LA_ES``, ...
             image: prepared, (z, y, x).
             candidates: (N, C, z, y, x) class probabilities, one a network.
-            refine_s: seconds refinement may take; 0 for none.
+            refine_s: seconds refinement may take; None where nobody asks for it.
             pass_s: seconds one pass of one network over the image takes.
             mirrors: images the candidates are the mean of; refined ones are made alike.
 
@@ -128,7 +128,9 @@ class Inspector:
         warnings, refined_s = [], 0.0
         if found.verdict.ood:
             warnings = [f"quality control: {found.verdict.reason}"]
-            if refine_s > 0 and self.refiner:
+            if refine_s is not None and refine_s <= 0:
+                warnings += ["no time is left to refine"]
+            elif refine_s is not None and self.refiner:
                 effort = Effort(
                     budget_s=refine_s,
                     pass_s=pass_s,

@@ -282,7 +282,7 @@ class Mnms2:
         candidates = segmenter.candidates(samples)
         spare_s = min(self.refine_s - self.refined_s, FOR_PASSES * self.budget.left_s)
         # Few images are flagged: the first may take half of the time, the last all that is left.
-        refine_s = max(share, 0.5) * spare_s
+        refine_s = max(share, 0.5) * spare_s if self.refine_s else None
         finding = inspector.inspect(
             role,
             image,

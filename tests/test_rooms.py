@@ -19,7 +19,11 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["bench"],
             ["cli"],
             ["commands"],
-            ["demo", "info", "lint_image", "serve", "submission", "transfer", "validate"],
+            ["whole"],
+            [
+                *("demo", "info", "lint_image", "reproduce", "serve", "submission", "transfer"),
+                "validate",
+            ],
             ["predict"],
             ["batch"],
             ["account"],

@@ -110,7 +110,7 @@ def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, lis
     for training in told:
         fold = training["fold"]
         out = held_out(groups, fold, training["folds"], training["fold_seed"])
-        _check_same_patients(training, source, len(groups) - len(out))
+        _check_same_patients(training, source, groups, out)
         dealt[fold] = [item for item in items if item.patient in out]
     if not any(dealt.values()):
         raise InputError(
@@ -176,9 +176,17 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
     return [dealt[patient] for patient, *_ in patients]
 
 
-def _check_same_patients(training: dict[str, Any], source: str, learned: int) -> None:
+def _check_same_patients(
+    training: dict[str, Any], source: str, groups: dict[str, str], out: set[str]
+) -> None:
     """Folds are dealt among all patients: with one more or less, everybody sits elsewhere."""
-    if training["sources"] == [source] and training["patients"] != learned:
+    if training["sources"] != [source]:
+        return  # nobody can tell whose patients were counted
+    away = set(out)
+    if (by := training.get("choose_fold")) is not None:  # set aside to choose snapshots by
+        away |= held_out(groups, by, training["folds"], training["fold_seed"])
+    learned = len(groups) - len(away)
+    if training["patients"] != learned:
         raise InputError(
             f"the networks learned from {training['patients']} patients of {source}, in this data "
             f"it would have been {learned}",

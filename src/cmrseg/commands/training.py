@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cmrseg.commands import options
 from cmrseg.errors import EXIT_OK, UsageError
@@ -111,16 +112,25 @@ def _run_preprocess(o: argparse.Namespace) -> int:
 
 def add_train(p: argparse.ArgumentParser) -> None:
     """`cmrseg train`."""
-    p.add_argument("network", choices=NETWORKS, help="what to train")
-    p.add_argument("cache", type=Path, help="made by `cmrseg preprocess`")
+    p.add_argument(
+        "network", choices=(*NETWORKS, "mnms2"), help="what to train (mnms2: both, with --data)"
+    )
+    p.add_argument("cache", type=Path, nargs="?", help="made by `cmrseg preprocess`")
     p.add_argument(
         "run_dir",
         metavar="run",
         type=Path,
+        nargs="?",
         help="folder for checkpoint, log and TensorBoard scalars",
     )
+    whole = p.add_argument_group("a whole bundle from labelled cases, instead of CACHE and RUN")
+    whole.add_argument("--data", type=Path, help="preprocess, train all folds, pack, calibrate")
+    whole.add_argument("--out", type=Path, default=Path("weights/mine"), help="where it all goes")
+    whole.add_argument("--source", help="names the data in manifest and card (the challenge's)")
+    whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
     p.add_argument(
-        "--config", default="compact", help="compact or paper; mnms2 also bn1, bn2, bn2-compact"
+        "--config",
+        help="compact or paper; mnms2 also bn1, bn2, bn2-compact (compact; paper with --data)",
     )
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
     p.add_argument("--seed", type=int, help="default: the configuration's")
@@ -147,38 +157,70 @@ def add_train(p: argparse.ArgumentParser) -> None:
 
 
 def _run_train(o: argparse.Namespace) -> int:
-    from cmrseg.challenges.catalogue import RECIPES
     from cmrseg.training.fit import TrainingStoppedError
-    from cmrseg.training.run import train
 
-    configurations = RECIPES[o.network].training
-    if o.config not in configurations:
-        raise UsageError(
-            f"{o.network} has no configuration {o.config}", f"use {' or '.join(configurations)}"
-        )
+    names = ("device", "learning_rate", "samples", "alpha", "workers", "steps", "seed", "keep")
+    settings = {name: getattr(o, name) for name in (*names, "precision")}
     try:
-        train(
-            configurations[o.config],
-            o.cache,
-            o.run_dir,
-            fold=o.fold,
-            device=o.device,
-            resume=o.resume,
-            start=o.start,
-            learning_rate=o.learning_rate,
-            samples=o.samples,
-            alpha=o.alpha,
-            workers=o.workers,
-            steps=o.steps,
-            seed=o.seed,
-            keep=o.keep,
-            precision=o.precision,
-            configuration=o.config,
-        )
+        if o.data:
+            _train_whole(o, settings)
+        else:
+            _train_one(o, settings)
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)
         return 143
     return EXIT_OK
+
+
+def _train_one(o: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """One network from a cache."""
+    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.training.run import train
+
+    if o.network not in RECIPES or not o.run_dir:
+        raise UsageError(
+            "which cache to learn from and where to keep the run is missing",
+            f"give {' or '.join(NETWORKS)}, CACHE and RUN, or a challenge and --data FOLDER",
+        )
+    configurations, name = RECIPES[o.network].training, o.config or "compact"
+    if name not in configurations:
+        raise UsageError(
+            f"{o.network} has no configuration {name}", f"use {' or '.join(configurations)}"
+        )
+    train(
+        configurations[name],
+        o.cache,
+        o.run_dir,
+        fold=o.fold,
+        resume=o.resume,
+        start=o.start,
+        configuration=name,
+        **settings,
+    )
+
+
+def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Everything from labelled cases to a bundle."""
+    from cmrseg.reproduce.provenance import commit_of_code
+    from cmrseg.whole import Course, train_whole
+
+    if o.network not in options.CHALLENGES or o.cache or o.start:
+        raise UsageError(
+            "--data trains a challenge's whole bundle: CACHE, RUN and --start do not go with it",
+            f"give {' or '.join(options.CHALLENGES)} and --data FOLDER alone",
+        )
+    train_whole(
+        Course(
+            challenge=o.network,
+            data=o.data,
+            out=o.out,
+            source=o.source,
+            folds=o.folds,
+            config=o.config or "paper",
+            settings=settings,
+            commit=commit_of_code(),
+        )
+    )
 
 
 def add_train_qc(p: argparse.ArgumentParser) -> None:

@@ -1,0 +1,69 @@
+"""What makes a paper's tables and figures anew."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cmrseg.commands import options
+from cmrseg.commands.reproducing_mnms2 import add_mnms2
+from cmrseg.errors import EXIT_OK
+
+
+def add_reproduce(p: argparse.ArgumentParser) -> None:
+    """`cmrseg reproduce`."""
+    papers = p.add_subparsers(metavar="CHALLENGE", required=True)
+    _add_emidec(papers.add_parser("emidec", help="arega2021: uncertainty in the loss"))
+    add_mnms2(papers.add_parser("mnms2", help="galati2021: quality control and refinement"))
+
+
+def _add_emidec(p: argparse.ArgumentParser) -> None:
+    p.add_argument("data", type=Path, help="the labelled data the bundles learned from")
+    p.add_argument(
+        "out",
+        type=Path,
+        nargs="?",
+        default=Path("docs/results/emidec"),
+        help="page, tables, figures; predictions stay in OUT/work, out of version control",
+    )
+    p.add_argument("--weights", type=Path, help="the proposed method's bundle")
+    p.add_argument("--baseline", type=Path, help="a bundle trained with --samples 1, to compare")
+    p.add_argument("--source", default="emidec", help="the name the data was preprocessed under")
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    p.add_argument("--samples", type=options.whole, default=20, help="dropout passes a patient")
+    p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    p.add_argument("--commit", help="of the code, told in the tables (default: git is asked)")
+    options.add_device(p)
+    options.add_log_format(p)
+    p.set_defaults(run=_run_reproduce)
+
+
+def _run_reproduce(o: argparse.Namespace) -> int:
+    from cmrseg.challenges.out_of_fold import Effort
+    from cmrseg.reproduce.emidec import reproduce
+    from cmrseg.reproduce.provenance import commit_of_code
+
+    effort = Effort(
+        mirrors=o.mirrors,
+        samples=o.samples,
+        device=o.device,
+        precision=None if o.precision == "auto" else o.precision,
+    )
+    bundles = {"weights": o.weights, "baseline": o.baseline}
+    # Names alone: whole paths say more of this machine than of the figures.
+    named = [f"--{option} {path.name}" for option, path in bundles.items() if path]
+    usual = {"mirrors": 4, "samples": 20, "source": "emidec", "precision": "auto"}
+    named += [f"--{k} {getattr(o, k)}" for k, v in usual.items() if getattr(o, k) != v]
+    page = reproduce(
+        o.data,
+        o.out,
+        weights=o.weights,
+        baseline=o.baseline,
+        source=o.source,
+        effort=effort,
+        commit=o.commit or commit_of_code(),
+        command=" ".join(["cmrseg reproduce emidec", o.data.name, o.out.name, *named]),
+    )
+    for path in page.files:
+        print(f"written: {path}")
+    return EXIT_OK

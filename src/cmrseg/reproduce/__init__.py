@@ -1,0 +1,1 @@
+"""The papers' tables and figures, made anew by one command from a bundle and labelled data."""

@@ -1,0 +1,89 @@
+"""Did the paper's claims come out again? Said from the figures, whichever way they fall.
+
+arega2021 claims, of the uncertainty in the loss: better infarction DSC and a little better
+myocardium DSC (section 3.1), most of it on apical slices, and lower Brier scores. A claim counts as
+reproduced where the mean difference has the claimed sign and its 95 % bootstrap interval excludes
+zero, as contradicted where the interval excludes it on the other side, else as undecided: so few
+patients cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.evaluation.paired import Paired, in_words
+from cmrseg.reproduce.scores import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What the paper says of a metric.
+
+    Attributes:
+        metric: in a row.
+        words: the claim.
+        sign: +1 where proposed less baseline should be above zero, -1 below.
+        scale: from the stored unit to the one told.
+        unit: told behind the number.
+    """
+
+    metric: str
+    words: str
+    sign: int
+    scale: float = 100.0
+    unit: str = "points"
+
+
+CLAIMS = (
+    Claim(metric="infarction_dice", words="Infarction DSC rises", sign=1),
+    Claim(metric="myocardium_dice", words="Myocardium DSC rises", sign=1),
+    Claim(metric="infarction_brier_near", words="Infarction Brier score falls", sign=-1,
+          unit="1e-2"),
+    Claim(metric="myocardium_brier_near", words="Myocardium Brier score falls", sign=-1,
+          unit="1e-2"),
+    Claim(metric="infarction_dice_apical", words="Infarction DSC rises at the apex", sign=1),
+    Claim(metric="myocardium_dice_apical", words="Myocardium DSC rises at the apex", sign=1),
+    Claim(metric="myocardium_hd_official_mm", words="Myocardium HD falls", sign=-1, scale=1.0,
+          unit="mm"),
+)  # fmt: skip
+AIMS = {"myocardium": 0.82, "infarction": 0.68, "no_reflow": 0.75}
+"""Mean DSC out of fold that this project set itself on data whose labels are blurred."""
+
+
+def sentences(found: Mapping[str, Paired]) -> list[str]:
+    """One a claim, and one that sums up.
+
+    Args:
+        found: metric -> proposed less baseline.
+    """
+    verdicts = {c.metric: verdict(c, found[c.metric]) for c in CLAIMS if c.metric in found}
+    lines = [
+        f"{c.words}: **{verdicts[c.metric]}**; difference "
+        f"{in_words(found[c.metric], digits=2, scale=c.scale)} {c.unit} over "
+        f"{found[c.metric].n} patients."
+        for c in CLAIMS
+        if c.metric in verdicts
+    ]
+    counts = [f"{list(verdicts.values()).count(v)} {v}" for v in dict.fromkeys(verdicts.values())]
+    return [*lines, f"In all, of {len(verdicts)} claims: {', '.join(counts)}."]
+
+
+def verdict(claim: Claim, found: Paired) -> str:
+    """``reproduced``, ``contradicted`` or ``undecided``."""
+    ends = sorted((claim.sign * found.low, claim.sign * found.high))
+    if ends[0] > 0:
+        return "reproduced"
+    return "contradicted" if ends[1] < 0 else "undecided"
+
+
+def aims(rows: Mapping[str, Row]) -> str:
+    """Whether a cohort meets the aims, in words."""
+    told = []
+    for structure, aim in AIMS.items():
+        mean = np.mean([row[f"{structure}_dice"] for row in rows.values()])
+        met = "met" if mean >= aim else "missed"
+        told.append(f"{structure.replace('_', '-')} {mean:.3f} (aim {aim:.2f}, {met})")
+    return ", ".join(told)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
-from cmrseg.commands import scoring, segmenting, training
+from cmrseg.commands import reproducing, scoring, segmenting, training
 from cmrseg.errors import (
     DEBUG_VARIABLE,
     EXIT_BUG,
@@ -125,6 +125,9 @@ def parser() -> argparse.ArgumentParser:
     )
     scoring.add_validate(
         commands.add_parser("validate", help="score a bundle on the folds it never saw")
+    )
+    reproducing.add_reproduce(
+        commands.add_parser("reproduce", help="a paper's tables and figures, from a bundle")
     )
     segmenting.add_lint_image(
         commands.add_parser("lint-image", help="check a submission as the platform would")

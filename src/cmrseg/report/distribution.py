@@ -77,7 +77,7 @@ def distributions(
         calibrated: the manifest's ``quality``: recipe -> thresholds by role.
     """
     drawn = [*_controls(records, calibrated)]
-    for column in COLUMNS[challenge]:
+    for column in (column for column in COLUMNS[challenge] if column.drawn):
         values = {n: v for n, r in enumerate(records) if (v := column.value(r)) is not None}
         title = f"{column.title} [{column.unit}]" if column.unit else column.title
         drawn.append(Distribution(title=title, values=values))
@@ -155,11 +155,12 @@ def _range(drawn: Distribution) -> tuple[float, float]:
 
 def _bars(drawn: Distribution, low: float, high: float) -> str:
     """A histogram; what lies beyond the fence is striped."""
-    inside, outside = [], []
-    for value in drawn.values.values():
-        (outside if drawn.fence and drawn.fence.beyond(value) else inside).append(value)
+    lost_numbers = set(drawn.beyond)
     edges = np.linspace(low, high, BINS + 1)
-    kept, lost = (np.histogram(values, edges)[0] for values in (inside, outside))
+    kept, lost = (
+        np.histogram([v for n, v in drawn.values.items() if (n in lost_numbers) is out], edges)[0]
+        for out in (False, True)
+    )
     scale = (BASE - TOP) / max((kept + lost).max(), 1)
     step = (WIDE - 2 * LEFT) / BINS
     bars = []

@@ -13,7 +13,7 @@ from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.report.ink import GREY, Canvas, small_jpeg, width, wrapped
 from cmrseg.report.overlay import COLOURS, WALL
-from cmrseg.report.tiles import DASHES, Sheet, around, heat_bar, heated, square
+from cmrseg.report.tiles import DASHES, Pen, Sheet, around, heat_bar, heated, square
 from cmrseg.report.verdict import Verdict
 
 COLUMNS = 4
@@ -178,11 +178,11 @@ def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
     low, high = np.percentile(image.array[chosen], (1, 99.5))
     grey = sheet.grey(image.array[chosen][:, rows, columns], low, high)
     labels = mask.array[chosen][:, rows, columns]
-    colours = _in_order(names)
+    pens = _pens(names)
     numbers = _numbers(chosen, sheet)
     shown = f"{len(chosen)} of {len(mask.array)}" if len(chosen) < len(mask.array) else "all"
     title = f"{view.role}: mask ({shown} slices)" if len(mask.array) > 1 else f"{view.role}: mask"
-    panels = [Panel(title=title, pixels=sheet.contours(grey, labels, colours), labels=numbers)]
+    panels = [Panel(title=title, pixels=sheet.contours(grey, labels, pens), labels=numbers)]
     name = next((name for name in SCALES if name in view.maps), None)
     if name:
         scale = SCALES[name]
@@ -193,7 +193,7 @@ def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
     if view.expected is not None:
         expected = cut(view.expected)
         drawn = sheet.shaded(grey, expected != labels, DIFFERS)
-        drawn = sheet.contours(drawn, expected, colours)
+        drawn = sheet.contours(drawn, expected, pens)
         title = "as quality control rebuilds it; striped where it differs"
         panels.append(Panel(title=title, pixels=drawn, labels=numbers))
     return panels
@@ -206,9 +206,12 @@ def _layout(window: tuple[int, int], spacing_mm: tuple[float, float], slices: in
     return Sheet(tile=(round(wide * min(aspect, 3.0)), wide), columns=min(slices, COLUMNS))
 
 
-def _in_order(names: Mapping[int, str]) -> dict[int, str]:
-    """Colours by label, the wall first: its borders are its neighbours' too."""
-    return {label: COLOURS[label] for label in sorted(names, key=lambda each: each != WALL)}
+def _pens(names: Mapping[int, str]) -> list[Pen]:
+    """A pen a label, the wall's first: its borders are its neighbours' too."""
+    return [
+        Pen(label=label, colour=COLOURS[label], dash=DASHES.get(names[label], 0))
+        for label in sorted(names, key=lambda each: each != WALL)
+    ]
 
 
 def _numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, int]]:
@@ -228,7 +231,7 @@ def _thumbnail(view: View, names: Mapping[int, str]) -> Array:
     aspect = one.shape[1] * mask.spacing_mm[1] / (one.shape[2] * mask.spacing_mm[2])
     sheet = Sheet(tile=(round(THUMBNAIL * min(aspect, 1.5)), THUMBNAIL), columns=1)
     low, high = np.percentile(one, (1, 99.5))
-    return sheet.contours(sheet.grey(one, low, high), labels, _in_order(names))
+    return sheet.contours(sheet.grey(one, low, high), labels, _pens(names))
 
 
 def _draw_row(canvas: Canvas, y: int, row: Sequence[Panel]) -> None:
@@ -247,7 +250,7 @@ def _draw_row(canvas: Canvas, y: int, row: Sequence[Panel]) -> None:
 def _legend(canvas: Canvas, y: int, names: Mapping[int, str]) -> None:
     x = float(MARGIN)
     for label, name in names.items():
-        dash = DASHES.get(label, 0)
+        dash = DASHES.get(name, 0)
         step = 2 * dash or 28
         for start in range(0, 28, step):
             piece = [(x + start, y + 9), (x + min(start + (dash or 28), 28), y + 9)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,12 +14,27 @@ from cmrseg.imaging.volume import Array
 FINE = 2
 """Contours are drawn so many times finer than shown, and averaged."""
 
-DASHES: dict[int, int] = {1: 0, 2: 0, 3: 7, 4: 3}
-"""By label, the length of a dash in pixels, 0 for a whole line: infarction and no-reflow lie
-within the wall and differ by more than colour."""
+DASHES = {"infarction": 7, "no-reflow": 3}
+"""Length of a dash in pixels, of structures not drawn in a whole line: those that lie within the
+wall differ by more than colour."""
 
 # Dark violet over red to pale yellow: brightness rises evenly, so that it prints in grey.
 HEAT = ((0, 0, 8), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """How a label's border is drawn.
+
+    Attributes:
+        label: its value in masks.
+        colour: ``#rrggbb``.
+        dash: length of a dash in pixels, 0 for a whole line.
+    """
+
+    label: int
+    colour: str
+    dash: int = 0
 
 
 def around(mask: Array, count: int) -> list[int]:
@@ -82,15 +97,15 @@ class Sheet:
         """(rows, columns) float32 of a map."""
         return self._laid([_resized(one, self.tile, smooth=True) for one in slices])
 
-    def contours(self, onto: Array, slices: Array, colours: Mapping[int, str]) -> Array:
-        """``onto`` (as ``grey`` gives it) with the border of each label, the first lowest."""
+    def contours(self, onto: Array, slices: Array, pens: Sequence[Pen]) -> Array:
+        """``onto`` (as ``grey`` gives it) with the border of each label, the first pen lowest."""
         fine = self.tile[0] * FINE, self.tile[1] * FINE
         drawn = onto.copy()
-        for label, colour in colours.items():
-            paint = np.array(ImageColor.getrgb(colour), np.float32)
-            for place in np.flatnonzero((slices == label).any(axis=(1, 2))):
-                inside = _resized(slices[place] == label, fine, smooth=True) > 0.5
-                alpha = _edge(inside, DASHES.get(label, 0))[..., None]
+        for pen in pens:
+            paint = np.array(ImageColor.getrgb(pen.colour), np.float32)
+            for place in np.flatnonzero((slices == pen.label).any(axis=(1, 2))):
+                inside = _resized(slices[place] == pen.label, fine, smooth=True) > 0.5
+                alpha = _edge(inside, pen.dash)[..., None]
                 tile = drawn[self._at(int(place))]
                 tile[:] = tile + alpha * (paint - tile)
         return drawn

@@ -31,6 +31,7 @@ from cmrseg.contracts.staging import Piece, deliver
 from cmrseg.contracts.summary import record, to_json
 from cmrseg.errors import DEBUG_VARIABLE, CmrsegError
 from cmrseg.imaging.volume import Volume
+from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.ink import carried
 from cmrseg.report.page import Picture, Weights, run_page
 from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
@@ -150,7 +151,14 @@ class RunReport:
             for role, prediction in result.predictions.items()
         ]
         names = NAMES[self.challenge]
-        return case_sheet(case.id, views, names, verdict=judge(told), facts=facts(told))
+        return case_sheet(
+            case.id,
+            views,
+            names,
+            verdict=judge(told),
+            facts=facts(told),
+            below=segment_panels(told["measures"]),
+        )
 
 
 def _fault(error: Exception) -> str:

@@ -20,7 +20,16 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cmrseg.report.distribution import distributions, svg
-from cmrseg.report.values import COLUMNS, Column, Row, Table, number, seconds, tables
+from cmrseg.report.values import (
+    COLUMNS,
+    Column,
+    Row,
+    Table,
+    number,
+    seconds,
+    segment_tables,
+    tables,
+)
 from cmrseg.report.verdict import DECISIVE, KINDS, Record, Verdict, judge, quality
 
 HERE = Path(__file__).parent
@@ -132,7 +141,7 @@ def _entry(
         verdict=judge(record),
         cells=tuple(cells),
         picture=pictures.get(record["case"]),
-        tables=tuple(tables(record["measures"])),
+        tables=(*tables(record["measures"]), *segment_tables(record["measures"])),
         controls=tuple(_control(role, found) for role, found in quality(record)),
     )
 

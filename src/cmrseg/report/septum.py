@@ -23,7 +23,7 @@ from cmrseg.imaging.volume import Array, Geometry
 
 CAVITY, WALL = (1,), (2, 3, 4)
 RAYS = 120
-"""Rays from the cavity's centre, the first to the image's right, counted upwards: 3 degrees apart."""
+"""From the cavity's centre, the first to the image's right, counted upwards: 3 degrees apart."""
 STEP_MM, REACH_MM = 0.25, 75.0
 RING_MM = (3.0, 16.0)
 """How far outside the wall the right ventricle's blood is looked for."""

@@ -165,6 +165,51 @@ def number(value: float) -> str:
     return f"{value:.1e}" if digits is None else f"{value:.{digits}f}"
 
 
+def segment_tables(measures: Mapping[str, Any]) -> list[Table]:
+    """The seventeen segments, the territories and the profile of a record that has them."""
+    found = measures.get("segments")
+    if not isinstance(found, Mapping):
+        return []
+    arteries = found["territory_infarcted_percent"].items()
+    supplied = [Row(f"usually fed by the {artery}", percent(share)) for artery, share in arteries]
+    return [
+        Table("Infarcted share by territory", (*supplied, Row("origin", str(found["origin"])))),
+        Table(
+            "17 segments: wall, infarct transmurality",
+            tuple(
+                Row(
+                    f"{one['segment']} {one['name']}",
+                    f"{millimetres(one['wall_thickness_mm'])}, "
+                    f"{percent(one['infarct_transmurality_percent'])}",
+                )
+                for one in found["values"]
+            ),
+        ),
+        Table(
+            "Slices from base to apex: wall, infarct transmurality, cavity",
+            tuple(
+                Row(
+                    f"slice {one['slice']}",
+                    f"{millimetres(one['wall_thickness_mm'])}, "
+                    f"{percent(one['infarct_transmurality_percent'])}, "
+                    f"{number(one['cavity_cm2'])} {UNITS['cm2']}",
+                )
+                for one in measures.get("slices", ())
+            ),
+        ),
+    ]
+
+
+def percent(value: float | None) -> str:
+    """A share in percent, or that it is not known."""
+    return "not seen" if value is None else f"{value:.0f} %"
+
+
+def millimetres(value: float | None) -> str:
+    """A length, or that it is not known."""
+    return "not seen" if value is None else f"{value:.1f} mm"
+
+
 def facts(record: Record) -> list[str]:
     """Every table of a record's numbers in a line."""
     lines = []

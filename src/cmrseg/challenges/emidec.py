@@ -15,6 +15,7 @@ from cmrseg.contracts.case import Case, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array
 from cmrseg.networks.unet import UNetConfig
+from cmrseg.report.segments import segment_measures
 from cmrseg.training import datasets
 from cmrseg.training.config import TrainingConfig
 from cmrseg.uncertainty import measures
@@ -142,7 +143,12 @@ class Emidec:
                     source.like(mask), {name: source.like(array) for name, array in maps.items()}
                 )
             },
-            measures={**volumes(mask, voxel_ml), **doubt, **changes},
+            measures={
+                **volumes(mask, voxel_ml),
+                **doubt,
+                **changes,
+                **segment_measures(source, source.like(mask)),
+            },
             computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=(*source.warnings, *self.segmenter.warnings),

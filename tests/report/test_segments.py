@@ -1,5 +1,7 @@
 """Seventeen segments of hearts whose walls and infarcts are known."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,19 @@ def test_an_origin_counts_angles_from_the_septum_to_the_anterior_wall():
     image, mask = stack()
     origin = find_origin(mask.geometry, image.array, mask.array)
     assert origin.from_septum(np.array([180.0, 90.0, 0.0, 270.0])).tolist() == [0, 90, 180, 270]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_a_network_draws_is_measured_or_left_out(seed):
+    """Noise, specks, slices without a cavity: numbers that JSON can hold, or none."""
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(1, 6)), 24, 30)
+    mask = rng.integers(0, 5, shape) * (rng.random(shape) < rng.choice([0.02, 0.3, 1.0]))
+    geometry = Geometry(shape, (8.0, 1.5, 1.25))
+    image = Volume(rng.normal(0, 1, shape), geometry)
+    measures = segment_measures(image, Volume(mask.astype(np.uint8), geometry))
+    json.dumps(measures, allow_nan=False)
+    if measures:
+        assert len(measures["segments"]["values"]) == 17
+        shares = [v["infarct_transmurality_percent"] for v in measures["segments"]["values"]]
+        assert all(share is None or 0 <= share <= 100 for share in shares)

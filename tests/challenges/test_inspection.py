@@ -90,10 +90,10 @@ def rehearsed():
 
 
 def test_refinement_tells_what_it_did():
-    """The autoencoder knows one square only, which no network reaches within no time."""
+    """The autoencoder knows one square only, which no network reaches in a few epochs."""
     net = network()
     found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [net]).inspect(
-        "SA_ED", picture(), candidates()[:1], refine_s=20.0, pass_s=0.01
+        "SA_ED", picture(), candidates()[:1], refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
     assert told["out_of_distribution_before"]
@@ -171,7 +171,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_believed():
     lost = np.stack([certain(np.zeros_like(heart()[1]))])
     easy = Thresholds({"SA_ED": Fences(th_low=0.5, th_up_mm=999.0, measures=9)})
     found = inspector(Copier(size=64), easy, **refiner).inspect(
-        "SA_ED", picture(), lost, refine_s=20.0, pass_s=0.01, mirrors=2
+        "SA_ED", picture(), lost, refine_s=999.0, pass_s=0.01, mirrors=2
     )
     told = found.told["refinement"]
     assert (told["over"], told["candidates_kept"]) == ("cohort", 1)
@@ -181,7 +181,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_believed():
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
     # One that brings no mask into range is left.
     found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
-        "SA_ED", picture(), lost, refine_s=20.0, pass_s=0.01
+        "SA_ED", picture(), lost, refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
     assert told["candidates"] == [{"kept": False, "reason": "not believed here", "epochs": 2}]

@@ -11,7 +11,8 @@ from torch import nn
 
 from cmrseg.networks.unet import UNet, UNetConfig
 from cmrseg.quality.borrow import class_probabilities, most_probable, probabilities
-from cmrseg.quality.measures import Pseudo, pseudo_measures
+from cmrseg.quality.losses import semi_supervised_loss
+from cmrseg.quality.measures import pseudo_measures
 from cmrseg.quality.refine import refine
 from cmrseg.quality.refining import Flagged, Refining
 from cmrseg.quality.rehearsal import Rehearsal
@@ -208,19 +209,22 @@ def test_the_same_seed_gives_the_same_result():
     assert first[1] != first[0]
 
 
-@pytest.mark.parametrize(("target", "kept"), [("own", False), ("ensemble", True)])
-def test_a_segmenter_may_learn_what_the_ensemble_knows(target, kept):
+@pytest.mark.parametrize(("target", "side"), [("own", 8), ("ensemble", 16)])
+def test_a_segmenter_learns_from_its_own_mask_or_from_the_ensemble(monkeypatch, target, side):
     # The autoencoder reproduces anything; two of three see the outer square.
     three = [Threshold(1.5), Threshold(0.5), Threshold(0.5)]
-    known = control(Copier(size=40))
-    image = flagged(three, known, fences=replace(FENCES, th_low=0.9))
-    doubted = tuple({"RV": Pseudo(0.5, 50.0)} for _ in three)
-    config = replace(QUICK, target=target, tolerance=9.0, epochs=3)
-    silent = Rehearsal(np.zeros((6, 40, 40), np.float32), np.zeros((6, 40, 40), np.uint8))
-    found = refine(three, [replace(image, measures=doubted)], known, silent, config)[0]
-    before, after = found.before.agreements[0], found.after.agreements[0]
-    assert found.kept
-    assert (after.dice > before.dice) is kept
+    known, taught = control(Copier(size=40)), []
+
+    def loss(predicted, reconstructed, *rest, **more):
+        taught.append(int((reconstructed == 3).sum()))
+        return semi_supervised_loss(predicted, reconstructed, *rest, **more)
+
+    monkeypatch.setattr("cmrseg.quality.refine.semi_supervised_loss", loss)
+    never = replace(FENCES, th_low=2.0)
+    image = flagged(three, known, fences=never)
+    config = replace(QUICK, target=target, slices=3, epochs=1)
+    refine(three[:1], [image], known, rehearsal(1), config)
+    assert taught == [3 * side**2]
 
 
 def test_steps_see_a_window_around_the_heart_and_looks_the_whole_image():

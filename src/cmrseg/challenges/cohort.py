@@ -85,7 +85,7 @@ def _look_at_all(model: Mnms2, cases: Sequence[Case], say: Say) -> Iterator[Seen
                 continue
             try:
                 image, candidates = model.candidates(role, source)
-            except (InputError, MemoryLimitError):
+            except (InputError, MemoryLimitError, OSError):
                 continue
             yield Seen(case, role, tuple(inspector.measure(image, candidates)))
         say(Line(f"looked at ({number}/{len(cases)})", case=case.log_name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,12 +28,14 @@ class Assessment:
         fences: what was in range.
         verdict: out of distribution or not.
         choice: the candidate to take.
+        expected: the labels that the autoencoder makes of each candidate; empty if not kept.
     """
 
     measures: tuple[dict[str, Pseudo], ...]
     fences: Fences
     verdict: Verdict
     choice: Choice
+    expected: tuple[Array, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready: rounded, candidates counted from 1 as in the words."""
@@ -95,15 +97,20 @@ class QualityControl:
 
     def measure(self, mask: Array, spacing_mm: Sequence[float]) -> dict[str, Pseudo]:
         """The pseudo-measures by structure of a (z, y, x) label mask on the recipe's grid."""
-        reconstruction = self.reconstructor.labels(mask)
-        return pseudo_measures(mask, reconstruction, spacing_mm, self.structures)
+        return self.look(mask, spacing_mm)[0]
+
+    def look(self, mask: Array, spacing_mm: Sequence[float]) -> tuple[dict[str, Pseudo], Array]:
+        """The same, and the reconstruction's labels that they compare the mask with."""
+        expected = self.reconstructor.labels(mask)
+        return pseudo_measures(mask, expected, spacing_mm, self.structures), expected
 
     def assess(
         self, masks: Sequence[Array], spacing_mm: Sequence[float], fences: Fences
     ) -> Assessment:
         """Measures, verdict and choice for one image's candidate masks."""
-        measures = tuple(self.measure(mask, spacing_mm) for mask in masks)
-        return assess(measures, fences)
+        looks = [self.look(mask, spacing_mm) for mask in masks]
+        found = assess(tuple(measures for measures, _ in looks), fences)
+        return replace(found, expected=tuple(expected for _, expected in looks))
 
 
 def assess(measures: tuple[dict[str, Pseudo], ...], fences: Fences) -> Assessment:

@@ -249,7 +249,7 @@ class _Work:
     def _look(self, before: Look) -> Look:
         pairs = zip(self.flagged, before.agreements, strict=True)
         found = [self._look_at(case, agreed) for case, agreed in pairs]
-        return Look(*(tuple(column) for column in zip(*found, strict=True)))  # type: ignore[arg-type]
+        return Look(*(tuple(column) for column in zip(*found, strict=True)))
 
     def _look_at(
         self, case: Flagged, agreed: Agreement

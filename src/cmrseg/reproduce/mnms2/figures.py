@@ -79,7 +79,7 @@ def save_distributions(results: Results, path: Path) -> None:
 
 def _histogram(ax: Axes, values: dict[bool, list[float]], limits: tuple[float, float]) -> None:
     """Unshifted over shifted, as shares; what lies beyond the limits is put at them."""
-    edges = np.linspace(*limits, 41)
+    edges = np.linspace(*limits, 41).tolist()
     for clean, colour, name in ((False, SHIFTED, "shifted"), (True, LIKE, "not shifted")):
         found = np.clip(values[clean], *limits)
         if len(found):

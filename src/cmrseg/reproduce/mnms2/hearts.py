@@ -23,7 +23,7 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.synthetic.reformat import four_chamber
 from cmrseg.synthetic.restyle import restyle
 from cmrseg.synthetic.strengths import parse
-from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, choose_style
+from cmrseg.synthetic.styles import choose_style
 from cmrseg.synthetic.synthesize import synthesize
 from cmrseg.training import datasets
 from cmrseg.training.datasets import Labelled
@@ -77,7 +77,7 @@ class Shifts:
 
     def __post_init__(self) -> None:
         for style in (*self.styles, *self.drawn):
-            choose_style(np.random.default_rng(0), CINE_STYLES, HELD_OUT_STYLES, style)
+            choose_style(np.random.default_rng(0), "mnms2", style)
         parse(self.artefacts or None, "mnms2")
 
 
@@ -158,7 +158,7 @@ def _made(item: Labelled, view: str, style: str, number: int) -> Pair:
     if style:
         # Both phases come from one scanner: settings by patient, not by image.
         rng = np.random.default_rng([SEED, number, VIEWS.index(view)])
-        image = restyle(image, choose_style(rng, CINE_STYLES, HELD_OUT_STYLES, style)[1], rng)
+        image = restyle(image, choose_style(rng, "mnms2", style)[1], rng)
     return image, truth
 
 

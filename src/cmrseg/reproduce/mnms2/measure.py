@@ -150,7 +150,7 @@ class Bench:
             return Kept(json.loads(path.read_text(encoding="utf-8")), masks)
         told, arrays = self._computed(heart, self.effort.refine_s if refine else 0.0)
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(masks, **arrays)
+        np.savez_compressed(masks, **arrays)  # type: ignore[arg-type]
         partial = path.with_suffix(".part")
         partial.write_text(json.dumps(told, allow_nan=False), encoding="utf-8")
         partial.replace(path)

@@ -27,7 +27,7 @@ STEPS = (("{M}+QC", "M"), ("full", "{M}+QC"))
 ALL_SHIFTED = "all shifted"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Results:
     """Everything measured with one bundle.
 

@@ -7,11 +7,11 @@ import numpy as np
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.points import Points
-from cmrseg.synthetic.shapes import Point, ellipsoid
+from cmrseg.synthetic.shapes import Point, ellipsoid, share
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
 
-Noise = tuple[Floats, Floats, Floats]
+Noise = tuple[Floats, Floats, Floats, Floats]
 
 
 def paint_abdomen(
@@ -25,7 +25,7 @@ def paint_abdomen(
         contrast: tissue table.
         points: where.
         chest: signed distance to the inside of the chest wall.
-        noise: fine, middle and coarse texture.
+        noise: fine, middle, coarse and broad texture.
     """
     below = np.maximum(_dome(body, points) * np.float32(0.8), chest)
     if not (below < 0).any():
@@ -44,14 +44,14 @@ def paint_abdomen(
     centre = (cx, cy, top + cz)
     _paint_organ(canvas, points, within, centre, (54, 62, 46), contrast.muscle * 1.3, noise)
     _paint_organ(
-        canvas, points, within, centre, (48, 56, 40), contrast.gut * body.stomach, noise, 0.3
+        canvas, points, within, centre, (48, 56, 40), contrast.gut * body.stomach, noise, 0.15
     )
     _paint_liver(canvas, body, contrast, points, within, noise)
 
 
 def _bowel(contrast: Contrast, noise: Noise) -> Floats:
     """Loops with dark walls and mixed content in fat."""
-    fine, middle, coarse = noise
+    fine, middle, coarse, _ = noise
     content = np.float32(contrast.gut) * (1 + np.float32(0.5) * middle + np.float32(0.15) * fine)
     loops = np.clip(coarse * np.float32(1.5) + np.float32(0.2), 0, 1)
     fat = np.float32(0.9 * contrast.fat) * (1 + np.float32(0.1) * middle)
@@ -83,7 +83,7 @@ def _paint_organ(
     window = points.ball(centre, max(half_axes) + 3)
     if window is None:
         return
-    fine, middle, _ = (n[window] for n in noise)
+    fine, middle, *_ = (n[window] for n in noise)
     shape = ellipsoid(*points.within(window), centre, half_axes) + np.float32(2.0) * middle
     tissue = np.float32(value) * (1 + np.float32(mottle) * (fine + middle))
     canvas.part(window).paint(np.maximum(shape, within[window]), tissue)
@@ -92,12 +92,14 @@ def _paint_organ(
 def _paint_liver(
     canvas: Canvas, body: Body, contrast: Contrast, points: Points, within: Floats, noise: Noise
 ) -> None:
-    fine, middle, coarse = noise
+    fine, middle, coarse, broad = noise
     top = body.diaphragm_z
     right = ellipsoid(*points.xyz, (-52, 2, top - 62), (100, 88, 82))
     left = ellipsoid(*points.xyz, (body.liver_reach_mm - 40, -38, top - 30), (70, 48, 38))
     organ = np.maximum(np.minimum(right, left), within)
-    veins = np.clip(np.float32(1.0) - np.abs(middle + coarse) * np.float32(8), 0, 1)
-    deep = np.clip(organ * np.float32(-1 / 14), 0, 1) * np.float32(0.6) * veins
-    parenchyma = np.float32(contrast.liver) * (1 + np.float32(0.05) * fine)
-    canvas.paint(organ, parenchyma + deep * (np.float32(contrast.blood_vein) - parenchyma))
+    uneven = 1 + np.float32(0.05) * fine + np.float32(0.06) * middle + np.float32(0.08) * broad
+    canvas.paint(organ, np.float32(contrast.liver) * uneven)
+    # veins along the curves where two noises vanish together
+    off = np.sqrt((np.float32(10) * coarse) ** 2 + (np.float32(12) * broad) ** 2)
+    veins = np.maximum(off - np.float32(2.4) - np.float32(0.8) * middle, organ + 6)
+    canvas.blend(np.float32(0.7) * share(veins, 2.5), contrast.blood_vein)

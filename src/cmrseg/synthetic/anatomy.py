@@ -17,6 +17,7 @@ import numpy as np
 
 from cmrseg.synthetic.groups import GROUPS, Group, Range
 from cmrseg.synthetic.profiles import Outline, rv_volume_terms
+from cmrseg.synthetic.texture import SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class Phase:
         rv_apex_w: where the RV ends towards the apex.
         tricuspid_w: height of the tricuspid plane.
         rv_reach: tangent of half the angle that the RV embraces on either side.
-        rv_skew: where the RV is widest, -1 inferior to 1 anterior.
+        rv_edges: how fast the RV widens from its anterior and its inferior insertion.
+        rv_flat: how flat its free wall is, 0 for an arc around the LV.
         rv_wall_mm: RV free wall thickness.
         bulge: outward bulges of the RV free wall, share of its width.
         atrial_scale: size of the atria (largest at end-systole).
@@ -43,7 +45,8 @@ class Phase:
     rv_apex_w: float
     tricuspid_w: float
     rv_reach: float
-    rv_skew: float
+    rv_edges: tuple[float, float]
+    rv_flat: float
     rv_wall_mm: float
     bulge: float
     atrial_scale: float
@@ -62,9 +65,11 @@ class Heart:
         ra_scale: size of the right atrium.
         papillary_mm: radius of the papillary muscles at end-diastole.
         papillary_angles: where they stand, radians from ``u`` towards ``v``.
+        papillary_splits: half the angle between the two lobes of each, radians.
         trabeculae_mm: how far trabeculae reach into the cavities (LV, RV).
-        fat_mm: mean thickness of the fat around the heart.
-        pad_mm: more of it in front of the RV.
+        uneven_mm: how far the noise moves all outlines.
+        fat_mm: thickness of the fat on the heart where there is some.
+        pad_mm: of the fat outside the pericardium.
         pad_angle: where, radians from ``u`` towards ``v``.
         texture: which part of the noise this heart is made of.
     """
@@ -76,7 +81,9 @@ class Heart:
     ra_scale: float
     papillary_mm: float
     papillary_angles: tuple[float, float]
+    papillary_splits: tuple[float, float]
     trabeculae_mm: tuple[float, float]
+    uneven_mm: float
     fat_mm: float
     pad_mm: float
     pad_angle: float
@@ -103,7 +110,7 @@ def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> He
     g = GROUPS[group]
     volumes = _volumes(rng, g, size)
     septal = draw(rng, g.septal, -0.15, 1.0)
-    flat = draw(rng, g.flattening, -0.06, 0.32)
+    flat = draw(rng, g.flattening, -0.06, 0.32) + 0.05
     endo_form = _form(rng, flat, -septal * 0.33)
     epi_form = _form(rng, flat * 0.8, septal * 0.05)
     ed, es = _phases(rng, g, volumes, endo_form, epi_form)
@@ -113,13 +120,15 @@ def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> He
         es=es,
         septal_gap_mm=draw(rng, g.septal_gap_mm, 0.0, 30.0),
         ra_scale=draw(rng, g.ra_scale, 0.8, 2.0),
-        papillary_mm=draw(rng, (4.8, 0.9), 2.5, 7.0),
+        papillary_mm=draw(rng, (4.0, 0.8), 2.2, 6.0),
         papillary_angles=(radians(rng.normal(128, 12)), radians(rng.normal(-128, 12))),
-        trabeculae_mm=(draw(rng, (3.4, 1.1), 0.8, 6.0), draw(rng, (5.0, 1.3), 1.5, 8.0)),
-        fat_mm=draw(rng, (3.2, 1.8), 0.5, 9.0),
+        papillary_splits=(float(rng.uniform(0.06, 0.3)), float(rng.uniform(0.06, 0.3))),
+        trabeculae_mm=(draw(rng, (5.5, 1.5), 2.0, 9.0), draw(rng, (7.5, 2.0), 3.0, 12.0)),
+        uneven_mm=draw(rng, (1.7, 0.5), 0.6, 3.0),
+        fat_mm=draw(rng, (3.6, 2.0), 0.5, 9.0),
         pad_mm=float(np.clip(np.exp(rng.normal(1.8, 0.6)), 1, 18)),
-        pad_angle=radians(rng.normal(0, 30)),
-        texture=int(rng.integers(64**3)),
+        pad_angle=radians(rng.normal(0, 45)),
+        texture=int(rng.integers(SIZE**3)),
     )
 
 
@@ -169,7 +178,8 @@ def _phases(
     # the base comes down by a share of the length that goes with the ejection fraction
     descent = length * float(np.clip(0.04 + 0.19 * ef + rng.normal(0, 0.015), 0.03, 0.24))
     rv_ef = 1 - volumes.rv[1] / volumes.rv[0]
-    reach, skew = draw(rng, (64, 5), 50, 78), draw(rng, (-0.1, 0.15), -0.45, 0.3)
+    reach, flat = draw(rng, (72, 6), 56, 88), draw(rng, (0.35, 0.2), -0.2, 0.8)
+    edges = draw(rng, (1.3, 0.3), 0.75, 2.2), draw(rng, (2.2, 0.5), 1.1, 3.6)
     gap = draw(rng, (0.05, 0.04), -0.02, 0.16) * length
     below, rise = draw(rng, (4, 3), -2, 12), float(np.clip(6 + 18 * rv_ef, 4, 22))
     wall, bulge = draw(rng, g.rv_wall_mm, 1.2, 8), draw(rng, g.bulge, 0, 0.12)
@@ -183,7 +193,7 @@ def _phases(
         rv_apex = apex + (epi.length_mm - endo.length_mm) * 0.6 + gap * (1 + 0.5 * systole)
         phase = Phase(
             endo=endo, epi=epi, rv_width_mm=1.0, rv_apex_w=rv_apex, tricuspid_w=tricuspid,
-            rv_reach=tan(radians(reach - 4 * systole) / 2), rv_skew=skew,
+            rv_reach=tan(radians(reach - 4 * systole) / 2), rv_edges=edges, rv_flat=flat,
             rv_wall_mm=wall * (1 + 0.4 * systole), bulge=bulge,
             atrial_scale=1.0 + 0.16 * systole, systole=float(systole),
         )  # fmt: skip

@@ -12,11 +12,11 @@ from cmrseg.synthetic.abdomen import paint_abdomen
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.points import Points
-from cmrseg.synthetic.shapes import tube
-from cmrseg.synthetic.texture import Floats, Texture
+from cmrseg.synthetic.shapes import share, tube
+from cmrseg.synthetic.texture import STEP, Floats, Texture, slow_noise, spread
 from cmrseg.synthetic.trunk import Body
 
-EDGE_MM = 2.2
+EDGE_MM = 1.5
 """How soft edges of the scenery are: one point through the slice stands for all."""
 
 
@@ -31,8 +31,10 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
     """
     canvas = Canvas(signal, EDGE_MM)
     x, y, z = points.xyz
-    grain = Texture.at(x, y, z, 2.0, body.texture)
-    fine, middle, coarse = grain.fine(), grain.middle(), grain.coarse()
+    grain = Texture.at(x, y, z, 1.0, body.texture)
+    fine, middle = grain.fine(), grain.middle()
+    coarse = slow_noise(x, y, z, 1.0, body.texture)
+    broad = slow_noise(y, z, x, 1.6, body.texture + 4096)
     if body.arms:
         _paint_arms(canvas, body, contrast, points)
     skin = body.skin(x, y, z)
@@ -41,17 +43,19 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
     canvas.paint(skin + np.float32(1.8), fat)
     # fat lies thicker in front and at the flanks than along the spine
     layer = np.float32(body.fat_mm) * (1 + np.float32(0.07) * coarse) - np.float32(0.05) * y
-    inner = skin + np.maximum(layer, 3.0)
+    inner = skin + np.maximum(layer, 3.0) + np.float32(2.2) * broad
     canvas.paint(
-        inner, contrast.muscle * (1 + np.float32(0.18) * middle + np.float32(0.15) * coarse)
+        inner, contrast.muscle * (1 + np.float32(0.2) * middle + np.float32(0.15) * coarse)
     )
-    seam = np.abs(inner + np.float32(8.0) + np.float32(2.0) * coarse) - np.float32(0.4)
-    canvas.paint(seam - np.float32(0.6) * middle, fat)
+    for depth, wave in ((6.0, coarse), (12.0, broad)):
+        seam = np.abs(inner + np.float32(depth) + np.float32(3.0) * wave) - np.float32(0.3)
+        # no dark rims: strands thinner than a voxel
+        canvas.paint(seam - np.float32(0.8) * middle, np.abs(fat) * np.float32(0.7))
     _paint_ribs(canvas, body, contrast, points, inner, middle)
     chest = inner + np.float32(body.wall_mm)
-    _paint_chest(canvas, contrast, chest, fine, middle)
-    paint_abdomen(canvas, body, contrast, points, chest, (fine, middle, coarse))
-    _paint_midline(canvas, body, contrast, points, chest, middle)
+    _paint_chest(canvas, contrast, points, chest, (middle, coarse, broad))
+    paint_abdomen(canvas, body, contrast, points, chest, (fine, middle, coarse, broad))
+    _paint_midline(canvas, body, contrast, points, chest, (middle, coarse))
 
 
 def _paint_arms(canvas: Canvas, body: Body, contrast: Contrast, points: Points) -> None:
@@ -74,23 +78,37 @@ def _paint_ribs(
     along = (turn - np.floor(turn) - np.float32(0.5)) * np.float32(27.0)
     deep = inner + np.float32(body.wall_mm - 6.0)
     rib = np.sqrt(along * along * np.float32(0.36) + deep * deep) - np.float32(3.6)
-    rib += np.float32(0.8) * middle
+    rib += np.float32(1.4) * middle
     canvas.paint(rib, contrast.cortex)
-    canvas.paint(rib + np.float32(1.8), contrast.bone)
+    canvas.paint(rib + np.float32(1.8), abs(contrast.bone))
     edge = np.float32(-body.half_depth_mm + body.fat_mm + 12.0)
-    sternum = np.maximum(np.abs(x) - np.float32(19.0), np.abs(y - edge) - np.float32(6.5))
+    sternum = tube(x, y, (0.0, edge), (19.0, 7.5)) + np.float32(1.2) * middle
     canvas.paint(sternum, contrast.cortex)
-    canvas.paint(sternum + np.float32(1.5), contrast.bone)
+    canvas.paint(sternum + np.float32(1.5), abs(contrast.bone) * (1 + np.float32(0.15) * middle))
 
 
 def _paint_chest(
-    canvas: Canvas, contrast: Contrast, chest: Floats, fine: Floats, middle: Floats
+    canvas: Canvas,
+    contrast: Contrast,
+    points: Points,
+    chest: Floats,
+    noise: tuple[Floats, Floats, Floats],
 ) -> None:
-    """Lungs fill the chest; vessels are the brightest grains of the noise."""
-    air = contrast.lung * (1 + np.float32(0.18) * middle)
-    vessels = fine + np.float32(0.7) * middle - np.float32(2.3)
-    vessels = np.clip(vessels * np.float32(1.6), 0, 1)
-    canvas.paint(chest, air + vessels * np.float32(contrast.vessel))
+    """Lungs fill the chest; vessels branch through them, thick near the hila."""
+    middle, coarse, broad = noise
+    x, y, _ = points.xyz
+    near = 1 - np.sqrt((np.abs(x) - 45) ** 2 + (y - 15) ** 2) * np.float32(1 / 95)
+    air = contrast.lung * (1 + np.float32(0.25) * coarse + np.float32(0.6) * np.maximum(near, 0))
+    canvas.paint(chest, air)
+    # two noises vanish together along curves: tubes around these
+    thick = np.float32(1.7) * np.maximum(near, 0) + np.float32(0.5) * broad - np.float32(0.45)
+    off = np.sqrt((np.float32(4) * middle) ** 2 + (np.float32(8) * coarse) ** 2)
+    tubes = np.maximum(off - thick, chest + 2)
+    canvas.blend(np.float32(0.85) * share(tubes, 2.5), contrast.vessel)
+    # fat between the pleurae behind the sternum
+    front = np.float32(0.5) - ((x - 12) * np.float32(1 / 60)) ** 2 + np.float32(0.4) * broad
+    stuff = np.float32(0.85 * contrast.fat) * (1 + np.float32(0.12) * coarse)
+    canvas.paint(np.maximum(chest, -chest - np.float32(14) * front), stuff)
 
 
 def _paint_midline(
@@ -99,12 +117,18 @@ def _paint_midline(
     contrast: Contrast,
     points: Points,
     chest: Floats,
-    middle: Floats,
+    noise: tuple[Floats, Floats],
 ) -> None:
     """Mediastinum, spine with its muscles, descending aorta and vena cava."""
-    x, y, z = points.xyz
     spine = body.spine_y
-    stuff = np.float32(contrast.fat) * (np.float32(0.85) + np.float32(0.1) * middle)
+    box = points.where((np.abs(points.xyz[0]) < 64) & (points.xyz[1] > spine - 58))
+    if box is None:
+        return
+    canvas, chest = canvas.part(box), chest[box]
+    (x, y, z), (middle, coarse) = points.within(box), (n[box] for n in noise)
+    # fat between nodes, oesophagus and small vessels
+    stuff = np.float32(0.75 * contrast.fat) * (1 + np.float32(0.15) * middle)
+    stuff = np.where(coarse > 0.4, np.float32(0.8 * contrast.muscle), stuff)
     mediastinum = tube(x, y, (4.0, spine - 24), (30.0, 17.0))
     canvas.paint(np.maximum(mediastinum, chest - 8), stuff)
     canvas.paint(tube(x, y, (4.0, spine - 26), (9.0, 6.0)), contrast.muscle)
@@ -113,8 +137,8 @@ def _paint_midline(
     canvas.paint(column, contrast.cortex)
     level = z * np.float32(1 / 31.0)
     disc = np.abs(level - np.floor(level) - np.float32(0.5)) * 31
-    marrow = np.where(disc < 3.5, contrast.fluid * 0.5, contrast.bone).astype(np.float32)
-    canvas.paint(column + 2, marrow * (1 + np.float32(0.1) * middle))
+    marrow = np.where(disc < 3.5, contrast.fluid * 0.3, contrast.bone).astype(np.float32)
+    canvas.paint(column + 1.5, marrow * (1 + np.float32(0.15) * middle + np.float32(0.1) * coarse))
     canvas.paint(tube(x, y, (0.0, spine + 27), (15.0, 13.0)), contrast.bone)
     canal = tube(x, y, (0.0, spine + 24), (9.0, 8.0))
     canvas.paint(canal, contrast.fluid)
@@ -129,9 +153,10 @@ def _paint_midline(
 
 def front_light(body: Body, points: Points, strength: float) -> Floats:
     """How well the coils hear each point: strong near the front, weaker near the back."""
-    x, y, z = points.xyz
+    # slow enough to be worked out at every fourth point
+    x, y, z = (p[:, ::STEP, ::STEP] for p in points.xyz)
     near = np.exp((y + np.float32(body.half_depth_mm)) * np.float32(-1 / 90.0))
     rear = np.exp((y - np.float32(body.half_depth_mm)) * np.float32(1 / 60.0))
     side = np.float32(0.0007) * (x - 30) - np.float32(0.0004) * z
     uneven = near * np.float32(1.3) + rear * np.float32(0.7) - np.float32(0.65) + side
-    return np.asarray(1 + np.float32(strength) * uneven)
+    return spread(1 + np.float32(strength) * uneven, points.shape)

@@ -22,9 +22,9 @@ class Contrast:
     myocardium: float = 0.36
     muscle: float = 0.24
     fat: float = -0.86
-    lung: float = 0.15
-    vessel: float = 0.9
-    liver: float = 0.3
+    lung: float = 0.05
+    vessel: float = 0.7
+    liver: float = 0.26
     spleen: float = 0.42
     kidney: float = 0.6
     bone: float = -0.38
@@ -76,5 +76,7 @@ def draw_contrast(rng: np.random.Generator, table: Contrast, spread: float) -> C
     for pool in ("blood_right", "blood_vein"):
         ratio = getattr(table, pool) / table.blood * float(np.exp(rng.normal(0, 0.1)))
         drawn[pool] = drawn["blood"] * ratio
+    # fat shows as bright as the sequence and the coils make it
+    drawn["fat"] *= float(np.exp(rng.normal(-0.1, 0.2)))
     drawn["lung"] *= float(np.exp(rng.normal(0, 0.3)))
     return replace(table, **drawn)

@@ -15,8 +15,8 @@ from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
+from cmrseg.synthetic.points import Points, Window
 from cmrseg.synthetic.scanner import Scanner
-from cmrseg.synthetic.shapes import Point
 from cmrseg.synthetic.styles import Style
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
@@ -76,13 +76,14 @@ class Exam:
     ) -> Exam:
         """An examination with the style's settings drawn, and these artefacts."""
         bias = float(rng.uniform(*style.bias))
-        slices = range(view.geometry.shape[0])
+        planes = [_surroundings(scene, view, z, bias) for z in range(view.geometry.shape[0])]
+        scenery, light = (np.stack(each) for each in zip(*planes, strict=True))
         return cls(
             scene=scene,
             view=view,
             style=style,
-            scenery=np.stack([_scenery(scene, view, z) for z in slices]),
-            light=np.stack([_light(scene, view, z, bias) for z in slices]),
+            scenery=scenery,
+            light=light,
             scanner=Scanner.draw(rng, style, strengths),
         )
 
@@ -108,7 +109,7 @@ class Exam:
         signal, scene = self.scenery[z].copy(), self.scene
         label = np.zeros(signal.shape, np.uint8)
         points = self.view.points(z, scene.pose.axes, scene.pose.origin_mm, SAMPLES)
-        window = points.ball(*_ball(scene.heart))
+        window = _window(points, scene.heart, phase)
         if window is None:
             return signal, label
         box = window[1:]
@@ -120,10 +121,28 @@ class Exam:
         return signal, label
 
 
-def _ball(heart: Heart) -> tuple[Point, float]:
-    """The ball in the heart frame that holds the heart and its vessels; a large RV needs more."""
+def _window(points: Points, heart: Heart, phase: Phase) -> Window | None:
+    """The part of a slice that can hold the heart and, where it reaches so high, its vessels."""
     width = heart.ed.rv_width_mm
-    return (0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width
+    everything = points.ball((0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width)
+    if everything is None:
+        return None
+    u, v, w = points.crop(everything).xyz
+    if float(w.max()) > min(phase.epi.base_w, phase.tricuspid_w) - 9:
+        return everything
+    # below the valves there are the ventricles only, and fat
+    reach = heart.ed.epi.radius_mm + 0.55 * width + heart.fat_mm + 12
+    reach += 0.4 * heart.pad_mm
+    inner = ((u - np.float32(0.5 * width)) ** 2 + v * v < np.float32(reach * reach)).any(0)
+    rows, columns = (np.flatnonzero(inner.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    _, top, left = everything
+    return (
+        slice(None),
+        slice(top.start + int(rows[0]), top.start + int(rows[-1]) + 1),
+        slice(left.start + int(columns[0]), left.start + int(columns[-1]) + 1),
+    )
 
 
 def cine_labels(shares: Shares) -> Array:
@@ -169,14 +188,9 @@ def _moved(array: Array, shift: list[int]) -> Array:
     return moved
 
 
-def _scenery(scene: Scene, view: View, z: int) -> Floats:
+def _surroundings(scene: Scene, view: View, z: int, bias: float) -> tuple[Floats, Floats]:
+    """What lies around the heart in a slice, and how well the coils hear it."""
     points = view.points(z, np.eye(3), np.zeros(3), 1)
     signal = np.zeros((1, *points.shape), np.float32)
     paint_body(signal, scene.body, scene.contrast, points)
-    return np.asarray(signal[0])
-
-
-def _light(scene: Scene, view: View, z: int, strength: float) -> Floats:
-    return np.asarray(
-        front_light(scene.body, view.points(z, np.eye(3), np.zeros(3), 1), strength)[0]
-    )
+    return np.asarray(signal[0]), np.asarray(front_light(scene.body, points, bias)[0])

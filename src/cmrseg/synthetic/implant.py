@@ -15,7 +15,7 @@ from scipy import ndimage
 from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.synthetic.infarct import Infarct, draw_infarct, no_reflow_inside
-from cmrseg.synthetic.texture import Floats, Texture
+from cmrseg.synthetic.texture import SIZE, Floats, Texture
 
 CAVITY, MUSCLE, RV = 1, 2, 3
 INFARCT, NO_REFLOW = 3, 4
@@ -96,7 +96,7 @@ def _place(
     if sizes[0] < sizes[1]:
         heights = heights[::-1]
     dead, core = np.zeros_like(wall), np.zeros_like(wall)
-    offset = int(rng.integers(64**3))
+    offset = int(rng.integers(SIZE**3))
     for z, height in zip(shown, heights, strict=True):
         if not (label.array[z] == CAVITY).any():
             continue
@@ -137,7 +137,7 @@ def _grain(label: Volume, z: int, offset: int) -> Floats:
         np.float32
     )
     depth = np.full_like(x, 0.35 * z * label.spacing_mm[0])
-    return Texture.at(x, y, depth, 1.5, offset).middle()
+    return Texture.at(x, y, depth, 0.75, offset).middle()
 
 
 def _coloured(grey: Floats, muscle: float, parts: tuple[tuple[Array, float], ...]) -> Floats:

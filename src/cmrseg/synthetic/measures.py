@@ -8,20 +8,25 @@ import numpy as np
 from scipy import ndimage
 
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.synthetic.rv_shape import rv_shape
 
 Measures = dict[str, float]
+
+AROUND = "around the heart"
+"""What :func:`ring` holds."""
 
 
 def measure_cine(image: Volume, label: Volume) -> Measures:
     """Volumes, extents and grey values of a short-axis cine image in M&Ms-2 codes.
 
     Returns:
-        Volumes in mL, wall thickness and radius in mm, counts of slices, and grey values as
-        shares of the median LV blood.
+        Volumes in mL, wall thickness and radius in mm, counts of slices, the RV's shape, grey
+        values as shares of the median LV blood, and how grainy they are.
     """
     codes = {"LV": (1,), "MYO": (2,), "RV": (3,)}
     found = _volumes(label, codes) | _extent(label, (1,), (2,))
-    return found | _tissues(image, label, codes)
+    found |= rv_shape(label)
+    return found | _tissues(image, label, codes) | _grain(image, label, codes)
 
 
 def measure_late(image: Volume, label: Volume) -> Measures:
@@ -30,7 +35,8 @@ def measure_late(image: Volume, label: Volume) -> Measures:
     found = _volumes(label, codes) | _extent(label, (1,), (2, 3, 4))
     found["infarct share [%]"] = 100 * found["infarct [mL]"] / max(found["MYO [mL]"], 1e-6)
     tissues = {"LV": (1,), "MYO": (2,), "infarct": (3,), "no-reflow": (4,)}
-    return found | _tissues(image, label, tissues, late=True)
+    found |= _tissues(image, label, tissues, late=True)
+    return found | _grain(image, label, {"LV": (1,), "MYO": (2,)})
 
 
 def _volumes(label: Volume, codes: Mapping[str, tuple[int, ...]]) -> Measures:
@@ -63,22 +69,50 @@ def _extent(label: Volume, cavity: tuple[int, ...], wall: tuple[int, ...]) -> Me
 def _tissues(
     image: Volume, label: Volume, codes: Mapping[str, tuple[int, ...]], *, late: bool = False
 ) -> Measures:
-    """Median and spread of each tissue's grey value on a scale that any scanner shares.
-
-    Cine: 0 is no signal and 1 the median LV blood. Late enhancement: the grey scale has no true
-    zero, so 0 is the 20th percentile of the image and 1 the 98th, slice by slice.
-    """
-    grey = image.array.astype(np.float64)
-    grey = _slice_scaled(grey) if late else grey / max(np.median(grey[label.array == 1]), 1.0)
+    """Median and spread of each tissue's grey value on the scale of :func:`grey_scaled`."""
+    grey = grey_scaled(image, label, late=late)
     found = {}
     for name, values in codes.items():
         voxels = grey[np.isin(label.array, values)]
         if voxels.size > 20:
             found[f"{name} grey"] = float(np.median(voxels))
             found[f"{name} grey spread"] = float(voxels.std())
-    around = grey[_ring(label.array)]
-    found["around the heart grey"] = float(np.median(around))
-    found["around the heart grey spread"] = float(around.std())
+    around = grey[ring(label.array)]
+    found[f"{AROUND} grey"] = float(np.median(around))
+    found[f"{AROUND} grey spread"] = float(around.std())
+    return found
+
+
+def grey_scaled(image: Volume, label: Volume, *, late: bool = False) -> Array:
+    """Grey values on a scale that any scanner shares.
+
+    Cine: 0 is no signal and 1 the median LV blood. Late enhancement: the grey scale has no true
+    zero, so 0 is the 20th percentile of the image and 1 the 98th, slice by slice.
+    """
+    grey: Array = image.array.astype(np.float64)
+    return _slice_scaled(grey) if late else grey / max(np.median(grey[label.array == 1]), 1.0)
+
+
+def _grain(image: Volume, label: Volume, codes: Mapping[str, tuple[int, ...]]) -> Measures:
+    """How alike neighbouring voxels of a tissue are once its slow changes are taken off.
+
+    The correlation of neighbours in the plane is 0 for white noise and grows as an image is
+    interpolated from fewer lines of k-space than it has rows.
+    """
+    grey = image.array.astype(np.float64)
+    grain = grey - ndimage.uniform_filter(grey, (1, 5, 5))
+    found = {}
+    for name, values in codes.items():
+        inside = ndimage.binary_erosion(np.isin(label.array, values), np.ones((1, 3, 3)))
+        across, down = inside[:, :, 1:] & inside[:, :, :-1], inside[:, 1:] & inside[:, :-1]
+        if min(across.sum(), down.sum()) > 50:
+            pairs = (
+                (grain[:, :, 1:][across], grain[:, :, :-1][across]),
+                (grain[:, 1:][down], grain[:, :-1][down]),
+            )
+            found[f"{name} neighbours alike"] = float(
+                np.mean([np.corrcoef(*p)[0, 1] for p in pairs])
+            )
     return found
 
 
@@ -92,7 +126,7 @@ def _slice_scaled(grey: Array) -> Array:
     return scaled
 
 
-def _ring(label: Array) -> Array:
+def ring(label: Array) -> Array:
     """Pixels 2 to 10 beyond the labels, slice by slice."""
     flat = np.ones((1, 3, 3), bool)
     heart = label > 0

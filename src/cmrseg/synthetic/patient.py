@@ -144,7 +144,7 @@ def _body(rng: np.random.Generator, heart: anatomy.Heart, pose: views.Pose) -> B
     """A trunk whose diaphragm carries the heart."""
     apex = pose.to_patient((0.0, 0.0, -heart.ed.epi.length_mm))
     lowest = min(float(apex[2]), float(pose.origin_mm[2])) - 0.6 * heart.ed.epi.radius_mm
-    return draw_body(rng, lowest + float(rng.normal(27, 7)))
+    return draw_body(rng, lowest + float(rng.normal(34, 6)))
 
 
 def _facts(heart: anatomy.Heart, name: str, look: styles.Style) -> dict[str, Any]:

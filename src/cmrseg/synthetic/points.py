@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from cmrseg.imaging.volume import Array
 from cmrseg.synthetic.texture import Floats
@@ -62,6 +63,17 @@ class Points:
                 return None
             spans.append(slice(start, stop))
         return slice(None), spans[0], spans[1]
+
+    def where(self, mask: npt.NDArray[np.bool_]) -> Window | None:
+        """The part of the slice that holds all marked points; None without any.
+
+        Args:
+            mask: (samples, rows, columns).
+        """
+        rows, columns = (np.flatnonzero(mask.any((0, axis))) for axis in (2, 1))
+        if not len(rows):
+            return None
+        return slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
     def crop(self, window: Window) -> Points:
         """The points in a part of the slice."""

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 CONE = 1 - 0.4 / 3 - 0.6 / 4
 """Volume of an outline over that of the cylinder around it."""
 
-RV_OUTFLOW_MM = 15.0
+RV_OUTFLOW_MM = 13.0
 """How far the outflow tract rises above the tricuspid plane."""
+
+RV_APEX_REACH = 0.52
+"""How far the RV embraces the LV at its apex, as a share of that at the tricuspid plane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,28 +99,41 @@ def rv_height(phase: Phase, w: Floats) -> Floats:
 def rv_axial(height: Floats) -> Floats:
     """Width of the RV over its greatest, at :func:`rv_height`."""
     low = np.minimum(height, 1.0)
-    wide = np.float32(0.3) * low + np.float32(0.7) * np.sqrt(low)
+    wide = low * (np.float32(1.05) - np.float32(0.35) * low * low) + np.float32(0.3) * np.sqrt(low)
     return np.asarray(wide - np.float32(0.6) * (height - low))
 
 
 def rv_reach(phase: Phase, height: Floats) -> Floats:
     """Tangent of half the angle that the RV embraces on either side; less at its apex."""
-    share = np.float32(0.75) + np.float32(0.25) * np.minimum(height, 1.0)
+    share = np.float32(RV_APEX_REACH) + np.float32(1 - RV_APEX_REACH) * np.minimum(height, 1.0)
     return np.asarray(np.float32(phase.rv_reach) * share)
 
 
 def rv_crescent(phase: Phase, x: Floats) -> Floats:
-    """Width of the RV around the LV, over its greatest.
+    """Width of the RV around the LV, about 1 at the most.
+
+    Seen from the LV's axis the free wall is made of three: it leaves the LV at either insertion
+    nearly along its outline, and between these walls, on the diaphragm and behind the sternum, it
+    is flat. Their smooth minimum has the corners that make the RV a shield and not a balloon.
 
     Args:
         phase: the heart.
         x: from -1 (inferior insertion) over 0 (mid septum) to 1 (anterior insertion).
     """
-    rest = np.maximum(1 - x * x, 0.0)
-    lean: Floats = 1 + np.float32(phase.rv_skew) * x
+    front, below = (np.float32(edge) for edge in phase.rv_edges)
+    walls = _inverse_fifth(front * (1 - x)) + _inverse_fifth(below * (1 + x))
+    side = 1 + np.float32(phase.rv_flat) * x * x
     if phase.bulge:
-        lean = lean + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
-    return np.asarray((np.float32(0.3) * np.sqrt(rest) + np.float32(0.7) * rest) * lean)
+        side = side + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
+    side = side * side
+    return np.asarray(1 / np.sqrt(np.sqrt(walls + 1 / (side * side))))
+
+
+def _inverse_fifth(edge: Floats) -> Floats:
+    """``edge^-5``, as good as infinite from 0 downwards."""
+    edge = np.maximum(edge, np.float32(1e-3))
+    square = edge * edge
+    return np.asarray(1 / (square * square * edge))
 
 
 def rv_roof(phase: Phase, x: Floats) -> Floats:

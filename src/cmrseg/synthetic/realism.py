@@ -1,54 +1,104 @@
 """Are synthetic hearts like real ones? Measure both and write the table that says so.
 
-Run as ``python -m cmrseg.synthetic.realism --real-mnms2 DIR --real-emidec DIR --out FILE.md``.
-Without a real set its part is left out. The data themselves are never written anywhere.
+Run as ``python -m cmrseg.synthetic.realism --real-mnms2 DIR --real-emidec DIR --out FILE.md``
+(``make realism``). Without a real set its part is left out. Tables and curves hold sums over many
+patients only; ``--picture FILE.png`` shows real slices beside synthetic ones, to look at and not to
+pass on.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import wasserstein_distance
 
-from cmrseg.imaging.read import read
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.errors import EXIT_OK, CmrsegError, UsageError
+from cmrseg.imaging.volume import Array
+from cmrseg.synthetic import histograms, reality
 from cmrseg.synthetic.measures import Measures, measure_cine, measure_late
 from cmrseg.synthetic.patient import draw_patient
-
-GROUP_OF = {"DCM": "LV"}
-"""Groups that the real sets call otherwise."""
+from cmrseg.synthetic.picture import save_picture
 
 Sample = tuple[str, Measures]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What is kept of one patient's image once it was looked at.
+
+    Attributes:
+        group: disease.
+        measures: of :mod:`cmrseg.synthetic.measures`.
+        density: of :mod:`cmrseg.synthetic.histograms`.
+    """
+
+    group: str
+    measures: Measures
+    density: histograms.Density
+
+
+def seen(group: str, pair: reality.Pair, *, late: bool) -> Seen:
+    """Measure one image with its labels."""
+    measure = measure_late if late else measure_cine
+    density = histograms.densities(*pair, late=late)
+    return Seen(group=group, measures=measure(*pair), density=density)
+
+
 def compare(
-    real_mnms2: Path | None, real_emidec: Path | None, *, patients: int = 80, seed: int = 0
-) -> str:
-    """The comparison as Markdown.
+    real_mnms2: Path | None,
+    real_emidec: Path | None,
+    *,
+    patients: int = 80,
+    seed: int = 0,
+    figure: str = "",
+) -> tuple[str, str]:
+    """The comparison as Markdown, and the histograms as SVG.
 
     Args:
         real_mnms2: folder in the M&Ms-2 layout with ``_gt`` labels, or None.
         real_emidec: folder in the EMIDEC layout with ``Contours``, or None.
         patients: synthetic patients of each challenge, in the real set's mix of groups.
         seed: of the synthetic patients.
+        figure: name of the SVG file, for the link to it.
     """
-    parts = [HEADER.format(patients=patients, seed=seed)]
+    parts = [HEADER.format(patients=patients, seed=seed, figure=figure)]
+    curves = []
+    for title, real, fake in _sets(real_mnms2, real_emidec, patients, seed):
+        parts += _by_group(title, _measured(real), _measured(fake))
+        one = histograms.Comparison(
+            title=title,
+            real=histograms.averaged(case.density for case in real),
+            synthetic=histograms.averaged(case.density for case in fake),
+        )
+        parts += [f"### {title}: grey values by tissue", "", *histograms.table(one), ""]
+        curves.append(one)
+    return "\n".join(parts) + "\n", histograms.svg(curves)
+
+
+def _sets(
+    real_mnms2: Path | None, real_emidec: Path | None, patients: int, seed: int
+) -> Iterator[tuple[str, list[Seen], list[Seen]]]:
+    """Title, real and synthetic patients of each kind of image."""
     if real_mnms2:
-        groups = _groups(real_mnms2)
-        synthetic = list(draw_groups("mnms2", sorted(groups.values()), patients, seed))
+        groups = reality.cine_groups(real_mnms2)
+        made = list(draw_groups("mnms2", sorted(groups.values()), patients, seed))
         for phase in ("ED", "ES"):
-            real = list(_real_cine(real_mnms2, groups, phase))
-            fake = [patient[f"SA_{phase}"] for patient in synthetic]
-            parts += _by_group(f"Cine, short axis, {phase}", real, fake)
+            cases = reality.read_cine(real_mnms2, groups, phase)
+            real = [seen(group, pair, late=False) for group, pair in cases]
+            yield f"Cine, short axis, {phase}", real, [patient[f"SA_{phase}"] for patient in made]
     if real_emidec:
-        real = list(_real_late(real_emidec))
-        made = draw_groups("emidec", sorted(group for group, _ in real), patients, seed)
-        parts += _by_group("Late enhancement", real, [patient["LGE"] for patient in made])
-    return "\n".join(parts) + "\n"
+        real = [seen(group, pair, late=True) for group, pair in reality.read_late(real_emidec)]
+        made = list(draw_groups("emidec", sorted(c.group for c in real), patients, seed))
+        yield "Late enhancement", real, [patient["LGE"] for patient in made]
+
+
+def _measured(cases: Iterable[Seen]) -> list[Sample]:
+    return [(case.group, case.measures) for case in cases]
 
 
 HEADER = """# Synthetic against real hearts
@@ -60,51 +110,30 @@ deviation: 0 the same, 1 apart by one deviation.
 
 Cine grey values are shares of the median LV blood. Late-enhancement grey values are relative to
 the 20th (0) and 98th (1) percentile of their slice. "Around the heart" is a ring 2 to 10 pixels
-outside the labels. The real late-enhancement set was rebuilt from 8-bit pictures: its pixel size
-is estimated and part of its slice distances are assumed.
+outside the labels. "Neighbours alike" is the correlation of neighbouring voxels' grain. RV shape is
+by thirds of the slices that show both ventricles: solidity is the area over that of the convex
+hull, width/length the ratio of the principal axes, embrace the share of the LV's outline that the
+RV touches, septal curvature is 1 where the septum is as round as the LV. The real late-enhancement
+set was rebuilt from 8-bit pictures: its pixel size is estimated and part of its slice distances are
+assumed. Tables of grey values: percentiles of the histograms, averaged over patients, and the area
+that real and synthetic curves have in common (1 the same).
+
+![Grey values by tissue]({figure})
 """
 
 
 def draw_groups(
     challenge: str, groups: Sequence[str], patients: int, seed: int
-) -> Iterator[dict[str, Sample]]:
-    """Measures by role of synthetic patients whose groups are mixed as ``groups`` are."""
-    measure = measure_cine if challenge == "mnms2" else measure_late
+) -> Iterator[dict[str, Seen]]:
+    """By role, what is seen of synthetic patients whose groups are mixed as ``groups`` are."""
     for i in range(patients):
         group = groups[i * len(groups) // patients]
         patient = draw_patient(challenge, seed + i, group=group)
         yield {
-            role: (group, measure(image, patient.labels[role]))
+            role: seen(group, (image, patient.labels[role]), late=challenge == "emidec")
             for role, image in patient.images.items()
             if not role.startswith("LA")
         }
-
-
-def _real_cine(root: Path, groups: Mapping[str, str], phase: str) -> Iterator[Sample]:
-    for case_id, group in groups.items():
-        stem = root / "dataset" / case_id / f"{case_id}_SA_{phase}"
-        yield group, _measured(measure_cine, Path(f"{stem}.nii.gz"), Path(f"{stem}_gt.nii.gz"))
-
-
-def _real_late(root: Path) -> Iterator[Sample]:
-    for path in sorted(root.glob("emidec-dataset-1.0.1/Case_*/Images/*.nii.gz")):
-        label = path.parent.parent / "Contours" / path.name
-        yield path.name.removeprefix("Case_")[0], _measured(measure_late, path, label)
-
-
-def _measured(measure: Callable[[Volume, Volume], Measures], image: Path, label: Path) -> Measures:
-    return measure(read(image), read(label))
-
-
-def _groups(root: Path) -> dict[str, str]:
-    """Case id -> group of the cases that have a folder."""
-    with (root / "dataset_information.csv").open(encoding="utf-8") as file:
-        rows = {row["SUBJECT_CODE"]: row["DISEASE"] for row in csv.DictReader(file)}
-    found = {}
-    for folder in sorted(path.name for path in (root / "dataset").iterdir() if path.is_dir()):
-        group = rows.get(folder, rows.get(folder.lstrip("0"), ""))
-        found[folder] = GROUP_OF.get(group, group)
-    return found
 
 
 def _by_group(title: str, real: Sequence[Sample], fake: Sequence[Sample]) -> list[str]:
@@ -145,18 +174,75 @@ def _summary(values: Array) -> str:
     return f"{values.mean():.3g} ± {values.std():.2g} ({values.min():.3g} to {values.max():.3g})"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of this module."""
+def side_by_side(
+    real_mnms2: Path | None, real_emidec: Path | None, path: Path, *, rows: int, seed: int
+) -> None:
+    """Draw real patients beside synthetic ones of their groups.
+
+    Args:
+        real_mnms2: as for :func:`compare`.
+        real_emidec: as for :func:`compare`.
+        path: the picture, a ``.png``; it holds real images.
+        rows: patients of each kind.
+        seed: which real patients, and which synthetic ones.
+
+    Raises:
+        UsageError: neither set, or another ending.
+        OutputError: the picture cannot be written.
+    """
+    rng = np.random.default_rng(seed)
+    chosen: list[tuple[str, str, str, reality.Pair]] = []
+    if real_mnms2:
+        groups = reality.cine_groups(real_mnms2)
+        for number, case in enumerate(rng.permutation(sorted(groups))[:rows]):
+            phase = ("ED", "ES")[number % 2]
+            ((group, pair),) = reality.read_cine(real_mnms2, {case: groups[case]}, phase)
+            chosen.append(("mnms2", f"SA_{phase}", group, pair))
+    if real_emidec:
+        cases = list(reality.read_late(real_emidec))
+        for k in rng.permutation(len(cases))[:rows]:
+            chosen.append(("emidec", "LGE", *cases[k]))
+    drawn = []
+    for number, (challenge, role, group, pair) in enumerate(chosen):
+        patient = draw_patient(challenge, seed * 1000 + number, group=group)
+        drawn.append((pair, (patient.images[role], patient.labels[role])))
+    save_picture(drawn, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cmrseg.synthetic.realism", description=__doc__)
     parser.add_argument("--real-mnms2", type=Path, metavar="DIR")
     parser.add_argument("--real-emidec", type=Path, metavar="DIR")
     parser.add_argument("--patients", type=int, default=80)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.md")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="tables; a .svg beside them")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="real slices left, synthetic right"
+    )
+    parser.add_argument("--rows", type=int, default=4, help="patients of each kind in the picture")
     given = parser.parse_args(arguments)
-    text = compare(given.real_mnms2, given.real_emidec, patients=given.patients, seed=given.seed)
-    given.out.write_text(text, encoding="utf-8")
+    real = given.real_mnms2, given.real_emidec
+    try:
+        if not any(real) or not (given.out or given.picture):
+            raise UsageError(
+                "there is nothing to compare or nowhere to write",
+                "give --real-mnms2 or --real-emidec, and --out or --picture",
+            )
+        if given.picture:
+            side_by_side(*real, given.picture, rows=given.rows, seed=given.seed)
+        if given.out:
+            figure = given.out.with_suffix(".svg")
+            text, curves = compare(
+                *real, patients=given.patients, seed=given.seed, figure=figure.name
+            )
+            given.out.write_text(text, encoding="utf-8")
+            figure.write_text(curves, encoding="utf-8")
+    except CmrsegError as error:
+        print(f"cmrseg.synthetic.realism: {error}", file=sys.stderr)
+        return error.exit_code
+    return EXIT_OK
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

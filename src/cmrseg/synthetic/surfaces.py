@@ -113,19 +113,24 @@ def surfaces(heart: Heart, phase: Phase, point: HeartPoints) -> Surfaces:
 
 
 def papillaries(heart: Heart, phase: Phase, point: HeartPoints) -> Floats | None:
-    """Signed distance to the papillary muscles; None where all points are far from them."""
-    radius = heart.papillary_mm * (1 + 0.15 * phase.systole)
+    """Signed distance to the papillary muscles; None where all points are far from them.
+
+    Each has a belly that leans on the wall and a slimmer head beside it, further into the cavity.
+    """
+    thick = heart.papillary_mm * (1 + 0.15 * phase.systole)
     base, length, reach = phase.endo.base_w, phase.endo.length_mm, phase.endo.radius_mm
-    low, high = base - 0.78 * length, base - 0.36 * length
+    low, high = base - 0.82 * length, base - 0.36 * length
     w = point[2]
-    if float(w.max()) < low - 2 * radius or float(w.min()) > high + 2 * radius:
+    if float(w.max()) < low - 2 * thick or float(w.min()) > high + 2 * thick:
         return None
-    rods = []
-    for angle in heart.papillary_angles:
-        c, s = reach * float(np.cos(angle)), reach * float(np.sin(angle))
-        foot, head = (0.68 * c, 0.68 * s, low), (0.6 * c, 0.6 * s, high)
-        rods.append(capsule(*point, foot, head, radius))
-    return np.minimum(*rods)
+    lobes = []
+    for angle, split in zip(heart.papillary_angles, heart.papillary_splits, strict=True):
+        for turn, out, tip, girth in ((-split, 0.82, 0.68, 1.0), (split, 0.78, 0.58, 0.72)):
+            c, s = reach * float(np.cos(angle + turn)), reach * float(np.sin(angle + turn))
+            # the cavity narrows towards the apex, and the muscles with it
+            foot = (0.72 * out * c, 0.72 * out * s, low)
+            lobes.append(capsule(*point, foot, (tip * c, tip * s, high), girth * thick))
+    return np.minimum(np.minimum(lobes[0], lobes[1]), np.minimum(lobes[2], lobes[3]))
 
 
 def _bowl(outline: Outline, form: Floats, r: Floats, w: Floats) -> Floats:

@@ -8,18 +8,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import fft
 
 Floats = npt.NDArray[Any]  # float32 all the way; numpy's types lose that at each product
 
-SIZE = 64  # cells along each side of the tile, a power of two so that wrapping is a mask
+SIZE = 128
+"""Cells along each side of the tile, a power of two so that wrapping is a mask."""
 
 
 @lru_cache(maxsize=4)
 def _tile(sigma_cells: float) -> Floats:
-    """A periodic (64**3,) tile of smooth noise with zero mean and unit deviation."""
-    noise = np.random.default_rng(int(1000 * sigma_cells)).normal(size=(SIZE, SIZE, SIZE))
-    smooth = ndimage.gaussian_filter(noise, sigma_cells, mode="wrap")
+    """A periodic (SIZE**3,) tile of smooth noise with zero mean and unit deviation."""
+    rng = np.random.default_rng(int(1000 * sigma_cells))
+    noise = fft.rfftn(rng.standard_normal((SIZE, SIZE, SIZE), dtype=np.float32))
+    frequency = np.arange(SIZE // 2 + 1)
+    keep = np.exp(-2 * (np.pi * sigma_cells / SIZE * frequency) ** 2).astype(np.float32)
+    both = np.concatenate([keep, keep[-2:0:-1]])
+    smooth = fft.irfftn(noise * both[:, None, None] * both[:, None] * keep, s=[SIZE] * 3)
     return np.asarray((smooth - smooth.mean()) / smooth.std(), np.float32).ravel()
 
 
@@ -41,7 +46,8 @@ class Texture:
             a: first coordinate; likewise b and c.
             b: second coordinate.
             c: third coordinate.
-            cell_mm: size of a cell; the tile repeats after 64 of them.
+            cell_mm: size of a cell, under a pixel lest cells be seen; the tile repeats after
+                ``SIZE`` of them.
             offset: moves the whole texture, so that patients differ.
         """
         scale, mask = np.float32(1.0 / cell_mm), SIZE - 1
@@ -52,13 +58,49 @@ class Texture:
         return cls(np.asarray((i * SIZE + j) * SIZE + k, np.int32))
 
     def fine(self) -> Floats:
-        """Noise with grains of about two cells."""
-        return _tile(0.8)[self.index]
+        """Noise with grains of about four cells."""
+        return _tile(1.6)[self.index]
 
     def middle(self) -> Floats:
-        """Noise with grains of about five cells."""
-        return _tile(2.0)[self.index]
+        """Noise with grains of about ten cells."""
+        return _tile(4.0)[self.index]
 
     def coarse(self) -> Floats:
-        """Noise with grains of about a dozen cells."""
-        return _tile(5.0)[self.index]
+        """Noise with grains of about two dozen cells."""
+        return _tile(10.0)[self.index]
+
+
+STEP = 4
+"""Slow noise is looked up at every fourth row and column."""
+
+
+def slow_noise(a: Floats, b: Floats, c: Floats, cell_mm: float, offset: int) -> Floats:
+    """:meth:`Texture.coarse` at the points of planes, interpolated between every fourth of them.
+
+    Args:
+        a: (planes, rows, columns) first coordinate of points in rows and columns; likewise b, c.
+        b: second coordinate.
+        c: third coordinate.
+        cell_mm: as for :meth:`Texture.at`.
+        offset: as for :meth:`Texture.at`.
+    """
+    sparse = (x[:, ::STEP, ::STEP] for x in np.broadcast_arrays(a, b, c))
+    return spread(Texture.at(*sparse, cell_mm, offset).coarse(), a.shape[1:])
+
+
+def spread(nodes: Floats, shape: tuple[int, ...]) -> Floats:
+    """Values at every fourth row and column, linear in between and on beyond the last."""
+    down, across = (_between(count) for count in shape)
+    return np.asarray(down @ nodes @ across.T)
+
+
+@lru_cache(maxsize=512)
+def _between(count: int) -> Floats:
+    """(count, nodes) weights of linear interpolation."""
+    place = np.arange(count) / STEP
+    nodes = (count - 1) // STEP + 1
+    left = np.minimum(place.astype(int), max(nodes - 2, 0))
+    weights = np.zeros((count, max(nodes, 2)), np.float32)
+    weights[np.arange(count), left] = 1 - (place - left)
+    weights[np.arange(count), left + 1] += place - left
+    return weights[:, :nodes]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg.synthetic.texture import Floats
+from cmrseg.synthetic.texture import SIZE, Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +65,9 @@ def draw_body(rng: np.random.Generator, diaphragm_z: float) -> Body:
         wall_mm=float(rng.uniform(15, 24)),
         diaphragm_z=diaphragm_z,
         dome_gap_mm=float(rng.uniform(2, 18)),
-        stomach=float(rng.choice([0.12, 0.6, 1.4, 2.2])),
+        stomach=float(rng.choice([0.12, 0.6, 1.2, 1.8])),
         stomach_at=stomach,
         liver_reach_mm=float(rng.normal(45, 20)),
         arms=bool(rng.random() < 0.3),
-        texture=int(rng.integers(64**3)),
+        texture=int(rng.integers(SIZE**3)),
     )

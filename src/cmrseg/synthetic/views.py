@@ -88,7 +88,7 @@ def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
     u /= np.linalg.norm(u)
     turn = Rotation.from_rotvec(np.radians(rng.normal(0, (7, 6, 9))))
     axes = turn.apply(np.stack([u, np.cross(w, u), w]))
-    middle = np.array([rng.normal(42, 7), rng.normal(-35, 5), 0.0])
+    middle = np.array([rng.normal(42, 7), rng.normal(-43, 5), 0.0])
     half = 0.5 * heart.ed.endo.length_mm
     return Pose(axes=axes, origin_mm=middle + half * axes[2])
 

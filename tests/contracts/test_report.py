@@ -231,11 +231,10 @@ def test_what_quality_control_expects_is_drawn_and_never_written(tmp_path):
 
     def expecting(case):
         result = threshold(case)
-        shifted = {
-            role: replace(p, expected=p.mask.like(np.roll(p.mask.array, 2, axis=2)))
-            for role, p in result.predictions.items()
-        }
-        return replace(result, predictions=shifted)
+        mask = result.predictions["LGE"].mask
+        shifted = mask.like(np.roll(mask.array, 2, axis=2))
+        found = replace(result.predictions["LGE"], expected=lambda: shifted)
+        return replace(result, predictions={"LGE": found})
 
     run(opened(source, out))
     plain = (out / "report/Case_P1.png").read_bytes()

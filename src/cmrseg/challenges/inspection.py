@@ -34,6 +34,7 @@ class Finding:
 
     Attributes:
         probabilities: (C, z, y, x) of the answer, float32.
+        expected: (z, y, x) labels that the autoencoder makes of the answer's mask.
         told: JSON-ready: verdict, measures, choice, and refinement if it ran.
         warnings: in words.
         inspected_s: seconds of quality control and selection.
@@ -41,6 +42,7 @@ class Finding:
     """
 
     probabilities: Array
+    expected: Array
     told: dict[str, Any]
     warnings: tuple[str, ...]
     inspected_s: float
@@ -142,14 +144,16 @@ class Inspector:
                 warnings += [] if found.verdict.ood else ["quality control: in range once refined"]
         began = time.perf_counter()
         answer = combine(maps, found.choice).astype(np.float32)
+        measures, expected = self._of_answer(found, image, answer)
         told = found.as_dict() | {
             "thresholds": "cohort" if role in self.of_cohort else "frozen",
             **({"refinement": refinement} if refinement else {}),
-            "answer": self._of_answer(found, image, answer),
+            "answer": measures,
         }
         inspected_s += time.perf_counter() - began
         return Finding(
             probabilities=answer,
+            expected=expected,
             told=told,
             warnings=tuple(warnings),
             inspected_s=inspected_s,
@@ -170,15 +174,17 @@ class Inspector:
         masks = [labels(one) for one in maps]
         return self.control.assess(masks, image.spacing_mm, self.thresholds.of(role))
 
-    def _of_answer(self, found: Assessment, image: Volume, answer: Array) -> dict[str, Any]:
-        """The answer's own pseudo-measures; a mean of two candidates is measured anew."""
+    def _of_answer(
+        self, found: Assessment, image: Volume, answer: Array
+    ) -> tuple[dict[str, Any], Array]:
+        """The answer's own pseudo-measures and reconstruction, taken anew where it is a mean."""
         chosen = found.choice.candidates
-        measures = (
-            found.measures[chosen[0]]
-            if len(chosen) == 1
-            else self.control.measure(labels(answer), image.spacing_mm)
-        )
-        return {
+        if len(chosen) == 1 and found.expected:
+            measures, expected = found.measures[chosen[0]], found.expected[chosen[0]]
+        else:
+            measures, expected = self.control.look(labels(answer), image.spacing_mm)
+        told = {
             name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
             for name, p in measures.items()
         }
+        return told, expected

@@ -230,7 +230,9 @@ class Mnms2:
         answer = mean if finding is None else finding.probabilities
         mask = volume.like(labels(prepared.restore(answer)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
-        prediction = Prediction(mask, {"entropy": volume.like(entropy.astype(np.float32))})
+        maps = {"entropy": volume.like(entropy.astype(np.float32))}
+        expected = None if finding is None else partial(_natively, finding, prepared, volume)
+        prediction = Prediction(mask, maps, expected)
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
         told = {**sizes(role[:2], mask), "agreement": agreement}
         if finding is None:
@@ -299,6 +301,13 @@ class Mnms2:
         self.inspected_s += finding.inspected_s
         self.refined_s += finding.refined_s
         return finding
+
+
+def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:
+    """The labels that quality control makes of an answer, on the image's own voxels."""
+    classes = np.arange(len(finding.probabilities))[:, None, None, None]
+    shares = (finding.expected[None] == classes).astype(np.float32)
+    return volume.like(prepared.restore(shares).argmax(axis=0).astype(np.uint8))
 
 
 def computed(segmenters: list[Segmenter]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -48,12 +48,13 @@ class Prediction:
     Attributes:
         mask: uint8 labels in the challenge's codes.
         maps: float32 volumes by name (for example ``variance``, ``entropy``).
-        expected: the labels that quality control makes of the mask, for pictures; never written.
+        expected: makes the labels that quality control would have expected, for pictures; they are
+            never written.
     """
 
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
-    expected: Volume | None = None
+    expected: Callable[[], Volume] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class RunReport:
                 image=images[role],
                 mask=prediction.mask,
                 maps=prediction.maps,
-                expected=prediction.expected,
+                expected=prediction.expected() if prediction.expected else None,
             )
             for role, prediction in result.predictions.items()
         ]

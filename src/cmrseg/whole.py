@@ -18,7 +18,7 @@ from typing import Any
 
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError, UsageError
-from cmrseg.runtime.logs import tell
+from cmrseg.runtime.logs import Line, tell
 
 NETWORKS: dict[str, tuple[str, ...]] = {
     "emidec": ("emidec",),
@@ -97,7 +97,7 @@ def train_whole(course: Course) -> Path:
     pack(course.challenge, checkpoints, course.bundle, commit=course.commit)
     _calibrate(course)
     _score(course)
-    tell(f"the bundle lies in {course.bundle}")
+    _say(f"the bundle lies in {course.bundle}")
     return course.bundle
 
 
@@ -182,13 +182,13 @@ def _calibrate(course: Course) -> None:
                 work=course.work / "held-out",
                 effort=Effort(samples=0, device=device),
             )
-            tell(told)
+            _say(told)
             return
         for network in NETWORKS["mnms2"]:
             cache = _cache(course, network)
-            tell(calibration.calibrate(network, cache, course.bundle, device=device))
+            _say(calibration.calibrate(network, cache, course.bundle, device=device))
     except InputError as error:
-        tell(f"not calibrated: {error}")
+        _say(f"not calibrated: {error}")
 
 
 def _score(course: Course) -> None:
@@ -206,4 +206,10 @@ def _score(course: Course) -> None:
         device=course.settings.get("device", "auto"),
         record=True,
     )
-    tell(report.text())
+    _say(report.text())
+
+
+def _say(words: str) -> None:
+    """Tell something, a line at a time."""
+    for line in words.splitlines():
+        tell(Line(line))

@@ -23,6 +23,7 @@ from cmrseg.uncertainty.interval import in_words, interval
 
 if TYPE_CHECKING:
     from cmrseg.challenges.emidec_rules import Rules
+    from cmrseg.challenges.focus import Focus
     from cmrseg.challenges.segmenter import Segmenter
     from cmrseg.imaging.prepare import Prepared
 
@@ -121,6 +122,7 @@ class Emidec:
             InputError: the image cannot be read or is no LGE stack.
         """
         # Training imports this module where no image library is installed.
+        from cmrseg.challenges.focus import Focus
         from cmrseg.challenges.steps import labels, prepared_image, within_role
 
         started = time.perf_counter()
@@ -128,13 +130,16 @@ class Emidec:
         self.segmenter.reset_clock()
         with within_role("LGE"):
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
-            mirrored = self.segmenter.mirrored(prepared.image, self.mirrors, samples=self.samples)
-            native, voxel_ml = prepared.restore(mirrored.mean(axis=0)), source.geometry.voxel_ml
+            passes = len(self.segmenter.networks) * self.mirrors + self.samples
+            focus = Focus.on(self.segmenter, prepared.image, passes)
+            mirrored = self.segmenter.mirrored(focus.image, self.mirrors, samples=self.samples)
+            native = prepared.restore(focus.probabilities(mirrored.mean(axis=0)))
+            voxel_ml = source.geometry.voxel_ml
             mask, changes = labels(native), {}
             if self.rules and self.rules.steps:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
-            maps, doubt = self._doubt(prepared) if self.segmenter.last.samples else ({}, {})
+            maps, doubt = self._doubt(prepared, focus) if self.segmenter.last.samples else ({}, {})
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(
@@ -154,16 +159,17 @@ class Emidec:
             warnings=(*source.warnings, *self.segmenter.warnings),
         )
 
-    def _doubt(self, prepared: Prepared) -> tuple[dict[str, Array], dict[str, Any]]:
+    def _doubt(self, prepared: Prepared, focus: Focus) -> tuple[dict[str, Array], dict[str, Any]]:
         """What dropout samples say: maps on the source's voxels, and measures."""
-        drawn = self.segmenter.dropout_samples(prepared.image, self.segmenter.last.samples)
+        drawn = self.segmenter.dropout_samples(focus.image, self.segmenter.last.samples)
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
-        pair = prepared.restore(np.stack([variance.mean(axis=0), entropy])).astype(np.float32)
+        maps = focus.back(np.stack([variance.mean(axis=0), entropy]))
+        pair = prepared.restore(maps).astype(np.float32)
         return dict(zip(("variance", "entropy"), pair, strict=True)), {
             **intervals([self._settled(one, prepared) for one in drawn]),
             "uncertainty": {
-                "image_level": measures.image_uncertainty(variance),
+                "image_level": measures.image_uncertainty(variance) * focus.share,
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             },
         }

@@ -18,6 +18,7 @@ import numpy as np
 
 from cmrseg.bundle import Bundle
 from cmrseg.challenges.emidec import RECIPE
+from cmrseg.challenges.focus import Focus
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import prepared_image
 from cmrseg.contracts.case import ImageSource
@@ -31,6 +32,8 @@ from cmrseg.training.folds import held_out, stratified_folds
 from cmrseg.uncertainty import measures
 
 Triple = tuple[float, float, float]
+KEPT = 1
+"""Counts up when what is kept changes, or how it is made: then nothing older is read."""
 PARTS = 5
 """Into so many parts the patients of one or two folds are dealt where a choice needs folds."""
 
@@ -159,7 +162,7 @@ def identity(found: Bundle, effort: Effort) -> str:
     """Names a bundle's networks, whatever else its manifest says, and the effort."""
     digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.networks))
     name = hashlib.sha256(digests.encode()).hexdigest()[:12]
-    return f"{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}"
+    return f"{KEPT}-{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}"
 
 
 def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
@@ -208,25 +211,25 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) 
         label = read(item.label)
     except CmrsegError as error:
         raise error.within("a held-out patient") from error
-    probabilities = prepared.restore(
-        segmenter.mirrored(prepared.image, effort.mirrors).mean(axis=0)
-    )
+    passes = len(segmenter.networks) * effort.mirrors + effort.samples
+    focus = Focus.on(segmenter, prepared.image, passes)
+    found = segmenter.mirrored(focus.image, effort.mirrors).mean(axis=0)
     grid_truth = prepare_labels(label, RECIPE.grid).array.astype(np.uint8)
     variance, image_level = np.zeros(source.array.shape, np.float32), 0.0
     central, drawn = np.zeros_like(grid_truth), np.zeros((0, *grid_truth.shape), np.uint8)
     if effort.samples:
-        samples = segmenter.dropout_samples(prepared.image, effort.samples)
+        samples = segmenter.dropout_samples(focus.image, effort.samples)
         mean, spread = measures.mean_and_variance(samples)
-        image_level = measures.image_uncertainty(spread)
-        variance = prepared.restore(spread.mean(axis=0)[None])[0]
-        central = mean.argmax(axis=0).astype(np.uint8)
-        drawn = samples.argmax(axis=1).astype(np.uint8)
+        image_level = measures.image_uncertainty(spread) * focus.share
+        variance = prepared.restore(focus.back(spread.mean(axis=0)[None]))[0]
+        central = focus.back(mean.argmax(axis=0).astype(np.uint8)[None])[0]
+        drawn = focus.back(samples.argmax(axis=1).astype(np.uint8))
     return Held(
         patient=item.patient,
         group=item.group,
         fold=fold,
         truth=label.array.astype(np.uint8),
-        probabilities=probabilities,
+        probabilities=prepared.restore(focus.probabilities(found)),
         variance=variance,
         spacing_mm=source.spacing_mm,
         image_level=image_level,

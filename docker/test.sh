@@ -122,10 +122,12 @@ say "too little memory"
 ends_with 137 sealed 1000:1000 --memory 150m --memory-swap 150m -v "$samples:/cases:ro" \
     -v "$(output memory):/results" "$image" /cases /results
 tail -n 1 "$work/said" | grep -q 'more memory' || fail "nobody said what killed it"
-say "a data limit that nothing fits into: told, not killed"
-ends_with 7 sealed 1000:1000 --ulimit data=520000000 -v "$samples:/cases:ro" \
-    -v "$(output limit):/results" "$image" /cases /results --precision fp32
-tail -n 1 "$work/said" | grep -q 'more memory' || fail "the last line does not say why"
+if [ "$challenge" = emidec ]; then # its stacks need much at once; one slice of a cine fits anywhere
+    say "a data limit that nothing fits into: told, not killed"
+    ends_with 7 sealed 1000:1000 --ulimit data=520000000 -v "$samples:/cases:ro" \
+        -v "$(output limit):/results" "$image" /cases /results --precision fp32
+    tail -n 1 "$work/said" | grep -q 'more memory' || fail "the last line does not say why"
+fi
 say "an output folder nobody may write to"
 ends_with 5 sealed 1000:1000 -v "$samples:/cases:ro" -v "$samples:/results:ro" "$image" /cases /results/new
 say "weights in /opt/ml/model come first, and altered ones are refused"

@@ -136,7 +136,8 @@ def _ablation(page: Page, all_results: list[Results]) -> None:
     figures.save_ablation(all_results, path)
     page.table("ablation", tables.ablation(all_results))
     page.say(
-        "Differences paired by patient (mean of both phases), with 95 % bootstrap interval and "
+        "Differences paired by patient (mean of both phases, and of all shifts where they are "
+        "taken together), with 95 % bootstrap interval and "
         "Wilcoxon's signed-rank test, two-sided, not corrected for their number. Better is above "
         "zero for DC and below zero for HD."
     )

@@ -88,12 +88,15 @@ class Results:
         return one.qc if way == "{M}+QC" else one.full
 
     def by_patient(self, measured: Sequence[Measured], way: str) -> dict[str, Row]:
-        """Patient and cohort -> mean over phases: what is compared in pairs."""
+        """Patient -> mean over phases, and over shifts where there are several: what is paired.
+
+        A patient under two shifts is one patient, not two.
+        """
         found: dict[str, list[Row]] = {}
         for one in measured:
             row = self.row(one, way)
             if row is not None:
-                found.setdefault(f"{one.heart.cohort} {one.heart.patient}", []).append(row)
+                found.setdefault(one.heart.patient, []).append(row)
         return {
             name: {metric: float(np.mean([row[metric] for row in rows])) for metric in METRICS}
             for name, rows in found.items()

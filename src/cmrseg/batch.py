@@ -14,10 +14,7 @@ from cmrseg.account import Account, Say
 from cmrseg.contracts.case import Case, Contract, ImageSource, Result
 from cmrseg.errors import DEBUG_VARIABLE, CmrsegError, InputError
 from cmrseg.runtime.logs import Line, tell
-from cmrseg.runtime.memory import too_little
-
-# How C++ libraries word what Python calls a MemoryError.
-NO_MEMORY = ("bad_alloc", "can't allocate memory", "allocate memory for image")
+from cmrseg.runtime.memory import ran_out, too_little
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +178,9 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
         return contract.write(case, result)
     except CmrsegError:
         raise
-    except MemoryError as error:
-        raise too_little("the case does not fit the memory") from error
-    except RuntimeError as error:
-        if not any(word in str(error) for word in NO_MEMORY):
-            raise _understood(error, case) from error
-        raise too_little("the case does not fit the memory") from error
     except Exception as error:  # one case's fault must not cost the others
+        if ran_out(error):
+            raise too_little("the case does not fit the memory") from error
         raise _understood(error, case) from error
 
 

@@ -22,6 +22,15 @@ NO_LIMIT = 1 << 60
 USABLE = 0.8
 """Share of what is left that may be planned with; estimates are not exact."""
 
+RESERVED = 64 << 20
+"""Bytes of address space left to libraries: they crash where no room is for a thread's stack or for
+code that they make at run time."""
+NO_MEMORY = (
+    *("bad_alloc", "can't allocate memory", "allocate memory for image"),
+    *("could not create a memory", "could not create a primitive"),
+)
+"""How C++ libraries word what Python calls a MemoryError."""
+
 
 def memory_left(root: Path = cgroup.ROOT, own: Path = cgroup.OWN, proc: Path = PROC) -> int | None:
     """Bytes this process can still allocate, by the tightest limit; None where nothing is known.
@@ -46,6 +55,13 @@ def require_memory(needed: int, what: str) -> None:
 def too_little(problem: str) -> MemoryLimitError:
     """The error for all that does not fit."""
     return MemoryLimitError(problem, "give the process or container more memory")
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; libraries say so in words only."""
+    if isinstance(error, RuntimeError):
+        return any(word in str(error) for word in NO_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 def freed_and_kept() -> int:
@@ -96,12 +112,12 @@ def _group(folder: Path, limit_name: str, used_name: str, droppable_name: str) -
 
 
 def _rlimits(proc: Path) -> Iterator[int]:
-    """What ``ulimit -d`` and ``ulimit -v`` leave; both count address space."""
+    """What ``ulimit -d`` and ``ulimit -v`` leave; both count address space, some of it reserved."""
     for limit, used_name in ((resource.RLIMIT_DATA, "VmData:"), (resource.RLIMIT_AS, "VmSize:")):
         soft, _ = resource.getrlimit(limit)
         used = _kilobytes(proc / "self" / "status", used_name)
         if soft != resource.RLIM_INFINITY and used is not None:
-            yield soft - used
+            yield soft - used - RESERVED
 
 
 def _kilobytes(path: Path, name: str) -> int | None:

@@ -33,7 +33,7 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
     p.add_argument("--shift", action="append", metavar="STYLE", help=f"show patients in this style "
                    f"too; several (default: {', '.join(STYLES)})")  # fmt: skip
     p.add_argument(
-        "--hearts", type=options.whole, default=8, help="drawn hearts a cohort, 0 for none"
+        "--hearts", type=options.whole, default=6, help="drawn hearts a cohort, 0 for none"
     )
     p.add_argument("--drawn", action="append", metavar="STYLE", help="of a cohort of drawn hearts; "
                    f"several (default: {', '.join(DRAWN)})")  # fmt: skip
@@ -43,7 +43,7 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=1, help="mirror images")
     p.add_argument("--refine-budget", type=options.weight, default=15.0, metavar="SECONDS",
                    help="what refining one image may take, 0 for no refinement")  # fmt: skip
-    p.add_argument("--refine-images", type=options.whole, default=8,
+    p.add_argument("--refine-images", type=options.whole, default=4,
                    help="flagged images that are refined of each cohort and view")  # fmt: skip
     p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     p.add_argument("--commit", help="of the code, told in the tables (default: git is asked)")
@@ -95,8 +95,8 @@ def _told(o: argparse.Namespace, bundles: dict[str, Path | None]) -> str:
     words += [f"--scores {name}={path.name}" for name, path in o.scores or ()]
     words += [f"--shift {style}" for style in o.shift or ()]
     words += [f"--drawn {style}" for style in o.drawn or ()]
-    usual = {"source": "acdc", "hearts": 8, "artefacts": ARTEFACTS, "mirrors": 1,
-             "refine_budget": 15.0, "refine_images": 8, "precision": "auto"}  # fmt: skip
+    usual = {"source": "acdc", "hearts": 6, "artefacts": ARTEFACTS, "mirrors": 1,
+             "refine_budget": 15.0, "refine_images": 4, "precision": "auto"}  # fmt: skip
     for name, value in usual.items():
         if getattr(o, name) != value:
             words.append(f"--{name.replace('_', '-')} {getattr(o, name)}")

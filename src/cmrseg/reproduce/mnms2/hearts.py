@@ -71,7 +71,7 @@ class Shifts:
     """
 
     styles: tuple[str, ...] = ("low-field", "ge-1.5t")
-    hearts: int = 8
+    hearts: int = 6
     drawn: tuple[str, ...] = ("in", "out")
     artefacts: str = "ghosting=0.4,motion=0.4"
 

@@ -49,7 +49,7 @@ class Effort:
     device: str = "auto"
     precision: Precision | None = None
     refine_s: float = 15.0
-    refined: int = 8
+    refined: int = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ RADIUS, EDGE = 120, 34
 FINE = 3
 """Shapes are drawn so many times larger and averaged."""
 RINGS = ((0.75, 1.0), (0.5, 0.75), (0.25, 0.5))
-UNKNOWN = "#e6e8ea"
+UNKNOWN = (230, 232, 234)
 NOTHING, FULL = "#ffffff", "#8c0d25"
 THIN, THICK = "#f4f7fb", "#1f4e8c"
 THICK_MM = 16.0
@@ -129,7 +129,7 @@ def target(
 
     for field in fields():
         value = values.get(field.segment)
-        fill = ImageColor.getrgb(UNKNOWN) if value is None else colour(value)
+        fill = UNKNOWN if value is None else colour(value)
         outline = [placed(point, FINE) for point in field.outline()]
         large.polygon(outline, fill, GREY, FINE)
     for line in borders():
@@ -139,7 +139,7 @@ def target(
     canvas.paste(np.asarray(small), 0, 0)
     for field in fields():
         value = values.get(field.segment)
-        ground = (230, 232, 234) if value is None else colour(value)
+        ground = UNKNOWN if value is None else colour(value)
         ink = BLACK if sum(ground) > 384 else WHITE
         words = "-" if value is None else form.format(value)
         canvas.centred(*placed(field.middle), words, size=14, colour=ink)

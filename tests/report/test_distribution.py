@@ -1,0 +1,74 @@
+"""Histograms with fences: every value counted once, the ones out of range told apart."""
+
+import re
+
+import pytest
+
+from cmrseg.report.distribution import Distribution, Fence, distributions, svg
+from report.made import cine, enhanced, many
+
+LOW = Fence(value=0.8, side="low")
+
+
+def heights(drawing, kind):
+    found = re.findall(rf'class="{kind}" [^>]*height="([\d.]+)"', drawing)
+    return [float(height) for height in found]
+
+
+def test_bars_are_as_high_as_their_counts():
+    drawn = Distribution(title="x", values=dict(enumerate([0.0] * 3 + [1.0] * 6 + [2.0])))
+    bars = heights(svg(drawn, [""] * 10), "in")
+    assert [round(bar / max(bars) * 6) for bar in bars] == [3, 6, 1]
+
+
+def test_what_lies_beyond_the_fence_is_striped_and_named_farthest_first():
+    values = {0: 0.95, 1: 0.79, 2: 0.8, 3: 0.2, 4: 0.9}
+    drawn = Distribution(title="pDC", values=values, fence=LOW)
+    assert drawn.beyond == [3, 1], "the fence itself is in range"
+    drawing = svg(drawn, ["a", "b", "c", "d<", "e"])
+    assert len(heights(drawing, "out")) == 2
+    assert re.findall(r"<title>(.*?)</title>", drawing) == ["d&lt;: 0.200", "b: 0.790"]
+    assert 'aria-label="pDC: 5 values, 2 out of range"' in drawing
+    high = Distribution(title="pHD", values={0: 3.0, 1: 30.0}, fence=Fence(value=20, side="high"))
+    assert high.beyond == [1]
+
+
+def test_a_fence_beyond_all_values_is_in_the_picture():
+    drawing = svg(Distribution(title="x", values={0: 0.9, 1: 0.95, 2: 1.0}, fence=LOW), [""] * 3)
+    (place,) = re.findall(r'class="fence" d="M([\d.]+) ', drawing)
+    assert 10 <= float(place) <= 60, "left of all bars"
+
+
+def test_equal_values_are_drawn_too():
+    assert heights(svg(Distribution(title="x", values={0: 1.0, 1: 1.0, 2: 1.0}), [""] * 3), "in")
+    assert heights(svg(Distribution(title="x", values={0: 0.0, 1: 0.0, 2: 0.0}), [""] * 3), "in")
+
+
+def test_the_training_population_is_drawn_where_the_manifest_has_it():
+    calibrated = {
+        "mnms2-sa": {
+            "thresholds": {"SA_ES": {"th_low": 0.8, "th_up_mm": 20.0, "measures": 40}},
+            "population": {"SA_ES": {"pDC": [0.7, 0.9, 0.95, 0.97, 1.0]}},
+        }
+    }
+    found = distributions("mnms2", many(30)["cases"], calibrated)
+    (drawn,) = [one for one in found if one.title == "SA_ES RV pDC"]
+    assert drawn.population == (0.7, 0.9, 0.95, 0.97, 1.0)
+    assert "of 40 masks" in drawn.told
+    drawing = svg(drawn, ["x"] * 30)
+    assert drawing.count('class="trained"') == 2
+    (other,) = [one for one in found if one.title == "LA_ED RV pDC"]
+    assert (other.population, other.told) == ((), "")
+    assert other.fence.value == 0.8, "each case's record tells its fence"
+
+
+@pytest.mark.parametrize(("count", "drawn"), [(2, False), (3, True)])
+def test_two_values_are_no_distribution(count, drawn):
+    found = distributions("emidec", [enhanced(f"c{n}") for n in range(count)], {})
+    assert bool(found) is drawn
+
+
+def test_each_of_the_answers_is_told_by_role():
+    titles = [one.title for one in distributions("mnms2", [cine(str(n)) for n in range(3)], {})]
+    assert titles[:2] == ["LA_ED RV pDC", "LA_ED RV pHD [mm]"]
+    assert "LV EF [%]" in titles

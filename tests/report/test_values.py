@@ -1,0 +1,95 @@
+"""Measures in words: every number there is, with unit and interval, whatever it is called."""
+
+import pytest
+
+from cmrseg.report.segments import segment_measures
+from cmrseg.report.values import COLUMNS, facts, number, segment_tables, tables
+from report.made import cine, enhanced, failed
+from report.test_segments import stack
+
+
+def rows(measures):
+    return {(t.title, r.name): r.text for t in tables(measures) for r in t.rows}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0, "0"),
+        (0.0, "0"),
+        (7, "7"),
+        (123.45, "123"),
+        (12.345, "12.3"),
+        (1.2345, "1.23"),
+        (0.12345, "0.123"),
+        (0.00012345, "1.2e-04"),
+        (-3.456, "-3.46"),
+    ],
+)
+def test_numbers_keep_the_digits_that_matter(value, told):
+    assert number(value) == told
+
+
+def test_units_come_from_names():
+    found = rows({"volume_ml": {"RV": 150.2}, "depth_mm": 3.25, "taken": True, "n": 3, "why": "so"})
+    assert found == {
+        ("Volume [mL]", "RV"): "150",
+        ("", "depth"): "3.25 mm",
+        ("", "taken"): "yes",
+        ("", "n"): "3",
+        ("", "why"): "so",
+    }
+
+
+def test_any_mean_with_low_and_high_is_told_as_an_interval():
+    told = {"mean": 12.0, "low": 10.0, "high": 14.5}
+    assert rows({"mass_g": {"wall": told}}) == {("mass g", "wall"): "12.0 (95 %: 10.0 to 14.5)"}
+    assert rows({"x_percent": told | {"level": 0.9}}) == {("", "x"): "12.0 % (90 %: 10.0 to 14.5)"}
+
+
+def test_an_interval_beside_a_measure_is_told_with_it_and_not_again():
+    measures = {
+        "volume_ml": {"infarction": 20.0, "cavity": 99.0},
+        "volume_ml_interval": {"infarction": {"mean": 23.0, "low": 20.5, "high": 25.5}},
+        "infarcted_percent": 16.0,
+        "infarcted_percent_interval": {"mean": 17.0, "low": 15.0, "high": 19.0},
+    }
+    assert rows(measures) == {
+        ("", "Infarcted share of the myocardium"): "16.0 % (samples 17.0, 95 %: 15.0 to 19.0)",
+        ("Volume [mL]", "infarction"): "20.0 (samples 23.0, 95 %: 20.5 to 25.5)",
+        ("Volume [mL]", "cavity"): "99.0",
+    }
+
+
+def test_an_interval_without_its_measure_is_told_by_itself():
+    assert rows({"a_ml_interval": {"x": {"mean": 2.0, "low": 1.0, "high": 3.0}}})
+
+
+def test_lists_nulls_and_quality_control_are_no_tables():
+    assert (
+        tables({"values": [1, 2], "none": None, "quality": {"pDC": 1.0}, "deep": {"x": {}}}) == []
+    )
+
+
+def test_facts_are_the_numbers_in_lines():
+    lines = facts(enhanced("a"))
+    assert any(line.startswith("Volume [mL]: cavity 101, myocardium 120") for line in lines)
+    assert facts(failed("a")) == []
+
+
+@pytest.mark.parametrize(("challenge", "record"), [("emidec", enhanced("a")), ("mnms2", cine("a"))])
+def test_every_column_finds_its_number_and_none_in_a_failed_case(challenge, record):
+    values = [column.value(record) for column in COLUMNS[challenge]]
+    assert all(isinstance(value, int | float) for value in values)
+    assert all(column.value(failed("b")) is None for column in COLUMNS[challenge])
+
+
+def test_segments_are_told_in_words():
+    (territories, segments, slices) = segment_tables(segment_measures(*stack()))
+    assert [row.text for row in territories.rows[:3]] == ["0 %", "0 %", "0 %"]
+    assert "no real orientation" in territories.rows[3].text
+    assert len(segments.rows) == 17
+    assert segments.rows[0].name == "1 basal anterior"
+    assert segments.rows[16].text == "not seen, 0 %"
+    assert len(slices.rows) == 9
+    assert segment_tables({}) == []

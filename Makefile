@@ -16,7 +16,7 @@ EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
 COMMIT = $(shell git rev-parse --short HEAD)
 
-.PHONY: setup demo test lint containers expected bench weights weights-emidec weights-mnms2 transfer samples clean
+.PHONY: setup demo test lint containers expected bench weights weights-emidec weights-mnms2 transfer cards samples clean
 
 demo: setup ## both recipes on sample cases: a table and a picture
 	@$(BIN)/cmrseg demo tests/samples out/demo
@@ -122,6 +122,9 @@ transfer: setup ## real against synthetic training, on real, synthetic and shift
 		--data "Real hearts as at 0.55 T=$(ACDC):acdc:low-field" \
 		--data "Synthetic hearts, training styles=out/transfer/in" \
 		--data "Synthetic hearts, held-out styles=out/transfer/out"
+
+cards: setup ## model cards and datasheets anew, where what they are made of has changed
+	@$(BIN)/python -m cmrseg.training.datasheets docs/datasheets weights
 
 samples: setup ## draw the committed sample cases anew
 	$(BIN)/python tests/samples/make.py

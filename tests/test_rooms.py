@@ -21,8 +21,8 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["commands"],
             ["whole"],
             [
-                *("demo", "info", "lint_image", "reproduce", "serve", "submission", "transfer"),
-                "validate",
+                *("compare", "demo", "info", "lint_image", "reproduce", "serve", "submission"),
+                *("transfer", "validate"),
             ],
             ["predict"],
             ["batch"],

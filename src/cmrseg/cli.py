@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
             "evaluate-submission", help="score a submission as a challenge's platform does"
         )
     )
+    scoring.add_compare(
+        commands.add_parser("compare", help="two bundles or predictions, case by case")
+    )
     segmenting.add_info(
         commands.add_parser("info", help="what weights there are and what they are good for")
     )

@@ -71,6 +71,41 @@ def _run_evaluate_submission(o: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def add_compare(p: argparse.ArgumentParser) -> None:
+    """`cmrseg compare`."""
+    options.add_challenge(p)
+    p.add_argument("first", type=Path, help="a weights bundle or a folder of predictions")
+    p.add_argument("other", type=Path, help="likewise; differences are the first less this one")
+    p.add_argument("out", type=Path, help="folder for tables and pictures")
+    p.add_argument("--truth", type=Path, help="expert labels; without, the two with each other")
+    p.add_argument(
+        "--images", type=Path, help="the cases: what bundles segment, and what pictures show"
+    )
+    p.add_argument(
+        "--names", nargs=2, default=("A", "B"), metavar=("A", "B"), help="how to call the two"
+    )
+    options.add_device(p)
+    options.add_log_format(p)
+    p.set_defaults(run=_run_compare)
+
+
+def _run_compare(o: argparse.Namespace) -> int:
+    from cmrseg.compare.run import compare
+
+    found = compare(
+        o.challenge,
+        o.first,
+        o.other,
+        o.out,
+        truth=o.truth,
+        images=o.images,
+        names=tuple(o.names),
+        device=o.device,
+    )
+    print(found.text())
+    return found.exit_code
+
+
 def add_validate(p: argparse.ArgumentParser) -> None:
     """`cmrseg validate`."""
     options.add_challenge(p)

@@ -1,0 +1,143 @@
+"""What two sides' scores say, structure by structure and metric by metric."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from cmrseg.evaluation.paired import Paired, Rows, differences, holm, paired
+from cmrseg.evaluation.table import Column, Grid, Layout
+
+HIGHER_IS_BETTER = ("dice",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One metric of one structure, on the cases that both sides have it of.
+
+    Attributes:
+        title: the structure, as the challenge's table names it.
+        column: the metric: its title, unit and digits.
+        metric: its name in the rows.
+        first: the first side's mean, in the stored unit.
+        other: the other's.
+        found: what the differences, first less other, say.
+        p_holm: Wilcoxon's p, corrected for all lines of the table (Holm).
+    """
+
+    title: str
+    column: Column
+    metric: str
+    first: float
+    other: float
+    found: Paired
+    p_holm: float
+
+    @property
+    def better(self) -> tuple[int, int]:
+        """Cases in which the first, and in which the other side is better."""
+        won = self.found.larger, self.found.smaller
+        return won if self.column.metric.endswith(HIGHER_IS_BETTER) else (won[1], won[0])
+
+
+def lines(first: Rows, other: Rows, layout: Layout) -> list[Line]:
+    """Every cell of a challenge's table that both sides have, compared case by case.
+
+    Args:
+        first: case -> metric -> value.
+        other: the same of the other side.
+        layout: the challenge's lines and columns.
+    """
+    found: list[tuple[str, Column, str, Paired]] = []
+    for title, prefix in layout.lines:
+        for column in layout.columns:
+            metric = f"{prefix}_{column.metric}"
+            if gains := differences(first, other, metric):
+                found.append((title, column, metric, paired(list(gains.values()))))
+    corrected = holm([one.p for *_, one in found])
+    return [
+        Line(
+            title=title,
+            column=column,
+            metric=metric,
+            first=_mean(first, other, metric),
+            other=_mean(other, first, metric),
+            found=one,
+            p_holm=p,
+        )
+        for (title, column, metric, one), p in zip(found, corrected, strict=True)
+    ]
+
+
+def _mean(rows: Rows, others: Rows, metric: str) -> float:
+    """Over the cases that both have."""
+    return fmean(
+        row[metric]
+        for case, row in rows.items()
+        if metric in row and metric in others.get(case, {})
+    )
+
+
+def table(compared: Sequence[Line], first: str, other: str, *, won: bool = True) -> Grid:
+    """The lines in words.
+
+    Args:
+        compared: the lines.
+        first: the first side's name.
+        other: the other's.
+        won: whether one side can be better: not so of volumes without a truth.
+    """
+    header = ["", "n", first, other, f"{first} - {other} (95 %)", "p", "p (Holm)"]
+    header += [f"better: {first} / {other}"] if won else []
+    cells = []
+    for line in compared:
+        scale, digits = line.column.scale, line.column.decimals
+        told = [f"{scale * v:.{digits}f}" for v in (line.first, line.other)]
+        gain = [
+            f"{scale * v:+.{digits}f}" for v in (line.found.mean, line.found.low, line.found.high)
+        ]
+        row = [f"{line.title} {line.column.title}", str(line.found.n), *told]
+        row += [f"{gain[0]} ({gain[1]} to {gain[2]})", f"{line.found.p:.2g}", f"{line.p_holm:.2g}"]
+        row += [f"{line.better[0]} / {line.better[1]}"] if won else []
+        cells.append(row)
+    return Grid(header=header, lines=cells)
+
+
+def statistics_csv(compared: Sequence[Line]) -> str:
+    """One line a metric, in the stored units, unrounded."""
+    text = io.StringIO()
+    names = [
+        "metric",
+        "n",
+        "first",
+        "other",
+        "difference",
+        "low",
+        "high",
+        "p",
+        "p_holm",
+        "first_larger",
+        "other_larger",
+    ]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for line in compared:
+        f = line.found
+        numbers = (line.first, line.other, f.mean, f.low, f.high, f.p, line.p_holm)
+        writer.writerow([line.metric, f.n, *map(repr, numbers), f.larger, f.smaller])
+    return text.getvalue()
+
+
+def cases_csv(sides: Mapping[str, Rows]) -> str:
+    """One line a case and metric: what each side has, empty where it has none."""
+    keys = {(case, m): None for rows in sides.values() for case, row in rows.items() for m in row}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["case", "metric", *sides])
+    for case, metric in keys:
+        values = [rows.get(case, {}).get(metric) for rows in sides.values()]
+        writer.writerow([case, metric, *("" if v is None else repr(float(v)) for v in values)])
+    return text.getvalue()

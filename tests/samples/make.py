@@ -1,7 +1,8 @@
 """Draws the committed sample cases: `python tests/samples/make.py` (see `make samples`).
 
 Synthetic hearts in both challenges' layouts, free of any licence: one in the style that networks
-learned from, one in a held-out style. Images are cropped around the heart to keep them small.
+learned from, one in a held-out style. To keep them small, images are cropped around the heart and
+have 7 bits of grey values.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.synthetic.layouts import write_emidec, write_mnms2, write_mnms2_table
 from cmrseg.synthetic.patient import Patient, draw_patient
+from cmrseg.synthetic.points import Window
 
 HERE = Path(__file__).parent
-FIELD_MM = 210.0
+FIELD_MM = 176.0
 """In-plane field of view that is kept."""
+
+GREYS = 127
+"""Greatest grey value; what is brighter than nearly all of the image is cut off."""
 
 SEED = {"emidec": 3, "mnms2": 9}
 EMIDEC = (("Case_P001", "P", "psir-1.5t"), ("Case_P002", "P", "magnitude"))
@@ -41,31 +46,37 @@ def main() -> None:
 
 
 def _cropped(patient: Patient) -> Patient:
-    """All images cut to one field of view around the heart."""
-    windows = {role: _window(label) for role, label in patient.labels.items()}
+    """All images cut around the heart, the phases of a view alike."""
+    shown: dict[str, Array] = {}
+    for role, label in patient.labels.items():
+        view = role[:2]
+        shown[view] = shown.get(view, np.zeros_like(label.array)) | label.array
+    windows = {
+        role: _window(shown[role[:2]], label.spacing_mm) for role, label in patient.labels.items()
+    }
     return replace(
         patient,
-        images={role: _cut(image, windows[role]) for role, image in patient.images.items()},
+        images={role: _few_greys(_cut(i, windows[role])) for role, i in patient.images.items()},
         labels={role: _cut(label, windows[role]) for role, label in patient.labels.items()},
     )
 
 
-def _window(label: Volume) -> tuple[slice, slice]:
-    inside = np.argwhere(label.array.any(axis=0))
-    centre = (inside.min(axis=0) + inside.max(axis=0)) // 2
-    spans = []
-    for middle, spacing, count in zip(
-        centre, label.spacing_mm[1:], label.array.shape[1:], strict=True
-    ):
-        wanted = min(count, round(FIELD_MM / spacing))
-        start = int(np.clip(middle - wanted // 2, 0, count - wanted))
+def _window(shown: Array, spacing_mm: tuple[float, float, float]) -> Window:
+    """One slice beyond the labels at either end, and the field of view around them."""
+    inside = np.argwhere(shown)
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    spans = [slice(max(int(low[0]) - 1, 0), int(high[0]) + 2)]
+    for axis in (1, 2):
+        wanted = min(shown.shape[axis], round(FIELD_MM / spacing_mm[axis]))
+        middle = int(low[axis] + high[axis]) // 2
+        start = int(np.clip(middle - wanted // 2, 0, shown.shape[axis] - wanted))
         spans.append(slice(start, start + wanted))
-    return spans[0], spans[1]
+    return spans[0], spans[1], spans[2]
 
 
-def _cut(volume: Volume, window: tuple[slice, slice]) -> Volume:
-    array = np.ascontiguousarray(volume.array[(slice(None), *window)])
-    corner = np.array([[0], [window[0].start], [window[1].start]])
+def _cut(volume: Volume, window: Window) -> Volume:
+    array = np.ascontiguousarray(volume.array[window])
+    corner = np.array([[span.start] for span in window])
     origin = volume.geometry.to_patient(corner)[:, 0]
     geometry = Geometry(
         shape=array.shape,
@@ -74,6 +85,12 @@ def _cut(volume: Volume, window: tuple[slice, slice]) -> Volume:
         direction=volume.geometry.direction,
     )
     return replace(volume, array=array, geometry=geometry)
+
+
+def _few_greys(image: Volume) -> Volume:
+    top = float(np.percentile(image.array, 99.7))
+    grey = np.rint(np.clip(image.array / max(top, GREYS), 0, 1) * GREYS)
+    return replace(image, array=grey.astype(np.int16))
 
 
 if __name__ == "__main__":

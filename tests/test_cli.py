@@ -254,6 +254,7 @@ def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):
     ("error", "code", "reason"),
     [
         (MemoryError(), 7, "the memory does not suffice"),
+        (RuntimeError("[enforce fail] can't allocate memory"), 7, "the memory does not suffice"),
         (KeyError("odd"), 1, "a fault of cmrseg (KeyError: 'odd'). Please report it"),
         (PermissionError(13, "Permission denied", "/out"), 5, "/out: Permission denied"),
     ],

@@ -24,6 +24,7 @@ from cmrseg.errors import (
 )
 from cmrseg.runtime import share_cpus
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
+from cmrseg.runtime.memory import ran_out
 
 STDOUT = 1
 
@@ -44,8 +45,6 @@ def _run(options: argparse.Namespace) -> int:
         return int(options.run(options))
     except CmrsegError as error:
         return _ended(str(error), error.exit_code)
-    except MemoryError:
-        return _ended("the memory does not suffice. Give the process more.", EXIT_MEMORY)
     except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         return EXIT_OUTPUT
@@ -58,6 +57,8 @@ def _run(options: argparse.Namespace) -> int:
     except _TerminatedError:
         return _ended("terminated. Nothing half-written was left.", 143)
     except Exception as error:  # whatever it is, the last line says so and what to do
+        if ran_out(error):
+            return _ended("the memory does not suffice. Give the process more.", EXIT_MEMORY)
         if os.environ.get(DEBUG_VARIABLE) == "1":
             sys.excepthook(type(error), error, error.__traceback__)
         told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"

@@ -109,11 +109,12 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
+        self._said: list[str] = []
         self.open: list[str] = []
         self.feed(html)
         self.close()
         assert self.open == [], "what was opened is closed"
+        self.text = "".join(self._said)
         self.cases = re.findall(r"More of (.*)", self.text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -129,7 +130,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if not self.open or self.open[-1] not in ("style", "script"):
-            self.text += data
+            self._said.append(data)
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         """Attributes of every tag of a kind."""

@@ -17,7 +17,7 @@ def sign(kind):
     return np.asarray(canvas.image.convert("L")) < 128
 
 
-@pytest.mark.parametrize(("one", "other"), combinations(SIGNS, 2))
+@pytest.mark.parametrize(("one", "other"), list(combinations(SIGNS, 2)))
 def test_signs_differ_by_shape_without_any_colour(one, other):
     a, b = sign(one), sign(other)
     assert a.any()

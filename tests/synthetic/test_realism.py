@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from cmrseg.synthetic.realism import main, table
 from cmrseg.synthetic.synthesize import synthesize
 
@@ -12,12 +14,24 @@ def test_table_of_known_distributions() -> None:
     assert row == "| a | 2 ± 0.82 (1 to 3) | 3 ± 0.82 (2 to 4) | 1.22 |"
 
 
-def test_report_names_no_case(tmp_path: Path) -> None:
+def test_report_picture_and_curves_name_no_case(tmp_path: Path) -> None:
     synthesize("emidec", tmp_path / "real", patients=2, seed=9, jobs=1)
-    out = tmp_path / "R.md"
-    main(["--real-emidec", str(tmp_path / "real"), "--patients", "2", "--out", str(out)])
+    out, picture = tmp_path / "R.md", tmp_path / "p.png"
+    real = ["--real-emidec", str(tmp_path / "real")]
+    places = ["--out", str(out), "--picture", str(picture), "--rows", "1"]
+    assert main([*real, *places, "--patients", "2"]) == 0
     text = out.read_text(encoding="utf-8")
-    assert "Late enhancement" in text
-    assert "infarct share" in text
+    for words in ("Late enhancement", "infarct share", "| LV blood | real |", "(R.svg)"):
+        assert words in text
     assert "Cine, short axis" not in text
-    assert "Case_" not in text
+    curves = (tmp_path / "R.svg").read_text(encoding="utf-8")
+    assert "healthy myocardium" in curves
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "Case_" not in text + curves
+
+
+def test_nothing_to_compare_is_a_wrong_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "R.md")]) == 2
+    assert "--real-mnms2" in capsys.readouterr().err

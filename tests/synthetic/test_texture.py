@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from cmrseg.synthetic.texture import SIZE, Texture
+from cmrseg.synthetic.texture import SIZE, Texture, slow_noise, spread
 
 
 def look(x: np.ndarray, offset: int = 0) -> Texture:
@@ -28,3 +29,20 @@ def test_coarse_noise_changes_slower_than_fine() -> None:
     texture = look(x)
     steps = [float(np.abs(np.diff(n)).mean()) for n in (texture.fine(), texture.coarse())]
     assert steps[0] > 3 * steps[1]
+
+
+def test_slow_noise_is_the_coarse_noise_interpolated() -> None:
+    rows, columns = (np.arange(n, dtype=np.float32) for n in (30, 41))
+    zero = np.zeros((2, 30, 41), np.float32)
+    point = (zero + rows[:, None], zero + columns, zero)
+    slow, exact = slow_noise(*point, 1.0, 77), Texture.at(*point, 1.0, 77).coarse()
+    assert slow.shape == exact.shape
+    assert np.array_equal(slow[:, ::4, ::4], exact[:, ::4, ::4])
+    # 4^2 / 8 along rows and along columns, times a curvature of 4 deviations over 10^2 at the most
+    assert np.abs(slow - exact).max() < 0.16
+
+
+def test_spread_is_linear() -> None:
+    nodes = 4.0 * np.arange(3)[None, :, None] + 40.0 * np.arange(2)[None, None, :]
+    wide = spread(nodes, (11, 6))
+    assert wide[0] == pytest.approx(np.arange(11)[:, None] + 10.0 * np.arange(6))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cmrseg.bench import table
+from cmrseg.bench import hearts, table
 from cmrseg.bench.plan import Plan, help_rows
 from cmrseg.bench.table import Row
 from cmrseg.contracts.labels import CODES
@@ -78,6 +78,9 @@ def measure(options: argparse.Namespace) -> list[Row]:
         rows = list(help_rows(options.rounds))
         for plan in plans:
             rows += plan.processes()
+        if options.only != "emidec":
+            _say(f"synthetic patients, {options.rounds} rounds")
+            rows += hearts.rows(options.rounds)
         share_cpus()
         for plan in plans:
             rows += plan.inside()

@@ -22,7 +22,7 @@ class Row:
         recipe: what was measured on.
         figure: what was measured.
         value: the measurements.
-        unit: ``x`` for a ratio, ``%``, ``s``, ``MB``, or empty for a plain number.
+        unit: ``x`` for a ratio, ``%``, ``s``, ``/s``, ``MB``, or empty for a plain number.
         aim: the median should not be above this; None if there is no aim.
     """
 

@@ -82,7 +82,7 @@ def _paint_ribs(
     canvas.paint(rib, contrast.cortex)
     canvas.paint(rib + np.float32(1.8), abs(contrast.bone))
     edge = np.float32(-body.half_depth_mm + body.fat_mm + 12.0)
-    sternum = tube(x, y, (0.0, edge), (19.0, 7.5)) + np.float32(1.2) * middle
+    sternum = tube(x, y, (0.0, float(edge)), (19.0, 7.5)) + np.float32(1.2) * middle
     canvas.paint(sternum, contrast.cortex)
     canvas.paint(sternum + np.float32(1.5), abs(contrast.bone) * (1 + np.float32(0.15) * middle))
 

@@ -144,8 +144,8 @@ def _paint_fat(canvas: Canvas, palette: _Palette, heart: Heart, s: Surfaces) -> 
     inner = around - np.maximum(cover, 0.0) * np.float32(heart.fat_mm)
     pad = np.maximum(front, 0.0) ** 2 * (np.float32(0.15) + palette.broad)
     outer = inner - np.float32(0.9) - np.float32(heart.pad_mm) * np.maximum(pad, 0.0)
-    fat = np.float32(0.9 * palette.contrast.fat)
-    fat = fat * (1 + np.float32(0.1) * palette.coarse + np.float32(0.06) * palette.middle)
+    uneven = 1 + np.float32(0.1) * palette.coarse + np.float32(0.06) * palette.middle
+    fat: Floats = np.float32(0.9 * palette.contrast.fat) * uneven
     canvas.paint(outer, fat)
     canvas.paint(inner - np.float32(0.7), np.float32(0.8 * palette.contrast.muscle))
     canvas.paint(inner, fat)

@@ -122,7 +122,7 @@ def rv_crescent(phase: Phase, x: Floats) -> Floats:
     """
     front, below = (np.float32(edge) for edge in phase.rv_edges)
     walls = _inverse_fifth(front * (1 - x)) + _inverse_fifth(below * (1 + x))
-    side = 1 + np.float32(phase.rv_flat) * x * x
+    side: Floats = 1 + np.float32(phase.rv_flat) * x * x
     if phase.bulge:
         side = side + np.float32(phase.bulge) * np.sin(7 * x + np.float32(1.0))
     side = side * side

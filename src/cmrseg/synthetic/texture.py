@@ -84,8 +84,8 @@ def slow_noise(a: Floats, b: Floats, c: Floats, cell_mm: float, offset: int) -> 
         cell_mm: as for :meth:`Texture.at`.
         offset: as for :meth:`Texture.at`.
     """
-    sparse = (x[:, ::STEP, ::STEP] for x in np.broadcast_arrays(a, b, c))
-    return spread(Texture.at(*sparse, cell_mm, offset).coarse(), a.shape[1:])
+    x, y, z = (each[:, ::STEP, ::STEP] for each in np.broadcast_arrays(a, b, c))
+    return spread(Texture.at(x, y, z, cell_mm, offset).coarse(), a.shape[1:])
 
 
 def spread(nodes: Floats, shape: tuple[int, ...]) -> Floats:

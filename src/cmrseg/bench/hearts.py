@@ -1,0 +1,41 @@
+"""How fast synthetic hearts are drawn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from cmrseg.bench.spread import Spread
+from cmrseg.bench.table import Row
+from cmrseg.synthetic.patient import draw_patient
+
+SECONDS_A_PATIENT = 0.5
+"""The aim: two patients a second and core, short and long axis at both phases."""
+
+PATIENTS = 4
+"""Drawn in each round: slices differ from patient to patient."""
+
+
+def rows(rounds: int) -> Iterator[Row]:
+    """CPU seconds a patient takes on one core, and the patients a second that this makes.
+
+    CPU time, not the clock's: other programs on the machine do not stretch it, though they do
+    slow a core that they share a cache or a pipeline with. Drawing uses one thread.
+    """
+    draw_patient("mnms2", 0)  # the noise is made once a process
+    seconds = []
+    for number in range(rounds):
+        started = time.process_time()
+        for patient in range(PATIENTS):
+            draw_patient("mnms2", 1 + number * PATIENTS + patient)
+        seconds.append((time.process_time() - started) / PATIENTS)
+    taken = Spread.of(seconds)
+    yield Row(
+        recipe="-",
+        figure="synthetic patient, SA and LA, ED and ES, CPU seconds",
+        value=taken,
+        unit="s",
+        aim=SECONDS_A_PATIENT,
+    )
+    rate = Spread.of([1 / second for second in taken.values])
+    yield Row(recipe="-", figure="  synthetic patients a second and core", value=rate, unit="/s")

@@ -69,8 +69,14 @@ weights-mnms2: setup
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0 --steps 1000
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0b --steps 1300 --learning-rate 1.5e-3 \
 		--start runs/mnms2-la-0/checkpoint.safetensors
+	$(BIN)/cmrseg train-qc mnms2-sa-qc cache/mnms2-sa runs/qc-sa
+	$(BIN)/cmrseg train-qc mnms2-la-qc cache/mnms2-la runs/qc-la
 	$(BIN)/cmrseg pack mnms2 weights/mnms2 --commit $(COMMIT) \
-		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0b/checkpoint.safetensors
+		runs/mnms2-sa-0b/checkpoint.safetensors runs/mnms2-sa-0c/checkpoint.safetensors \
+		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0b/checkpoint.safetensors \
+		runs/qc-sa/checkpoint.safetensors runs/qc-la/checkpoint.safetensors
+	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights weights/mnms2
+	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights weights/mnms2
 	$(BIN)/cmrseg validate mnms2 $(ACDC) out/scores-mnms2 --source acdc --weights weights/mnms2 --record
 
 # A start that has seen no EMIDEC patient, then five folds: a usual training, then the uncertainty

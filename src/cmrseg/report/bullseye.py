@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -152,6 +153,7 @@ def target(
     return np.asarray(canvas.image)
 
 
+@lru_cache(maxsize=1)
 def borders() -> list[list[Point]]:
     """Lines between segments that different arteries usually feed."""
     owner = {segment: artery for artery, own in TERRITORIES.items() for segment in own}

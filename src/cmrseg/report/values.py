@@ -115,7 +115,9 @@ def tables(measures: Mapping[str, Any], title: str = "") -> list[Table]:
             inner += tables(_with_intervals(value, interval), heading)
         elif text := told(_with_interval(value, interval), unit(key)):
             rows.append(Row(named(key), text))
-    return [*([Table(title, tuple(rows))] if rows else []), *inner]
+    rows += [row for table in inner if table.title == title for row in table.rows]
+    own = [Table(title, tuple(rows))] if rows else []
+    return own + [table for table in inner if table.title != title]
 
 
 def named(key: str) -> str:

@@ -31,6 +31,10 @@ def test_a_window_is_square_in_mm_and_stays_in_the_image():
     )
     assert rows.start <= 30
     assert rows.stop >= 70
+    speck = np.zeros_like(mask)
+    speck[0, 50, 50] = 1
+    rows, columns = square(speck, (8.0, 1.0, 2.0))
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (61, 31), "60 mm"
     mask[0, 0:2, 0:2] = 1
     rows, columns = square(mask, (8.0, 1.0, 2.0))
     assert (rows.start, columns.start) == (0, 0)

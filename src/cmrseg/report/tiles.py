@@ -18,6 +18,9 @@ DASHES = {"infarction": 7, "no-reflow": 3}
 """Length of a dash in pixels, of structures not drawn in a whole line: those that lie within the
 wall differ by more than colour."""
 
+LEAST_MM = 60.0
+"""However small a mask is, so much of the image is shown around it."""
+
 # Dark violet over red to pale yellow: brightness rises evenly, so that it prints in grey.
 HEAT = ((0, 0, 8), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
 
@@ -58,7 +61,7 @@ def square(mask: Array, spacing_mm: Sequence[float], margin: float = 0.3) -> tup
     if not len(inside):
         return slice(0, mask.shape[1]), slice(0, mask.shape[2])
     low, high = inside.min(axis=0), inside.max(axis=0) + 1
-    half_mm = (0.5 + margin) * max((high - low) * (y_mm, x_mm))
+    half_mm = max((0.5 + margin) * max((high - low) * (y_mm, x_mm)), LEAST_MM / 2)
     windows = []
     middles = (low + high) / 2
     for middle, step_mm, size in zip(middles, (y_mm, x_mm), mask.shape[1:], strict=True):

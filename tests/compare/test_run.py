@@ -66,7 +66,7 @@ def test_with_a_truth(tmp_path, truth):
     # volumes are the same
     assert lines["infarction_volume_difference_cm3"].found.p == 1.0
     assert next(iter(found.apart)) == CASES[3]
-    assert "mean Dice 1.000 and 0.667" in found.text()
+    assert "mean Dice new 1.000, old 0.667" in found.text()
 
 
 def test_without_a_truth_the_sides_are_compared_with_each_other(tmp_path):

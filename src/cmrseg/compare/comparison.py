@@ -129,8 +129,8 @@ class Comparison:
         value = self.apart[case]
         if not self.scores:
             return f"mean Dice between the two {1 - value:.3f}"
-        first, other = (self.scores[one.name] for one in self.sides)
-        return f"mean Dice {mean_dice(first[case]):.3f} and {mean_dice(other[case]):.3f}"
+        told = (f"{name} {mean_dice(rows[case]):.3f}" for name, rows in self.scores.items())
+        return f"mean Dice {', '.join(told)}"
 
 
 def mean_dice(row: Mapping[str, float]) -> float:

@@ -49,7 +49,7 @@ def test_what_is_no_picture_carries_nothing(tmp_path, content):
 def test_any_name_can_be_drawn():
     canvas = Canvas(400, 40)
     end = canvas.text(5, 5, "\u5fc3 \udce4 M\u00fcller")
-    assert plain("\u5fc3") == "\\u5fc3"
+    assert plain("\u5fc3 12 cm\u00b2") == "\\u5fc3 12 cm2"
     assert end > 60
     assert (np.asarray(canvas.image) < 128).any()
 

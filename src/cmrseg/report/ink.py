@@ -35,8 +35,9 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def plain(text: str) -> str:
-    """Text as the font can draw it: Latin-1, anything else escaped."""
-    return text.encode("latin-1", "backslashreplace").decode("latin-1")
+    """Text as the font can draw it: Latin-1, anything else escaped; it has no raised digits."""
+    known = text.replace("\N{SUPERSCRIPT TWO}", "2")
+    return known.encode("latin-1", "backslashreplace").decode("latin-1")
 
 
 class Canvas:

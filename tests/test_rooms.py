@@ -37,6 +37,7 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["report"],
             ["imaging"],
             ["bundle"],
+            ["storage"],
             ["runtime"],
             ["errors"],
         ),

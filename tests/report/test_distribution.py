@@ -68,6 +68,12 @@ def test_two_values_are_no_distribution(count, drawn):
     assert bool(found) is drawn
 
 
+def test_a_single_case_is_shown_beside_its_fences():
+    found = distributions("mnms2", [cine("a")], {})
+    assert [one.fence is not None for one in found] == [True] * 8
+    assert all(heights(svg(one, ["a"]), "in") for one in found)
+
+
 def test_each_of_the_answers_is_told_by_role():
     titles = [one.title for one in distributions("mnms2", [cine(str(n)) for n in range(3)], {})]
     assert titles[:2] == ["LA_ED RV pDC", "LA_ED RV pHD [mm]"]

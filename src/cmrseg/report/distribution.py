@@ -16,7 +16,7 @@ WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
 """Pixels: the whole drawing, its left margin, where bars stand, and how high they reach."""
 BINS = 28
 FEWEST = 3
-"""Fewer values than this are no distribution."""
+"""Fewer values than this are no distribution; beside a fence, one value tells something."""
 NAMED = 12
 """So many cases beyond a fence are marked one by one, the farthest first."""
 
@@ -81,7 +81,7 @@ def distributions(
         values = {n: v for n, r in enumerate(records) if (v := column.value(r)) is not None}
         title = f"{column.title} [{column.unit}]" if column.unit else column.title
         drawn.append(Distribution(title=title, values=values))
-    return [one for one in drawn if len(one.values) >= FEWEST]
+    return [one for one in drawn if len(one.values) >= (1 if one.fence else FEWEST)]
 
 
 def svg(drawn: Distribution, names: Sequence[str]) -> Markup:

@@ -80,7 +80,9 @@ def test_the_table_has_a_row_a_bundle_and_a_part_a_data_set(tmp_path, folder):
         Data(name="elsewhere", folder=folder, source="hospital", style="low-field"),
     ]
     text = transfer.transfer(weights, data, tmp_path / "work", device="cpu")
-    assert text.count("| real |") == text.count("| drawn |") == 2
+    # a row of scores for each data set, and of differences for all but the first bundle
+    assert text.count("| real |") == 2
+    assert text.count("| drawn |") == 4
     patients = len(
         {i.patient for i in transfer.unseen(data[0], [bundle.find("mnms2", weights["real"])])}
     )
@@ -89,8 +91,40 @@ def test_the_table_has_a_row_a_bundle_and_a_part_a_data_set(tmp_path, folder):
     assert transfer.transfer(weights, data, tmp_path / "work", device="cpu") == text
 
 
-def test_a_difference_is_paired_by_patient():
-    first = {"1": {"rv_sa_dice": 0.5}, "2": {"rv_sa_dice": 0.9}}
-    other = {"2": {"rv_sa_dice": 1.0}, "1": {"rv_sa_dice": 0.6}}
-    assert transfer._difference(other, first).startswith("+0.100 (+0.100 to +0.100)")
-    assert "p 1" in transfer._difference(first, first)
+def test_differences_are_paired_by_patient_for_every_structure():
+    def rows(**gain):
+        dice = {"rv": (0.5, 0.9), "lv": (0.7, 0.8), "myo": (0.6, 0.6)}
+        return {
+            case: {f"{s}_sa_dice": dice[s][at] + gain.get(s, 0) for s in dice}
+            for at, case in enumerate(("1", "2"))
+        }
+
+    first = rows()
+    other = dict(reversed(rows(rv=0.1, lv=-0.05).items()))
+    rv, lv, myo = transfer.gained({"a": first, "b": other})["b"]
+    assert rv.startswith("+0.100 (+0.100 to +0.100)")
+    assert lv.startswith("-0.050 (-0.050 to -0.050)")
+    assert myo.startswith("+0.000")
+    assert "p 1" in myo
+
+
+def test_p_values_are_those_of_all_comparisons_together():
+    cases = range(8)
+    first = {str(n): {f"{s}_sa_dice": 0.5 for s in transfer.STRUCTURES} for n in cases}
+    better = {str(n): {f"{s}_sa_dice": 0.6 + n / 100 for s in transfer.STRUCTURES} for n in cases}
+    # eight of eight larger: 2 / 2^8 alone, three times that among three
+    assert all("p 0.023" in words for words in transfer.gained({"a": first, "b": better})["b"])
+
+
+def test_a_structure_that_nobody_found_has_no_difference():
+    rows = {"1": {"rv_sa_dice": 0.5}, "2": {"rv_sa_dice": 0.6}}
+    assert transfer.gained({"a": rows, "b": rows})["b"][1:] == ["-", "-"]
+    assert transfer.gained({"a": rows}) == {}
+
+
+def test_masks_of_other_hearts_are_not_gone_on_from(tmp_path, folder):
+    items = mnms2(folder, "SA")[:2]
+    for name, style in (("a", ""), ("b", ""), ("c", "low-field")):
+        transfer.lay_out(items, tmp_path / name, style)
+    a, b, c = (transfer.fingerprint(tmp_path / name) for name in "abc")
+    assert a == b != c

@@ -147,7 +147,7 @@ def _paint_fat(canvas: Canvas, palette: _Palette, heart: Heart, s: Surfaces) -> 
     uneven = 1 + np.float32(0.1) * palette.coarse + np.float32(0.06) * palette.middle
     fat: Floats = np.float32(0.9 * palette.contrast.fat) * uneven
     canvas.paint(outer, fat)
-    canvas.paint(inner - np.float32(0.7), np.float32(0.8 * palette.contrast.muscle))
+    canvas.paint(inner - np.float32(0.7), 0.8 * palette.contrast.muscle)
     canvas.paint(inner, fat)
 
 

@@ -16,7 +16,7 @@ EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
 COMMIT = $(shell git rev-parse --short HEAD)
 
-.PHONY: setup demo test lint containers expected bench weights weights-emidec weights-mnms2 transfer cards samples clean
+.PHONY: setup demo test lint containers expected bench weights weights-emidec weights-mnms2 transfer realism cards samples clean
 
 demo: setup ## both recipes on sample cases: a table and a picture
 	@$(BIN)/cmrseg demo tests/samples out/demo
@@ -131,6 +131,10 @@ transfer: setup ## real against synthetic training, on real, synthetic and shift
 
 cards: setup ## model cards and datasheets anew, where what they are made of has changed
 	@$(BIN)/python -m cmrseg.training.datasheets docs/datasheets weights
+
+realism: setup ## synthetic against your real hearts: tables, curves, and a picture to look at
+	$(BIN)/python -m cmrseg.synthetic.realism --real-mnms2 $(ACDC) --real-emidec $(EMIDEC) \
+		--patients 100 --out src/cmrseg/synthetic/REALISM.md --picture out/realism.png
 
 samples: setup ## draw the committed sample cases anew
 	$(BIN)/python tests/samples/make.py

@@ -20,6 +20,7 @@ NORMAL = 1.96
 """Standard deviations that hold 95 % of a normal distribution on either side of its mean."""
 ENOUGH = 40
 """From here on a tail of 2.5 % holds a sample."""
+WHOSE = "the networks' own doubt, not the error to expect"
 
 Method = Literal["normal", "percentile"]
 
@@ -79,8 +80,8 @@ def interval(values: Sequence[float], *, lowest: float = 0.0, highest: float = n
 def in_words(samples: int) -> str:
     """What the interval of so many samples is, for the record beside it."""
     if method(samples) == "percentile":
-        return f"2.5th to 97.5th percentile of {samples} dropout samples of all networks"
+        return f"{WHOSE}: 2.5th to 97.5th percentile of {samples} dropout samples of all networks"
     return (
-        f"mean +- {NORMAL} standard deviations of {samples} dropout samples of all networks, cut "
+        f"{WHOSE}: mean +- {NORMAL} standard deviations of {samples} dropout samples of all networks, cut "
         f"off at 0 (a 2.5 % tail of fewer than {ENOUGH} samples holds none, so no percentiles)"
     )

@@ -83,5 +83,6 @@ def in_words(samples: int) -> str:
         return f"{WHOSE}: 2.5th to 97.5th percentile of {samples} dropout samples of all networks"
     return (
         f"{WHOSE}: mean +- {NORMAL} standard deviations of {samples} dropout samples of all "
-        f"networks, cut off at 0 (a 2.5 % tail of fewer than {ENOUGH} samples holds none, so no percentiles)"
+        f"networks, cut off at 0 (a 2.5 % tail of fewer than {ENOUGH} samples holds none, so no "
+        "percentiles)"
     )

@@ -149,6 +149,7 @@ class _Witness(Contract):
             told = results[case].timings_s
             timed["quality"] = told.get("quality", 0.0)
             self.walks.append(Walk.of(timed, told["network"], told["total"]))
+        return ()
 
 
 def _unheard(_: str) -> None:

@@ -53,10 +53,11 @@ class Focus:
         few = passes < FEWEST_PASSES * len(segmenter.networks)
         if few or min(image.array.shape[1:]) < SMALLEST:
             return everything
-        heart = largest(segmenter.look(image).argmax(axis=0) > 0)
+        heart = largest(np.asarray(segmenter.look(image).argmax(axis=0) > 0))
         if not heart.any():
             return everything
-        box = (slice(None), *(_wide(heart.any(axis=axes)) for axes in ((0, 2), (0, 1))))
+        rows, columns = (np.asarray(heart.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+        box = (slice(None), _wide(rows), _wide(columns))
         cut = image.array[box]
         if cut.size > WORTH * image.array.size:
             return everything

@@ -29,8 +29,8 @@ def save_positions(methods: Sequence[Method], patients: set[str], path: Path) ->
         for shift, method in enumerate(methods):
             rows = method.among(patients).values()
             found = [[r[m] for r in rows if m in r] for m in (f"{s}_{what}_{p}" for s, p in groups)]
-            means = [np.mean(v) if v else 0.0 for v in found]
-            error = [np.std(v) / np.sqrt(len(v)) if v else 0.0 for v in found]
+            means = [float(np.mean(v)) if v else 0.0 for v in found]
+            error = [float(np.std(v) / np.sqrt(len(v))) if v else 0.0 for v in found]
             at = np.arange(len(groups)) + 0.4 * (shift - (len(methods) - 1) / 2)
             ax.bar(at, means, 0.38, yerr=error, color=COLOURS[method.name], label=method.name)
         ax.set_xticks(range(len(groups)), [f"{SHORT[s]}\n{p}" for s, p in groups], fontsize=7)

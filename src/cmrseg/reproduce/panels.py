@@ -88,7 +88,7 @@ def _draw(image: Array, truth: Array, shown: Sequence[Shown], path: Path) -> Non
     for (position, z), line in zip(rows, axes, strict=True):
         here = (z, *window)
         grey = _grey(image[here])
-        pictures = [grey, _painted(grey, truth[here])]
+        pictures: list[Array | None] = [grey, _painted(grey, truth[here])]
         for one in shown:
             pictures.append(_painted(grey, one.mask[here]))
             pictures.append(None if one.variance is None else one.variance[here])

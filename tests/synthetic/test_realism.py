@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cmrseg.synthetic.realism import main, table
+from cmrseg.synthetic.realism import far_apart, main, table
 from cmrseg.synthetic.synthesize import synthesize
 
 
@@ -35,3 +35,12 @@ def test_nothing_to_compare_is_a_wrong_command_line(
 ) -> None:
     assert main(["--out", str(tmp_path / "R.md")]) == 2
     assert "--real-mnms2" in capsys.readouterr().err
+
+
+def test_what_is_far_off_is_told_with_a_reason() -> None:
+    lines = ["## Cine", "", "| measure | real | synthetic | W |", "|---|---|---|---|",
+             "| LV [mL] | 1 | 1 | 0.80 |", "| slices | 1 | 3 | 0.81 |", "| LV grey | 1 | 1 | - |",
+             "| RV solidity, base | 1 | 2 | 1.50 |"]  # fmt: skip
+    told = [line for line in far_apart(lines) if line.startswith("- ")]
+    assert [line.split(" (")[0] for line in told] == ["- Cine, slices", "- Cine, RV solidity, base"]
+    assert all(not line.endswith(": not known.") for line in told)

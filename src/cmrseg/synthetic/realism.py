@@ -77,6 +77,7 @@ def compare(
         )
         parts += [f"### {title}: grey values by tissue", "", *histograms.table(one), ""]
         curves.append(one)
+    parts += far_apart(parts)
     return "\n".join(parts) + "\n", histograms.svg(curves)
 
 
@@ -168,6 +169,51 @@ def table(real: Sequence[Measures], fake: Sequence[Measures]) -> list[str]:
             distance = wasserstein_distance(a, b) / a.std() if a.std() > 0 else float("nan")
             rows.append(f"| {name} | {_summary(a)} | {_summary(b)} | {distance:.2f} |")
     return [row.replace("nan |", "- |") for row in rows]
+
+
+FAR = 0.8
+"""A distance that wants a reason."""
+
+WHY = {
+    "slices": "gaps and coverage are drawn from the styles, real stacks are nearly all of one site",
+    "slices with labels": "as for the number of slices",
+    "slice distance [mm]": "real ones are nearly all 10 mm, so their deviation is small",
+    "pixel [mm]": "real sizes are one site's (cine) or estimated (late enhancement)",
+    "wall thickness [mm]": "from areas: volumes agree, lengths of the ventricle less so",
+    "LV [mL]": "mean and deviation of the group are set by a table; few patients in each group",
+    "MYO [mL]": "as for the LV's volume",
+    "RV [mL]": "as for the LV's volume; what lies above the uppermost slice is not seen",
+    "LV radius [mm]": "from areas: volumes agree, lengths of the ventricle less so",
+    "grey spread": "real slices hold flow, coils and artefacts that no tissue table has",
+    "grey": "contrast agent and inversion time differ more at one real site than between styles",
+    "neighbours alike": "few styles stand for the k-space of every scanner",
+    "RV solidity": "one family of outlines: real RVs change their shape more from base to apex",
+    "RV width/length": "one family of outlines: real RVs change their shape more from base to apex",
+    "RV embrace": "one family of outlines: real RVs change their shape more from base to apex",
+    "RV septal curvature": "the septum bends as one lobe, the real one also from base to apex",
+}
+"""Why a measure may be far off: by its name, or by what its name holds."""
+
+
+def far_apart(lines: Sequence[str]) -> list[str]:
+    """Markdown: each measure of the tables whose distance is over ``FAR``, and why."""
+    title, found = "", []
+    for line in lines:
+        if line.startswith("#"):
+            title = line.lstrip("# ")
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 4 and _number(cells[3]) > FAR:
+            name = cells[0]
+            why = WHY.get(name) or next((w for key, w in WHY.items() if key in name), "not known")
+            found.append(f"- {title}, {name} ({cells[3]}): {why}.")
+    return [f"## Where W is over {FAR}", "", *(found or ["Nowhere."]), ""]
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
 
 
 def _summary(values: Array) -> str:

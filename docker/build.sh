@@ -5,7 +5,8 @@
 #   docker/build.sh emidec --build-arg WEIGHTS=weights/mine --build-arg TORCH=cu126
 #
 # OPTIONS go to `docker build`; the Dockerfiles say which arguments they take. The image is called
-# cmrseg-NAME:VERSION and cmrseg-NAME:latest, or as TAG says.
+# cmrseg-NAME:VERSION and cmrseg-NAME:latest (with a CUDA build of torch VERSION-cu126, latest-cu126),
+# or as TAG says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=${1:?emidec, mnms2, train or evaluate}
@@ -27,7 +28,9 @@ export SOURCE_DATE_EPOCH
 origin=$({ git remote get-url origin 2> /dev/null || true; } | sed -nE \
     -e 's#^https://([^@/]*@)?(.*)$#https://\2#p' -e 's#^(ssh://)?git@([^:/]+)[:/](.*)$#https://\2/\3#p')
 source=${SOURCE:-${origin:-unknown}}
-tags=(-t "cmrseg-$name:$version" -t "cmrseg-$name:latest")
+suffix=
+[[ " $* " =~ TORCH=(cu[0-9]+) ]] && suffix=-${BASH_REMATCH[1]}
+tags=(-t "cmrseg-$name:$version$suffix" -t "cmrseg-$name:latest$suffix")
 [ -z "${TAG:-}" ] || tags=(-t "$TAG")
 exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \
     --build-arg REVISION="$revision" --build-arg SOURCE="$source" "$@" .

@@ -28,7 +28,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
     p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument(
-        "--samples", type=whole, default=20, help="emidec: dropout passes in all, 0 for none"
+        "--samples", type=samples, default=20, help="emidec: dropout passes in all, 0 for none"
     )
     p.add_argument(
         "--time-budget",
@@ -117,6 +117,14 @@ def whole(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return value
+
+
+def samples(text: str) -> int:
+    """A number of dropout passes: none, or two and more, as one of them has no variance."""
+    value = whole(text)
+    if value == 1:
+        raise argparse.ArgumentTypeError("one sample has no variance: 0 for none, or 2 and more")
     return value
 
 

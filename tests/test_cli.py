@@ -19,6 +19,8 @@ COMMANDS = (
     "predict",
     "serve",
     "evaluate",
+    "evaluate-submission",
+    "compare",
     "info",
     "demo",
     "synthesize",
@@ -29,6 +31,7 @@ COMMANDS = (
     "pack",
     "calibrate",
     "validate",
+    "reproduce",
     "lint-image",
 )
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
@@ -96,6 +99,7 @@ def test_the_version_is_told(capsys):
         ["predict", "emidec", "in"],
         ["predict", "emidec", "in", "out", "--mirrors", "3"],
         ["predict", "emidec", "in", "out", "--samples", "-1"],
+        ["predict", "emidec", "in", "out", "--samples", "1"],
         ["predict", "emidec", "in", "out", "--samples", "many"],
         ["predict", "emidec", "in", "out", "--contract", "dicom"],
         ["predict", "emidec", "in", "out", "--precision", "fp8"],
@@ -106,7 +110,7 @@ def test_the_version_is_told(capsys):
         ["predict", "emidec", "in", "out", "--shard", "half"],
         ["predict", "emidec", "in", "out", "--frame", "-1"],
         ["predict", "emidec", "in", "out", "--log-format", "xml"],
-        ["train", "mnms2", "cache", "run"],
+        ["train", "acdc", "cache", "run"],
         ["train", "emidec", "cache", "run", "--steps", "0"],
         ["train", "emidec", "cache", "run", "--fold", "x"],
         ["pack", "emidec", "out"],
@@ -219,6 +223,8 @@ def test_options_reach_the_recipe(monkeypatch):
         "refine_s": 20.0,
         "resume": True,
         "shard": Shard(2, 4),
+        "cohort": [],
+        "report": None,
     }
     assert cli.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}

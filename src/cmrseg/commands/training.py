@@ -294,8 +294,15 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--source", default="emidec", help="emidec: the name the data has in the bundle")
     p.add_argument(
-        "--work", type=Path, help="emidec: OUT/work of cmrseg reproduce, whose passes are shared"
+        "--work",
+        type=Path,
+        help="emidec: OUT/work of cmrseg reproduce, whose passes are shared if made with the same "
+        "--mirrors, --samples and --precision",
     )
+    p.add_argument(
+        "--samples", type=options.samples, help="emidec: dropout passes (with --work 20, else none)"
+    )
+    p.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="emidec: default: fastest")
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_calibrate)
@@ -306,7 +313,8 @@ def _run_calibrate(o: argparse.Namespace) -> int:
         from cmrseg.challenges import emidec_calibration
         from cmrseg.challenges.out_of_fold import Effort
 
-        effort = Effort(mirrors=o.mirrors, samples=20 if o.work else 0, device=o.device)
+        samples = o.samples if o.samples is not None else 20 if o.work else 0
+        effort = Effort(mirrors=o.mirrors, samples=samples, device=o.device, precision=o.precision)
         print(
             emidec_calibration.calibrate(
                 o.data, o.weights, source=o.source, work=o.work, effort=effort

@@ -5,10 +5,8 @@ READY := .venv/.ready
 
 # How the committed weights were made: `make weights ACDC=FOLDER EMIDEC=FOLDER` (hours on two cores).
 # Each network was trained in runs that go on from one another, each with a fresh schedule. The first
-# two of mnms2-sa and all of mnms2-la and emidec had the milder augmentation of commit eb1440e, the
-# third of mnms2-sa that of d3683a3.
-# The first EMIDEC run was cut short of longer schedules (985 of 2500 steps, then 221 of 1600; its
-# manifest tells of the last two).
+# two of mnms2-sa and all of mnms2-la had the milder augmentation of commit eb1440e, the third of
+# mnms2-sa that of d3683a3.
 # The synthetic hearts that the committed weights saw were those of commit 4ac1c69; later commits draw
 # others from the same seeds (GENERATION in src/cmrseg/synthetic/record.py).
 ACDC ?= data/acdc_as_mnms2
@@ -84,6 +82,7 @@ weights-mnms2: setup
 EMIDEC_START = runs/emidec-pre/checkpoint.safetensors
 GO_ON = --steps 250 --learning-rate 1e-3
 PROPOSED = --samples 5 --alpha 3
+RESULTS = docs/results/emidec
 
 weights-emidec: setup
 	$(BIN)/cmrseg synthesize emidec cache/hearts-lge --patients 160 --seed 21
@@ -103,6 +102,14 @@ weights-emidec: setup
 		runs/emidec-f?/checkpoint.safetensors
 	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
 		runs/emidec-b?/checkpoint.safetensors
+	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
+		--baseline out/emidec-baseline --samples 6 --precision fp32
+	$(BIN)/cmrseg calibrate emidec $(EMIDEC) --weights weights/emidec --work $(RESULTS)/work \
+		--samples 6 --precision fp32
+	$(BIN)/cmrseg validate emidec $(EMIDEC) out/scores-emidec --source emidec \
+		--weights weights/emidec --record
+	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
+		--baseline out/emidec-baseline --samples 6 --precision fp32
 
 # Does adding synthetic hearts to real ones help? Bundles scored on hearts none of them saw: the same
 # start, steps and augmentation with and without them (0c), synthetic hearts alone (these three with

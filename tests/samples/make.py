@@ -1,8 +1,9 @@
 """Draws the committed sample cases: `python tests/samples/make.py` (see `make samples`).
 
 Synthetic hearts in both challenges' layouts, free of any licence: one in the style that networks
-learned from, one in a held-out style. To keep them small, images are cropped around the heart and
-have 7 bits of grey values.
+learned from, one in a held-out style. To keep them small, images have 7 bits of grey values, and
+those of M&Ms-2 are cropped around the heart. EMIDEC's keep their field of view: its grey values are
+scaled by the whole image, and the committed networks fail on images cut tightly around the heart.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from cmrseg.synthetic.patient import Patient, draw_patient
 from cmrseg.synthetic.points import Window
 
 HERE = Path(__file__).parent
-FIELD_MM = 176.0
+FIELD_MM = {"emidec": 400.0, "mnms2": 176.0}
 """In-plane field of view that is kept."""
 
 GREYS = 127
@@ -36,23 +37,24 @@ def main() -> None:
         shutil.rmtree(HERE / challenge, ignore_errors=True)
     for number, (case, group, style) in enumerate(EMIDEC):
         patient = draw_patient("emidec", SEED["emidec"] + number, group=group, style=style)
-        write_emidec(_cropped(patient), case, HERE / "emidec")
+        write_emidec(_cropped(patient, FIELD_MM["emidec"]), case, HERE / "emidec")
     rows = []
     for number, (case, group, style) in enumerate(MNMS2):
         patient = draw_patient("mnms2", SEED["mnms2"] + number, group=group, style=style)
-        write_mnms2(_cropped(patient), case, HERE / "mnms2")
+        write_mnms2(_cropped(patient, FIELD_MM["mnms2"]), case, HERE / "mnms2")
         rows.append((case, patient.facts))
     write_mnms2_table(rows, HERE / "mnms2")
 
 
-def _cropped(patient: Patient) -> Patient:
+def _cropped(patient: Patient, field_mm: float) -> Patient:
     """All images cut around the heart, the phases of a view alike."""
     shown: dict[str, Array] = {}
     for role, label in patient.labels.items():
         view = role[:2]
         shown[view] = shown.get(view, np.zeros_like(label.array)) | label.array
     windows = {
-        role: _window(shown[role[:2]], label.spacing_mm) for role, label in patient.labels.items()
+        role: _window(shown[role[:2]], label.spacing_mm, field_mm)
+        for role, label in patient.labels.items()
     }
     return replace(
         patient,
@@ -61,13 +63,13 @@ def _cropped(patient: Patient) -> Patient:
     )
 
 
-def _window(shown: Array, spacing_mm: tuple[float, float, float]) -> Window:
+def _window(shown: Array, spacing_mm: tuple[float, float, float], field_mm: float) -> Window:
     """One slice beyond the labels at either end, and the field of view around them."""
     inside = np.argwhere(shown)
     low, high = inside.min(axis=0), inside.max(axis=0)
     spans = [slice(max(int(low[0]) - 1, 0), int(high[0]) + 2)]
     for axis in (1, 2):
-        wanted = min(shown.shape[axis], round(FIELD_MM / spacing_mm[axis]))
+        wanted = min(shown.shape[axis], round(field_mm / spacing_mm[axis]))
         middle = int(low[axis] + high[axis]) // 2
         start = int(np.clip(middle - wanted // 2, 0, shown.shape[axis] - wanted))
         spans.append(slice(start, start + wanted))

@@ -41,12 +41,12 @@ def socket(root):
 def test_a_folder_gets_a_report_unless_it_is_declined(predict, tmp_path):
     folder(tmp_path)
     assert predict("emidec") == 0
-    shown = Page((tmp_path / "out/report.html").read_text())
+    shown = Page((tmp_path / "out/report.html").read_text(encoding="utf-8"))
     assert shown.cases == ["p0"]
     assert (tmp_path / "out/report/p0.png").is_file()
     assert (tmp_path / "out" / SLICER).is_file()
     assert (tmp_path / "out" / ITK_SNAP).is_file()
-    (case,) = json.loads((tmp_path / "out/summary.json").read_text())["cases"]
+    (case,) = json.loads((tmp_path / "out/summary.json").read_text(encoding="utf-8"))["cases"]
     assert 0 < case["timings_s"]["report"] < case["timings_s"]["total"]
     assert predict("emidec", "--no-report", out="bare") == 0
     assert not [path for path in (tmp_path / "bare").rglob("*") if "report" in path.name]
@@ -55,7 +55,7 @@ def test_a_folder_gets_a_report_unless_it_is_declined(predict, tmp_path):
 def test_label_files_tell_the_values_that_were_written(predict, tmp_path):
     folder(tmp_path)
     assert predict("mnms2", "--labels", "rv1") == 0
-    lines = (tmp_path / "out" / SLICER).read_text().splitlines()
+    lines = (tmp_path / "out" / SLICER).read_text(encoding="utf-8").splitlines()
     assert [line.split()[:2] for line in lines if line[0] != "#"] == [
         ["0", "background"],
         ["1", "RV"],
@@ -77,7 +77,7 @@ def test_resuming_with_a_report_lists_what_was_done_without_one(predict, tmp_pat
     folder(tmp_path, 2)
     assert predict("emidec", "--no-report") == 0
     assert predict("emidec", "--resume") == 0
-    shown = Page((tmp_path / "out/report.html").read_text())
+    shown = Page((tmp_path / "out/report.html").read_text(encoding="utf-8"))
     assert set(shown.cases) == {"p0", "p1"}
     assert shown.text.count("There is no picture of this case") == 2
 
@@ -89,7 +89,7 @@ def test_shards_write_pages_of_their_own_and_a_last_run_gathers_them(predict, tm
     pages = sorted(path.name for path in (tmp_path / "out").glob("*.html"))
     assert pages == ["report-1of2.html", "report-2of2.html"]
     assert predict("emidec", "--resume") == 0
-    assert len(Page((tmp_path / "out/report.html").read_text()).cases) == 3
+    assert len(Page((tmp_path / "out/report.html").read_text(encoding="utf-8")).cases) == 3
 
 
 def test_a_run_that_is_terminated_leaves_the_report_of_what_it_did(bundles, tmp_path):
@@ -119,6 +119,6 @@ def test_a_run_that_is_terminated_leaves_the_report_of_what_it_did(bundles, tmp_
         check=False,
     )
     assert ended.returncode == 128 + signal.SIGTERM
-    assert Page((tmp_path / "out/report.html").read_text()).cases == ["p0"]
+    assert Page((tmp_path / "out/report.html").read_text(encoding="utf-8")).cases == ["p0"]
     assert (tmp_path / "out/report/p0.png").is_file()
     assert not list((tmp_path / "out").glob(".cmrseg-*"))

@@ -58,7 +58,7 @@ def _run(options: argparse.Namespace) -> int:
         return _ended("terminated. Nothing half-written was left.", 143)
     except Exception as error:  # whatever it is, the last line says so and what to do
         if ran_out(error):
-            return _ended("the memory does not suffice. Give the process more.", EXIT_MEMORY)
+            return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
         if os.environ.get(DEBUG_VARIABLE) == "1":
             sys.excepthook(type(error), error, error.__traceback__)
         told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"

@@ -51,7 +51,10 @@ def page(out, name="report.html"):
 
 
 def told(out):
-    return {c["case"]: c for c in json.loads((out / "summary.json").read_text())["cases"]}
+    return {
+        c["case"]: c
+        for c in json.loads((out / "summary.json").read_text(encoding="utf-8"))["cases"]
+    }
 
 
 def test_a_run_leaves_a_page_a_picture_a_case_and_label_descriptions(tmp_path):
@@ -70,7 +73,7 @@ def test_a_run_leaves_a_page_a_picture_a_case_and_label_descriptions(tmp_path):
     sources = [image["src"] for image in shown.all("img") if image.get("class") == "sheet"]
     assert sorted(sources) == pictures
     assert sum(image["src"].startswith("data:image/jpeg") for image in shown.all("img")) == 2
-    assert "infarction" in (out / "labels.ctbl").read_text()
+    assert "infarction" in (out / "labels.ctbl").read_text(encoding="utf-8")
     assert all(case["timings_s"]["report"] >= 0 for case in told(out).values())
     assert DIGEST in shown.text
 
@@ -247,7 +250,9 @@ def test_what_quality_control_expects_is_drawn_and_never_written(tmp_path):
 def test_no_file_of_the_page_names_a_folder_of_this_machine(tmp_path):
     source, out = put(tmp_path / "in", "Case_P1"), tmp_path / "out"
     run(opened(source, out))
-    assert not re.search(re.escape(str(tmp_path)), (out / "report.html").read_text())
+    assert not re.search(
+        re.escape(str(tmp_path)), (out / "report.html").read_text(encoding="utf-8")
+    )
 
 
 def test_a_picture_is_the_same_for_the_same_case(tmp_path):

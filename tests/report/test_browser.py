@@ -39,7 +39,9 @@ def published(folder, count):
         href = f"report/{path.name}".replace(" ", "%20")
         pictures[case["case"]] = Picture(href=href, thumbnail=thumbnail, size=size)
     page = folder / "report.html"
-    page.write_text(run_page(told, pictures, Weights(digest=DIGEST, manifest=MANIFEST)))
+    page.write_text(
+        run_page(told, pictures, Weights(digest=DIGEST, manifest=MANIFEST)), encoding="utf-8"
+    )
     return page
 
 

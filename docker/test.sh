@@ -71,7 +71,7 @@ if ! grep -q "^sha256 ${digest%% *}" "$work/info"; then
     echo "weights of your own: nobody knows what masks to expect" && least=0
 fi
 left=$(docker run --rm --user 0:0 --network none --entrypoint find "$image" / -xdev \
-    \( -name pip.conf -o -name .git -o -path '/src/*' -o -path '/root/.cache/*' \))
+    \( -name pip.conf -o -name .git -o -path '/src/*' -o -path '*/.cache/*' \))
 [ -z "$left" ] || fail "the image holds what it should not: $left"
 
 inside layout "$challenge" "/tests/samples/$challenge" /job/in

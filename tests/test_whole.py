@@ -112,6 +112,6 @@ def test_scores_are_json(tmp_path):
     """What is left of the scores can be read by programs."""
     make_data(tmp_path / "data", 7)
     assert train(tmp_path, "emidec", "--folds", "0", "--steps", "1") == EXIT_OK
-    path = tmp_path / "out/work/emidec/scores/evaluation.json"
+    path = tmp_path / "out" / "work" / "emidec" / "scores" / "evaluation.json"
     assert json.loads(path.read_text())["challenge"] == "emidec"
     assert "rules" not in bundle.load(tmp_path / "out/emidec", "emidec").manifest

@@ -6,7 +6,6 @@ from hypothesis.extra.numpy import arrays
 
 from cmrseg.evaluation.calibration import (
     brier_scores,
-    confidence_reliability,
     reliability,
     structure_reliability,
 )
@@ -83,15 +82,11 @@ def test_empty_bins_are_zero_and_no_predictions_no_error():
     assert nothing.expected_error == nothing.largest_error == 0.0
 
 
-def test_reliability_of_structure_and_of_confidence_by_hand():
+def test_reliability_of_a_structure_by_hand():
     found = structure_reliability(P, LABELS, (1, 2), bins=2)  # .3 for no, .9 for yes
     assert found.count.tolist() == [1, 1]
     assert found.true.tolist() == [0, 1]
     assert found.expected_error == pytest.approx((0.3 + 0.1) / 2)
-    found = confidence_reliability(P, LABELS, bins=2)  # .7 right, .6 wrong: said 1.3, true 1
-    assert found.count.tolist() == [0, 2]
-    assert found.true.tolist() == [0, 1]
-    assert found.expected_error == pytest.approx(0.15)
 
 
 def test_probabilities_that_come_true_as_often_as_they_say_are_calibrated():

@@ -152,17 +152,6 @@ def structure_reliability(
     return reliability(p[list(values)].sum(axis=0), np.isin(t, list(values)), bins=bins)
 
 
-def confidence_reliability(
-    probabilities: Array, labels: Array, region: Array | None = None, *, bins: int = 15
-) -> Reliability:
-    """Reliability of the winning class: its probability against whether it is the right one.
-
-    Arguments and errors as :func:`brier_scores` and :func:`reliability`.
-    """
-    p, t = _voxels(probabilities, labels, region)
-    return reliability(p.max(axis=0), p.argmax(axis=0) == t, bins=bins)
-
-
 def _voxels(probabilities: Array, labels: Array, region: Array | None) -> tuple[Array, Array]:
     """The region's voxels: probabilities (class, n) in double precision and labels (n,)."""
     if probabilities.shape[1:] != labels.shape:

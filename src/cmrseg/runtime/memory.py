@@ -41,17 +41,6 @@ def memory_left(root: Path = cgroup.ROOT, own: Path = cgroup.OWN, proc: Path = P
     return max(0, min(left)) + freed_and_kept() if left else None
 
 
-def require_memory(needed: int, what: str) -> None:
-    """Refuse what cannot fit before the container is killed for trying.
-
-    Raises:
-        MemoryLimitError: ``what`` needs more bytes than are left.
-    """
-    left = memory_left()
-    if left is not None and needed > left * USABLE:
-        raise too_little(f"{what} needs about {told(needed)} of memory, {told(left)} are left")
-
-
 def too_little(problem: str) -> MemoryLimitError:
     """The error for all that does not fit."""
     return MemoryLimitError(problem, "give the process or container more memory")

@@ -24,11 +24,11 @@ from cmrseg.errors import InputError
 from cmrseg.evaluation.table import Grid
 from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.volume import Array
-from cmrseg.reproduce.emidec import Page
 from cmrseg.reproduce.mnms2 import paper, tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, masks_of
 from cmrseg.reproduce.mnms2.tables import Results
+from cmrseg.reproduce.page import Page
 
 if TYPE_CHECKING:
     from cmrseg.reproduce.mnms2.figures import Panel

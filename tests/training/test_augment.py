@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.training.augment import Patches, crop
+from cmrseg.training.augment import Patches, RandFieldOfViewd, crop
 from cmrseg.training.cache import Sample
 from cmrseg.training.fit import batches
 from tiny import heart, sample, training_config
@@ -118,3 +118,26 @@ def test_beyond_the_volume_the_edge_goes_on():
     array = np.arange(12).reshape(1, 3, 4)
     box = crop(array, (0, 0, 3), (1, 4, 4))
     assert box[0].tolist() == [[1, 2, 3, 3], [1, 2, 3, 3], [1, 2, 3, 3], [5, 6, 7, 7]]
+
+
+def test_a_field_of_view_changes_the_grey_scale_and_nothing_else():
+    """Between half a step away from the patch's own z-score and the whole way to it."""
+    image = torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 + 1.5
+    transform = RandFieldOfViewd(["image"], prob=1.0)
+    transform.set_random_state(seed=0)
+    means = []
+    for _ in range(64):
+        seen = transform({"image": image, "label": image})
+        assert seen["label"] is image
+        ratio = (seen["image"] - seen["image"].mean()) / (image - image.mean())
+        assert torch.allclose(ratio, ratio.flatten()[0].expand_as(ratio), atol=1e-3)
+        means.append(float(seen["image"].mean()))
+    own = float(image.mean())
+    assert min(abs(m) for m in means) < 0.1 * own
+    assert own < max(means) < 6 * own
+
+
+def test_a_field_of_view_of_nothing_but_air_is_not_blown_up():
+    transform = RandFieldOfViewd(["image"], prob=1.0)
+    seen = [transform({"image": torch.full((2, 8, 8), -1.0)})["image"] for _ in range(16)]
+    assert all(torch.isfinite(image).all() and image.abs().max() < 4 for image in seen)

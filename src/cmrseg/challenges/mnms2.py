@@ -118,7 +118,7 @@ def _recipe(view: str) -> Recipe:
                 steps=4500,
                 learning_rate=2e-3,  # a seventh of the steps: the rate has to do more in each
                 on_heart=0.9,
-                validate_every=500,
+                validate_every=250,
             ),
         },
     )

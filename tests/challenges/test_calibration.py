@@ -2,19 +2,24 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cmrseg import bundle, cli
-from cmrseg.challenges.calibration import calibrate
+from cmrseg.challenges.calibration import MOST, calibrate, population
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import STRUCTURES
 from cmrseg.errors import EXIT_OK, InputError, WeightsError
 from cmrseg.quality import rehearsal
+from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.thresholds import fences
+from cmrseg.report.distribution import distributions
 from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.card import CARD
 from cmrseg.training.pack import pack
 from cmrseg.training.run import split, train
+from report.made import cine
 from tiny import make_autoencoder, make_cache, make_checkpoint, training_config
 
 PATIENTS = 25
@@ -48,6 +53,35 @@ def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
     assert len(rehearsal.read(weights / "mnms2-sa-rehearsal.safetensors")) > 0
     assert "mnms2-sa-rehearsal.safetensors" in found.manifest["files"]
     assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
+
+
+def test_the_measures_behind_the_fences_go_into_the_bundle_for_reports(tmp_path, data):
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
+    calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    quality = bundle.load(weights, "mnms2").manifest["quality"]
+    frozen, known = (quality["mnms2-sa"][key]["SA_ED"] for key in ("thresholds", "population"))
+    assert {key: len(values) for key, values in known.items()} == {
+        "pDC": frozen["measures"],
+        "pHD_mm": frozen["measures"],
+    }
+    again = fences([Pseudo(*pair) for pair in zip(known["pDC"], known["pHD_mm"], strict=True)])
+    assert again.th_low == pytest.approx(frozen["th_low"], abs=5e-4)
+    assert again.th_up_mm == pytest.approx(frozen["th_up_mm"], abs=5e-2)
+    drawn = {one.title: one for one in distributions("mnms2", [cine("a")], quality)}
+    assert drawn["SA_ED RV pDC"].population == tuple(known["pDC"])
+    assert drawn["SA_ED RV pHD [mm]"].population == tuple(known["pHD_mm"])
+
+
+def test_a_population_is_sorted_finite_and_no_longer_than_a_page_needs():
+    few = {"SA_ED": [Pseudo(0.9, 7.126), Pseudo(0.5, 30.0), Pseudo(0.7, np.inf), Pseudo(0.8, 4.0)]}
+    assert population(few) == {"SA_ED": {"pDC": [0.5, 0.8, 0.9], "pHD_mm": [4.0, 7.13, 30.0]}}
+    many = [Pseudo(n / 1000, 1000 - n) for n in range(1001)]
+    kept = population({"LA_ES": many})["LA_ES"]
+    assert len(kept["pDC"]) == len(kept["pHD_mm"]) == MOST
+    assert kept["pDC"] == sorted(kept["pDC"])
+    assert (kept["pDC"][0], kept["pDC"][-1]) == (0.0, 1.0), "the extremes stay"
+    quartiles = np.quantile(kept["pHD_mm"], (0.25, 0.5, 0.75))
+    assert quartiles == pytest.approx([250, 500, 750], abs=0.01)
 
 
 def test_candidates_of_other_shapes_seeds_and_sources(tmp_path, data):

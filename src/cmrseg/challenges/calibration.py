@@ -1,16 +1,21 @@
 """Quality thresholds of one view, fitted on hearts that none of a bundle's networks learned from.
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
-into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any.
+into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any, and
+with the measures themselves: reports lay a run's values beside them.
 """
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from cmrseg import bundle
-from cmrseg.bundle import Bundle
+from cmrseg.bundle import MANIFEST, Bundle
 from cmrseg.challenges.mnms2 import STRUCTURES
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import labels
@@ -21,10 +26,13 @@ from cmrseg.quality.measures import DECISIVE, Pseudo
 from cmrseg.quality.thresholds import Thresholds, fit
 from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache
-from cmrseg.training.pack import record_quality
+from cmrseg.training.pack import record_quality, write_manifest
 from cmrseg.training.rehearse import draw_rehearsal
 from cmrseg.training.run import FOLD_SEED, FOLDS, unseen
 from cmrseg.training.sources import is_synthetic
+
+MOST = 200
+"""So many values of a population are kept; of more, as many evenly spaced quantiles."""
 
 
 def calibrate(
@@ -35,7 +43,9 @@ def calibrate(
     mirrors: int = 4,
     device: str = "auto",
 ) -> str:
-    """Fit a view's thresholds, draw its rehearsal slices, and put both into the bundle.
+    """Fit a view's thresholds, draw its rehearsal slices, and put them into the bundle.
+
+    Beside the thresholds go the pseudo-measures that they were fitted on (:func:`population`).
 
     Args:
         recipe: ``mnms2-sa`` or ``mnms2-la``.
@@ -66,7 +76,30 @@ def calibrate(
         draw_rehearsal(cache_dir, recipe) if synthetic else None,
         f"{patients} held-out patients of {sources}",
     )
+    _record_population(found.folder, recipe, measures)
     return _table(thresholds)
+
+
+def population(measures: Mapping[str, Sequence[Pseudo]]) -> dict[str, dict[str, list[float]]]:
+    """Role -> ``pDC`` and ``pHD_mm``: quantiles 0 to 1, evenly spaced, of what fences come from.
+
+    Up to :data:`MOST` of them these are the measures themselves, each list sorted by itself, so
+    that no two values of a patient stand together. As in ``quality.thresholds.fences``, a measure
+    that is not finite is left out.
+    """
+    told = {}
+    for role, own in sorted(measures.items()):
+        pairs = np.array([(pseudo.pdc, pseudo.phd_mm) for pseudo in own])
+        pairs = pairs[np.isfinite(pairs).all(axis=1)]
+        kept = np.quantile(pairs, np.linspace(0, 1, min(len(pairs), MOST)), axis=0)
+        told[role] = {"pDC": kept[:, 0].round(4).tolist(), "pHD_mm": kept[:, 1].round(2).tolist()}
+    return told
+
+
+def _record_population(folder: Path, recipe: str, measures: Mapping[str, Sequence[Pseudo]]) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest["quality"][recipe]["population"] = population(measures)
+    write_manifest(folder, manifest)
 
 
 def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list[cache.Entry]:

@@ -42,6 +42,27 @@ def test_ejection_fraction_by_hand():
     assert ejection_fractions(found) == {"ejection_fraction_percent": {"LV": 60.0, "RV": 50.0}}
 
 
+@pytest.mark.parametrize(
+    ("out", "note"),
+    [
+        ({}, None),
+        ({"LA_ES"}, None),
+        ({"SA_ES"}, "not to be trusted: quality control flagged SA_ES"),
+        ({"SA_ED", "SA_ES"}, "not to be trusted: quality control flagged SA_ED and SA_ES"),
+    ],
+)
+def test_an_ejection_fraction_of_a_flagged_phase_says_so(out, note):
+    """The RV's, which verdicts go by; a long-axis image has no part in it."""
+    ml = {"LV": 100.0, "MYO": 100.0, "RV": 150.0}
+    found = {
+        role: {"volume_ml": ml, "quality": {"out_of_distribution": role in out}}
+        for role in ("SA_ED", "SA_ES", "LA_ES")
+    }
+    told = ejection_fractions(found)
+    assert told["ejection_fraction_percent"] == {"LV": 0.0, "RV": 0.0}
+    assert told.get("ejection_fraction_percent_note") == (note and {"RV": note})
+
+
 def test_no_ejection_fraction_of_nothing_or_of_one_phase():
     empty = {"volume_ml": {"LV": 0.0, "MYO": 0.0, "RV": 10.0}}
     found = {"SA_ED": empty, "SA_ES": empty}

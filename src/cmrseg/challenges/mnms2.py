@@ -330,8 +330,14 @@ def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
     return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
 
 
-def ejection_fractions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Short-axis ejection fractions in percent, where both phases are there."""
+def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Short-axis ejection fractions in percent, where both phases are there.
+
+    Where quality control flagged one of the two, a note beside the RV's says so: verdicts go by the
+    RV, and of the LV they say nothing.
+    """
+    from cmrseg.quality.measures import DECISIVE
+
     if not {"SA_ED", "SA_ES"} <= found.keys():
         return {}
     diastole, systole = (found[role]["volume_ml"] for role in ("SA_ED", "SA_ES"))
@@ -340,4 +346,15 @@ def ejection_fractions(found: dict[str, Any]) -> dict[str, dict[str, float]]:
         for name in ("LV", "RV")
         if diastole[name]
     }
-    return {"ejection_fraction_percent": fractions}
+    flagged = [
+        role
+        for role in ("SA_ED", "SA_ES")
+        if found[role].get("quality", {}).get("out_of_distribution")
+    ]
+    if not flagged or DECISIVE not in fractions:
+        return {"ejection_fraction_percent": fractions}
+    said = f"not to be trusted: quality control flagged {' and '.join(flagged)}"
+    return {
+        "ejection_fraction_percent": fractions,
+        "ejection_fraction_percent_note": {DECISIVE: said},
+    }

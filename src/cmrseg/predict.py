@@ -152,9 +152,11 @@ def model(
 
     if challenge == "emidec":
         from cmrseg.challenges.emidec_rules import Rules
+        from cmrseg.uncertainty.trust import Trust
 
         rules = Rules.from_manifest(weights.manifest)
-        return Emidec(load("emidec"), rules, mirrors=mirrors, samples=samples)
+        trust = Trust.from_manifest(weights.manifest)
+        return Emidec(load("emidec"), rules, trust, mirrors=mirrors, samples=samples)
     names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
     return Mnms2(
         {view: load(name) for view, name in names.items()},

@@ -3,6 +3,7 @@
 import numpy as np
 
 from cmrseg.challenges.emidec import RECIPE, intervals, volumes
+from cmrseg.uncertainty.conformal import ErrorBand
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -42,9 +43,19 @@ def test_intervals_of_samples_by_hand():
     one = [
         volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
     ]
-    told = intervals(one)
+    told = intervals(one[0], one, {})
     assert told["volume_ml_interval"]["infarction"] == {"mean": 2.0, "low": 0.04, "high": 3.96}
     assert told["volume_ml_interval"]["myocardium"] == {"mean": 10.0, "low": 10.0, "high": 10.0}
     assert told["infarcted_percent_interval"] == {"mean": 20.0, "low": 0.4, "high": 39.6}
     assert "of 3 dropout samples" in told["interval"]
-    assert intervals(one[:1]) == {}
+    assert intervals(one[0], one[:1], {}) == {}
+
+
+def test_errors_of_held_out_patients_give_the_interval_where_they_are_known():
+    """Every expert's infarct was a quarter larger: 4 mL becomes 4 +- 0.25 (4 + typical 8) mL."""
+    found = volumes(np.repeat([2, 3], [6, 4]).reshape(1, 2, 5), voxel_ml=1.0)
+    band = ErrorBand.fit([8.0] * 20, [12.0] * 20)
+    told = intervals(found, [], {"infarction": band})
+    assert told["volume_ml_interval"] == {"infarction": {"mean": 4.0, "low": 1.0, "high": 7.0}}
+    assert "20 patients whom no network had learned from" in told["interval"]
+    assert "infarcted_percent_interval" not in told

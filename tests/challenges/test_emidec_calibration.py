@@ -26,7 +26,8 @@ def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch)
     data = make_data(tmp_path / "data", PATIENTS)
     weights = make_bundle(tmp_path / "emidec", PATIENTS, FOLDS)
     options = ["--weights", str(weights), "--mirrors", "1", "--device", "cpu"]
-    assert cli.main(["calibrate", "emidec", str(data), *options]) == EXIT_OK
+    fit = ["calibrate", "emidec", str(data), *options, "--samples", "3"]
+    assert cli.main(fit) == EXIT_OK
     found = bundle.load(weights, "emidec")
     entry = found.manifest["rules"]
     assert [one["rule"] for one in entry["tried"]] == list(few)
@@ -39,15 +40,25 @@ def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch)
     assert "all that are kept" in capsys.readouterr().out
     assert "## Anatomical rules" in (weights / CARD).read_text()
 
+    trust = found.manifest["trust"]
+    assert set(trust["bands"]) == {"myocardium", "infarction", "no_reflow", "infarcted_percent"}
+    assert {band["patients"] for band in trust["bands"].values()} == {11}
+    assert {name: len(values) for name, values in trust["population"].items()} == {
+        "cavity": 11, "myocardium": 11
+    }  # fmt: skip
+
     out = tmp_path / "out"
-    predict = ["predict", "emidec", str(data), str(out), *options, "--samples", "2"]
+    predict = ["predict", "emidec", str(data), str(out), *options, "--samples", "8"]
     assert cli.main([*predict, "--no-report"]) == EXIT_OK
     cases = json.loads((out / "summary.json").read_text())["cases"]
     changed = 0.0
     for measures in (case["measures"] for case in cases):
         assert {step["rule"] for step in measures["rules"]} == kept
         assert measures["volume_ml"]["no_reflow"] == 0.0
-        assert measures["volume_ml_interval"]["no_reflow"]["high"] == 0.0, "samples too"
+        interval = measures["volume_ml_interval"]["no_reflow"]
+        assert interval == {"mean": 0.0, "low": 0.0, "high": 0.0}, "samples too"
+        assert "11 patients" in measures["interval"]
+        assert set(measures["quality"]["samples_agree"]) == set(trust["fences"])
         changed += sum(step["change_ml"]["no_reflow"] for step in measures["rules"])
     assert changed < 0
 

@@ -4,6 +4,8 @@ from dataclasses import asdict
 
 from cmrseg.training.card import card
 from cmrseg.training.sources import source
+from cmrseg.uncertainty.conformal import ErrorBand
+from cmrseg.uncertainty.trust import Trust
 
 
 def manifest(challenge="mnms2", **networks):
@@ -73,3 +75,22 @@ def test_steps_of_earlier_runs_count():
         "started_from": {"steps": 1000},
     }
     assert "| 64 | 0 of 5 | 5700 | 3 |" in card(told)
+
+
+def test_rules_say_that_they_were_chosen_on_the_very_patients_scored():
+    scored = manifest("emidec", emidec=["emidec"])
+    scored["scores_out_of_fold"] = {"cases": 80, "command": "cmrseg validate", "table": "| a |"}
+    assert "slightly too good" not in card(scored)
+    scored["rules"] = {"tried": [], "gain": {"myocardium_dice": 0.01}, "chosen_on": "80 patients"}
+    assert "slightly too good" in card(scored)
+
+
+def test_how_wide_intervals_are_and_what_is_flagged():
+    fitted = Trust(
+        bands={"infarction": ErrorBand.fit([8.0] * 20, [12.0] * 20)},
+        fences={"myocardium": 0.9},
+        fitted_on="20 held-out patients of emidec",
+    )
+    text = card({**manifest("emidec", emidec=["emidec"]), "trust": fitted.as_dict()})
+    assert "| infarction | 25 % of (itself + 8.0) | 95 % | 20 |" in text
+    assert "agree (Dice) less than: myocardium 0.900. Fitted on 20 held-out patients" in text

@@ -6,6 +6,7 @@ Read :meth:`Emidec.segment` for what happens to a case, :data:`RECIPE` for what 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,11 @@ from cmrseg.networks.unet import UNetConfig
 from cmrseg.report.segments import segment_measures
 from cmrseg.training import datasets
 from cmrseg.training.config import TrainingConfig
-from cmrseg.uncertainty import measures
-from cmrseg.uncertainty.interval import in_words, interval
+from cmrseg.uncertainty import conformal, measures
+from cmrseg.uncertainty.agreement import agreement
+from cmrseg.uncertainty.conformal import ErrorBand
+from cmrseg.uncertainty.interval import Interval, in_words, interval
+from cmrseg.uncertainty.trust import Trust
 
 if TYPE_CHECKING:
     from cmrseg.challenges.emidec_rules import Rules
@@ -36,6 +40,8 @@ STRUCTURES = {
 }
 MEASURED = ("myocardium", "infarction", "no_reflow")
 """Whose volumes get an interval."""
+SHARE = "infarcted_percent"
+"""The infarcted share of the myocardium: another."""
 SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
@@ -100,6 +106,7 @@ class Emidec:
     Args:
         segmenter: the ensemble.
         rules: anatomical rules of the bundle; None for none.
+        trust: what held-out patients said of errors and agreement; None if nobody asked them.
         mirrors: test-time mirror images (1, 2 or 4).
         samples: Monte-Carlo dropout passes in all, for the uncertainty (0: none).
     """
@@ -108,11 +115,12 @@ class Emidec:
         self,
         segmenter: Segmenter,
         rules: Rules | None = None,
+        trust: Trust | None = None,
         *,
         mirrors: int = 4,
         samples: int = SAMPLES,
     ) -> None:
-        self.segmenter, self.rules = segmenter, rules
+        self.segmenter, self.rules, self.trust = segmenter, rules, trust
         self.mirrors, self.samples = mirrors, samples
 
     def segment(self, case: Case) -> Result:
@@ -139,7 +147,8 @@ class Emidec:
             if self.rules and self.rules.steps:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
-            maps, doubt = self._doubt(prepared, focus) if self.segmenter.last.samples else ({}, {})
+            found = volumes(mask, voxel_ml)
+            maps, doubt, drawn = self._doubt(prepared, focus)
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(
@@ -149,30 +158,43 @@ class Emidec:
                 )
             },
             measures={
-                **volumes(mask, voxel_ml),
+                **found,
+                **intervals(found, drawn, self.trust.bands if self.trust else {}),
                 **doubt,
                 **changes,
                 **segment_measures(source, source.like(mask)),
             },
             computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
-            warnings=(*source.warnings, *self.segmenter.warnings),
+            warnings=(*source.warnings, *self.segmenter.warnings, *_flagged(doubt)),
         )
 
-    def _doubt(self, prepared: Prepared, focus: Focus) -> tuple[dict[str, Array], dict[str, Any]]:
-        """What dropout samples say: maps on the source's voxels, and measures."""
-        drawn = self.segmenter.dropout_samples(focus.image, self.segmenter.last.samples)
+    def _doubt(
+        self, prepared: Prepared, focus: Focus
+    ) -> tuple[dict[str, Array], dict[str, Any], list[dict[str, Any]]]:
+        """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
+        samples = self.segmenter.last.samples
+        if not samples:
+            return {}, {}, []
+        drawn = self.segmenter.dropout_samples(focus.image, samples)
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
         maps = focus.back(np.stack([variance.mean(axis=0), entropy]))
         pair = prepared.restore(maps).astype(np.float32)
-        return dict(zip(("variance", "entropy"), pair, strict=True)), {
-            **intervals([self._settled(one, prepared) for one in drawn]),
+        told: dict[str, Any] = {
             "uncertainty": {
                 "image_level": measures.image_uncertainty(variance) * focus.share,
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
-            },
+            }
         }
+        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), STRUCTURES)
+        if self.trust and (verdict := self.trust.judge(agreed)):
+            told["quality"] = verdict
+        return (
+            dict(zip(("variance", "entropy"), pair, strict=True)),
+            told,
+            [self._settled(one, prepared) for one in drawn],
+        )
 
     def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
         """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
@@ -184,23 +206,45 @@ class Emidec:
         return volumes(mask, voxel_ml)
 
 
-def intervals(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and 95 % interval of the volumes and of the infarcted share over samples.
+def _flagged(doubt: dict[str, Any]) -> list[str]:
+    verdict = doubt.get("quality", {"out_of_distribution": False})
+    return [f"quality control: {verdict['reason']}"] if verdict["out_of_distribution"] else []
+
+
+def intervals(
+    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
+) -> dict[str, Any]:
+    """Mean over samples and a 95 % interval of the volumes and of the infarcted share.
 
     Args:
-        samples: :func:`volumes` of each, two or more; no interval comes of fewer.
+        found: :func:`volumes` of the mask.
+        samples: :func:`volumes` of each sample; may be empty.
+        bands: measure -> the errors to expect, as held-out patients showed them; where there is
+            none the interval is that of the samples, if there are two.
     """
-    if len(samples) < 2:
+    ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
+    each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
+    share = _spread(
+        *(one[SHARE] for one in (found, *samples)), band=bands.get(SHARE), highest=100.0
+    )
+    told = {name: one.rounded(2) for name, one in each.items() if one}
+    if not told:
         return {}
-    ml = {
-        name: interval([one["volume_ml"][name] for one in samples]).rounded(2) for name in MEASURED
-    }
-    share = interval([one["infarcted_percent"] for one in samples], highest=100.0)
     return {
-        "volume_ml_interval": ml,
-        "infarcted_percent_interval": share.rounded(1),
-        "interval": in_words(len(samples)),
+        "volume_ml_interval": told,
+        **({f"{SHARE}_interval": share.rounded(1)} if share else {}),
+        "interval": conformal.in_words(bands) if bands else in_words(len(samples)),
     }
+
+
+def _spread(
+    value: float, *samples: float, band: ErrorBand | None, highest: float = np.inf
+) -> Interval | None:
+    """Of one measure: by its band of errors, else by its samples."""
+    if band:
+        low, high = band.around(value, highest=highest)
+        return Interval(mean=float(np.mean(samples or [value])), low=low, high=high)
+    return interval(samples, highest=highest) if len(samples) > 1 else None
 
 
 def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:
@@ -210,4 +254,4 @@ def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:
         for name, parts in STRUCTURES.items()
     }
     share = 100 * ml["infarction"] / ml["myocardium"] if ml["myocardium"] else 0.0
-    return {"volume_ml": ml, "infarcted_percent": round(share, 1)}
+    return {"volume_ml": ml, SHARE: round(share, 1)}

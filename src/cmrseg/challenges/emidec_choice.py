@@ -138,7 +138,7 @@ class Chooser:
     def scores(self, rules: Rules) -> Array:
         """(patients, :data:`SCORES`) after some rules."""
         if rules not in self._scores:
-            pairs = zip(self.hearts, self._after(rules), strict=True)
+            pairs = zip(self.hearts, self.after(rules), strict=True)
             self._scores[rules] = np.array([heart.scores(mask) for heart, mask in pairs])
         return self._scores[rules]
 
@@ -150,7 +150,7 @@ class Chooser:
             tried.append(self._try(name, kept, chosen))
             if rule := tried[-1].kept:
                 kept = kept.then(rule)
-                self._masks[kept] = self._after(kept)  # what further rules build on
+                self._masks[kept] = self.after(kept)  # what further rules build on
         return tried
 
     def honest(self) -> dict[int, Rules]:
@@ -180,13 +180,13 @@ class Chooser:
             gain=dict(zip(SCORES, mean.tolist(), strict=True)),
         )
 
-    def _after(self, rules: Rules) -> list[Array]:
-        """Every heart's mask after some rules."""
+    def after(self, rules: Rules) -> list[Array]:
+        """Every heart's mask after some rules, (z, y, x) each."""
         if not rules.steps:
             return [heart.mask for heart in self.hearts]
         if rules in self._masks:
             return self._masks[rules]
-        pairs = zip(self.hearts, self._after(Rules(rules.steps[:-1])), strict=True)
+        pairs = zip(self.hearts, self.after(Rules(rules.steps[:-1])), strict=True)
         last = rules.steps[-1]
         return [last.apply(mask, heart.probabilities, heart.voxel_ml) for heart, mask in pairs]
 

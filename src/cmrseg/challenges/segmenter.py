@@ -158,11 +158,9 @@ class Segmenter:
             (samples, C, z, y, x) class probabilities, float32, network by network.
         """
         drawn = []
-        each, more = divmod(samples, len(self.networks))
         with torch.random.fork_rng(devices=[self.at] if self.at.type == "cuda" else []):
             torch.manual_seed(seed)
-            for number, network in enumerate(self.networks):
-                own = each + (number < more)
+            for network, own in zip(self.networks, self.shares(samples), strict=True):
                 if not own:
                     break
                 dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
@@ -172,6 +170,11 @@ class Segmenter:
                 for layer in dropouts:
                     layer.eval()
         return np.concatenate(drawn)
+
+    def shares(self, samples: int) -> list[int]:
+        """How many of so many samples each network gives; the first give one more."""
+        each, more = divmod(samples, len(self.networks))
+        return [each + (number < more) for number in range(len(self.networks))]
 
     def _settle(self, asked: Effort, effort: Effort) -> None:
         """Note, and tell, what will be computed of an image."""

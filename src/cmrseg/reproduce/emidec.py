@@ -148,6 +148,13 @@ def _doubt(page: Page, methods: list[Method]) -> None:
     figures.save_agreement(methods, patients, path)
     page.say("### Do the 95 % intervals of volumes hold the expert's volume?")
     page.table("intervals", tables.intervals(proposed))
+    if proposed.trusted:
+        page.say(
+            "### Does the verdict find the worse ones?",
+            "Flagged: samples of a network agree less on a structure than Tukey's lower fence of "
+            "the patients in the other parts. DSC is that under rules.",
+        )
+        page.table("flagged", tables.flagged(proposed))
 
 
 def _calibration(page: Page, methods: list[Method]) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cmrseg import bundle
 from cmrseg.bundle import Bundle
-from cmrseg.challenges.emidec_calibration import FEWEST, gather
-from cmrseg.challenges.emidec_choice import Chooser
-from cmrseg.challenges.emidec_rules import Rules
+from cmrseg.challenges.emidec_calibration import FEWEST, gather, measured
 from cmrseg.challenges.out_of_fold import Effort, Held, predict_held_out
 from cmrseg.evaluation.calibration import Reliability
 from cmrseg.evaluation.emidec import STRUCTURES
 from cmrseg.reproduce.scores import Row, Scored, ruled, score
+from cmrseg.reproduce.trusted import trusted_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +26,15 @@ class Method:
         scored: patient -> result.
         rules: patient -> the official metrics under rules that other parts chose; empty if they
             were not asked for, or patients are too few to choose by.
+        trusted: patient -> what intervals and fences fitted on the other parts say of it; empty
+            where ``rules`` is.
     """
 
     name: str
     found: Bundle
     scored: dict[str, Scored]
     rules: dict[str, Row]
+    trusted: dict[str, Row] = field(default_factory=dict)
 
     @classmethod
     def measured(
@@ -67,10 +69,15 @@ class Method:
 
         scored = {one.patient: score(one) for one in held()}
         rules: dict[str, Row] = {}
+        trusted: dict[str, Row] = {}
         if with_rules and len(scored) >= FEWEST:
-            chosen = _chosen(gather(held()), list(scored))
+            chooser, agreed = gather(held())
+            by_part = chooser.honest()
+            chosen = dict(zip(scored, (by_part[part] for part in chooser.parts), strict=True))
             rules = {one.patient: ruled(one, chosen[one.patient]) for one in held()}
-        return cls(name=name, found=found, scored=scored, rules=rules)
+            rows = trusted_rows(*measured(chooser, by_part), agreed, chooser.parts)
+            trusted = dict(zip(scored, rows, strict=True))
+        return cls(name=name, found=found, scored=scored, rules=rules, trusted=trusted)
 
     @property
     def rows(self) -> dict[str, Row]:
@@ -111,9 +118,3 @@ class Method:
             f"{self.name}: bundle {self.found.digest[:12]} packed at {manifest['commit'][:12]}, "
             f"{trained or 'training not told'}, folds {folds}, {len(self.scored)} patients"
         )
-
-
-def _chosen(chooser: Chooser, patients: list[str]) -> dict[str, Rules]:
-    """Patient -> the rules that parts without it chose."""
-    by_part = chooser.honest()
-    return {p: by_part[part] for p, part in zip(patients, chooser.parts, strict=True)}

@@ -14,6 +14,7 @@ from cmrseg.evaluation.table import NOTHING, Grid
 from cmrseg.reproduce import paper
 from cmrseg.reproduce.method import Method
 from cmrseg.reproduce.scores import Row
+from cmrseg.reproduce.trusted import FLAGGED
 
 Rows = Mapping[str, Row]
 SHORT = {"myocardium": "Myo", "infarction": "MI", "no_reflow": "NR"}
@@ -186,15 +187,31 @@ def trust(method: Method) -> Grid:
 
 
 def intervals(method: Method) -> Grid:
-    """How often a 95 % interval of the samples' volumes holds the expert's volume."""
+    """How often a 95 % interval of a volume holds the expert's, by samples and by past errors."""
     lines = []
     for structure, short in SHORT.items():
-        rows = [r for r in method.rows.values() if f"{structure}_interval_holds" in r]
-        if rows:
-            holds = np.mean([row[f"{structure}_interval_holds"] for row in rows])
-            wide = np.median([row[f"{structure}_interval_ml"] for row in rows])
-            lines.append([short, f"{100 * holds:.0f}", f"{wide:.2f}", str(len(rows))])
+        by = [
+            (f"{short}, spread of samples", f"{structure}_interval", method.rows, "_ml"),
+            (f"{short}, errors of other parts", f"{structure}_band", method.trusted, ""),
+        ]
+        for title, key, patients, unit in by:
+            rows = [row for row in patients.values() if f"{key}_holds" in row]
+            if rows:
+                holds = np.mean([row[f"{key}_holds"] for row in rows])
+                wide = np.median([row[f"{key}{unit}"] for row in rows])
+                lines.append([title, f"{100 * holds:.0f}", f"{wide:.2f}", str(len(rows))])
     return Grid(header=["", "holds the truth (%)", "median width (mL)", "patients"], lines=lines)
+
+
+def flagged(method: Method) -> Grid:
+    """DSC of patients flagged by fences that other parts set, and of the others."""
+    columns = [_dice(structure) for structure in SHORT]
+    lines = []
+    for title, wanted in (("in range", 0.0), ("flagged", 1.0)):
+        patients = {p for p, row in method.trusted.items() if row.get(FLAGGED) == wanted}
+        rows = {p: method.rules[p] for p in patients}
+        lines.append([title, str(len(rows)), *(column.cell(rows) for column in columns)])
+    return Grid(header=["", "patients", *(column.title for column in columns)], lines=lines)
 
 
 def calibration(methods: Sequence[Method], patients: set[str]) -> Grid:

@@ -36,6 +36,7 @@ def card(manifest: dict[str, Any]) -> str:
         _scores(manifest),
         *(["## Quality control", _quality(manifest)] if manifest.get("quality") else []),
         *(["## Anatomical rules", _rules(manifest["rules"])] if manifest.get("rules") else []),
+        *(["## Intervals and verdict", _trust(manifest["trust"])] if manifest.get("trust") else []),
         "## Limits",
         *_limits(manifest),
     ]
@@ -117,11 +118,28 @@ def _rules(rules: dict[str, Any]) -> str:
     return f"Gains in points of Dice; {rules['chosen_on']}.\n\n" + "\n".join(rows)
 
 
+def _trust(trust: dict[str, Any]) -> str:
+    """How wide intervals are, and from where on a case is flagged."""
+    rows = ["| measure | half width of its interval | holds | patients |", "|---|---|---|---|"]
+    for name, band in trust["bands"].items():
+        wide = f"{100 * band['share']:.0f} % of (itself + {band['typical']:.1f})"
+        rows.append(f"| {name} | {wide} | {100 * band['level']:.0f} % | {band['patients']} |")
+    fences = ", ".join(f"{name} {fence:.3f}" for name, fence in trust["fences"].items())
+    told = f"Flagged when dropout samples of a network agree (Dice) less than: {fences}."
+    fitted = f"Fitted on {trust['fitted_on']}."
+    return "\n".join(rows) + "\n\n" + " ".join([told] * bool(fences) + [fitted])
+
+
 def _scores(manifest: dict[str, Any]) -> str:
     scores = manifest.get("scores_out_of_fold")
     if not scores:
         return "Not measured yet."
     told = f"{scores['cases']} held-out cases, measured by `{scores['command']}`."
+    if manifest.get("rules"):
+        told += (
+            " The anatomical rules below were chosen on these patients, so the table is slightly "
+            "too good; what they bring to patients they were not chosen on stands with them."
+        )
     return f"{told}\n\n{scores['table']}"
 
 

@@ -39,6 +39,9 @@ def cine(case: str, pdc: float = 0.95, phd_mm: float = 4.0, **changed: Any) -> d
         if pdc is not None:
             measures[role]["quality"] = control(*((pdc, phd_mm) if n == 1 else ()))
     measures["ejection_fraction_percent"] = {"LV": 55.1, "RV": 48.0}
+    if pdc is not None and measures["SA_ES"]["quality"]["out_of_distribution"]:
+        note = "not to be trusted: quality control flagged SA_ES"
+        measures["ejection_fraction_percent_note"] = {"RV": note}
     return record(case, measures, **changed)
 
 
@@ -54,6 +57,22 @@ def enhanced(case: str, uncertainty: float = 1e-4, **changed: Any) -> dict[str, 
         },
     }
     return record(case, measures, **changed)
+
+
+FENCES = {"cavity": 0.9, "no_reflow": 0.5}
+
+
+def judged(case: str, cavity: float = 0.97, **changed: Any) -> dict[str, Any]:
+    """An EMIDEC case that the agreement of samples was judged by."""
+    found = enhanced(case, **changed)
+    low = cavity < FENCES["cavity"]
+    found["measures"]["quality"] = {
+        "out_of_distribution": low,
+        "reason": f"samples agree on cavity to {cavity:.3f} < 0.900" if low else "as expected",
+        "samples_agree": {"cavity": cavity, "no_reflow": 0.8},
+        "fences": FENCES,
+    }
+    return found
 
 
 def record(case: str, measures: dict[str, Any], **changed: Any) -> dict[str, Any]:

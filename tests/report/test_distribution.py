@@ -4,9 +4,25 @@ import re
 
 import pytest
 
-from cmrseg.report.distribution import Distribution, Fence, distributions, svg
-from report.made import cine, enhanced, many
+from cmrseg.report.distribution import Distribution, Fence, distributions, has_fences, svg
+from report.made import FENCES, cine, enhanced, judged, many
 
+CALIBRATED = {
+    "quality": {
+        "mnms2-sa": {
+            "thresholds": {"SA_ES": {"th_low": 0.8, "th_up_mm": 20.0, "measures": 40}},
+            "population": {"SA_ES": {"pDC": [0.7, 0.9, 0.95, 0.97, 1.0]}},
+            "fitted_on": "9 held-out patients",
+        }
+    }
+}
+TRUST = {
+    "trust": {
+        "fitted_on": "80 held-out patients",
+        "fences": FENCES,
+        "population": {"cavity": [0.88, 0.95, 0.97]},
+    }
+}
 LOW = Fence(value=0.8, side="low")
 
 
@@ -45,21 +61,45 @@ def test_equal_values_are_drawn_too():
 
 
 def test_the_training_population_is_drawn_where_the_manifest_has_it():
-    calibrated = {
-        "mnms2-sa": {
-            "thresholds": {"SA_ES": {"th_low": 0.8, "th_up_mm": 20.0, "measures": 40}},
-            "population": {"SA_ES": {"pDC": [0.7, 0.9, 0.95, 0.97, 1.0]}},
-        }
-    }
-    found = distributions("mnms2", many(30)["cases"], calibrated)
+    found = distributions("mnms2", many(30)["cases"], CALIBRATED)
     (drawn,) = [one for one in found if one.title == "SA_ES RV pDC"]
     assert drawn.population == (0.7, 0.9, 0.95, 0.97, 1.0)
-    assert "of 40 masks" in drawn.told
+    assert drawn.told == "fence: Tukey's, of 40 masks of 9 held-out patients"
     drawing = svg(drawn, ["x"] * 30)
     assert drawing.count('class="trained"') == 2
     (other,) = [one for one in found if one.title == "LA_ED RV pDC"]
     assert (other.population, other.told) == ((), "")
     assert other.fence.value == 0.8, "each case's record tells its fence"
+
+
+def test_a_fence_that_comes_from_the_run_itself_says_so():
+    case = cine("a")
+    for role in ("SA_ED", "SA_ES"):
+        case["measures"][role]["quality"]["thresholds"] = "cohort" if role == "SA_ES" else "frozen"
+    told = {one.title: one.told for one in distributions("mnms2", [case], CALIBRATED)}
+    assert told["SA_ES RV pDC"] == "fence: Tukey's, of the cases of this run"
+    assert told["SA_ED RV pDC"] == ""
+
+
+def test_agreement_of_samples_is_drawn_with_its_fences():
+    cases = [judged("a"), judged("b", 0.8), enhanced("c")]
+    cavity, obstruction = distributions("emidec", cases, TRUST)[:2]
+    assert cavity.title == "Samples of a network agree on cavity (Dice)"
+    assert (cavity.fence, cavity.beyond) == (Fence(value=0.9, side="low"), [1])
+    assert cavity.told == "fence: Tukey's, of 80 held-out patients"
+    assert cavity.population == (0.88, 0.95, 0.97)
+    assert obstruction.title == "Samples of a network agree on no-reflow (Dice)"
+    assert (dict(obstruction.values), obstruction.population) == ({0: 0.8, 1: 0.8}, ())
+    assert not any(one.fence for one in distributions("emidec", [enhanced("c")] * 3, TRUST))
+
+
+def test_a_bundle_has_fences_by_either_way_of_judging():
+    assert [has_fences(m) for m in (CALIBRATED, TRUST, {}, {"trust": {"fences": {}}})] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(("count", "drawn"), [(2, False), (3, True)])

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from cmrseg.report.page import Picture, Weights, run_page
-from report.made import DIGEST, Page, cine, enhanced, failed, many, summary
+from cmrseg.report.verdict import KINDS
+from report.made import DIGEST, Page, cine, enhanced, failed, judged, many, summary
 
 MANIFEST = {
     "cmrseg": "0.1.0",
@@ -64,7 +65,7 @@ def test_every_verdict_has_words_and_a_sign_beside_its_colour():
 def test_numbers_come_with_units_intervals_and_what_they_were_made_by():
     page = Page(run_page(summary("emidec", [enhanced("a")]), {}, WEIGHTS))
     for told in (
-        "22.5 (samples 23.0, 95 %: 20.5 to 25.5)",
+        "22.5 (95 %: 20.5 to 25.5; mean of samples 23.0)",
         "Volume [mL]",
         "18.8 %",
         "4.25 s",
@@ -118,11 +119,63 @@ def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_lin
     assert 'id="case-6"' in html
 
 
+def test_a_number_of_a_flagged_image_is_doubted_in_words_and_with_a_sign():
+    cases = [cine("fine"), cine("odd", pdc=0.3)]
+    html = run_page(summary("mnms2", cases), {}, WEIGHTS)
+    cells = re.findall(r'<td class="number" data-v="[\d.]+">(\S+) <small class="doubt[^>]*>', html)
+    assert cells == ["48.0", "149"], "RV EF and RV at ES of the odd case alone"
+    assert html.count("\u25b2</span> not to be trusted</small>") == 2
+    reason = "not to be trusted: quality control flagged SA_ES"
+    (row,) = re.findall(r'<th scope="row">RV</th><td>48.0 (<span.*?)</td>', html)
+    assert "\u25b2" in row
+    assert reason in row
+
+
+def test_every_verdict_has_its_colour():
+    html = run_page(summary("mnms2", [cine("a")]), {})
+    for kind in KINDS:
+        assert f".{kind.name} {{ color: {kind.colour}; }}" in html
+
+
+def test_late_enhancement_is_judged_by_how_samples_agree():
+    trust = {"fitted_on": "80 held-out patients", "fences": {"cavity": 0.9}, "population": {}}
+    cases = [judged("fine"), judged("odd", 0.75), enhanced("not judged")]
+    html = run_page(summary("emidec", cases), {}, Weights(digest=DIGEST, manifest={"trust": trust}))
+    page = Page(html)
+    assert page.cases[0] == "odd"
+    assert "samples agree on cavity to 0.750 < 0.900" in page.text
+    assert "0.750 (in range: from 0.900)" in page.text
+    figures = re.findall(r"<figure>.*?</figure>", html, re.S)
+    (drawn,) = [figure for figure in figures if "agree on cavity" in figure]
+    assert "out of range &lt; 0.900" in drawn
+    assert re.findall(r'<a href="#case-(\d+)">', drawn) == ["1"]
+    assert "no fences can be drawn" not in page.text
+
+
+def test_scores_are_a_table():
+    table = "|  | DC | HD (mm) |\n| --- | ---: | ---: |\n| RV SA | 0.9 (0.05) | 15.6 (6.6) |"
+    scores = {"cases": 16, "command": "cmrseg validate mnms2", "table": table}
+    weights = Weights(digest=DIGEST, manifest=MANIFEST | {"scores_out_of_fold": scores})
+    html = run_page(summary("mnms2", [cine("a")]), {}, weights)
+    shown = html[html.index('<table class="scores">') :]
+    assert re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", shown) == [
+        *("", "DC", "HD (mm)"),
+        *("RV SA", "0.9 (0.05)", "15.6 (6.6)"),
+    ]
+    assert "16 held-out cases, measured by cmrseg validate mnms2" in Page(html).text
+    assert "| DC |" not in html
+
+
 def test_without_thresholds_the_page_says_that_there_are_no_fences():
     cases = [enhanced(f"c{n}", n / 1e4) for n in range(5)]
     page = Page(run_page(summary("emidec", cases), {}))
     assert "no fences can be drawn" in page.text
     assert len(page.all("figure")) > 3
+    one = Page(run_page(summary("emidec", cases[:1]), {}))
+    assert "no fences can be drawn" in one.text, "of too few cases for any drawing too"
+    assert one.all("figure") == []
+    lost = Page(run_page(summary("mnms2", [failed("a")]), {}, WEIGHTS))
+    assert "no fences can be drawn" not in lost.text, "it has them"
 
 
 def test_an_empty_run_and_one_case_are_pages_too():

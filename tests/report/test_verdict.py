@@ -18,7 +18,7 @@ from cmrseg.report.verdict import (
     lowest_agreement,
     lowest_pdc,
 )
-from report.made import cine, enhanced, failed
+from report.made import cine, enhanced, failed, judged
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,8 @@ from report.made import cine, enhanced, failed
         (cine("a"), PASSED, ()),
         (cine("a", pdc=None), UNCHECKED, ()),
         (enhanced("a"), UNCHECKED, ()),
+        (judged("a"), PASSED, ()),
+        (judged("a", 0.8), FLAGGED, ("samples agree on cavity to 0.800 < 0.900",)),
     ],
 )
 def test_the_gravest_that_applies_is_said_with_its_reasons(record, kind, reasons):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from markupsafe import Markup, escape
 
-from cmrseg.report.values import COLUMNS, number
+from cmrseg.report.columns import COLUMNS
+from cmrseg.report.values import number
 from cmrseg.report.verdict import DECISIVE, Record, quality
 
 WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
@@ -67,16 +68,17 @@ class Distribution:
 
 
 def distributions(
-    challenge: str, records: Sequence[Record], calibrated: Mapping[str, Any]
+    challenge: str, records: Sequence[Record], manifest: Mapping[str, Any]
 ) -> list[Distribution]:
     """What is worth a drawing: quality control's measures with fences, then the run's columns.
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
         records: the run's cases.
-        calibrated: the manifest's ``quality``: recipe -> thresholds by role.
+        manifest: the bundle's. Of its training population tell ``quality`` (recipe ->
+            ``thresholds`` and ``population`` by role) and ``trust`` (``population`` by structure).
     """
-    drawn = [*_controls(records, calibrated)]
+    drawn = [*_controls(records, manifest)]
     for column in (column for column in COLUMNS[challenge] if column.drawn):
         values = {n: v for n, r in enumerate(records) if (v := column.value(r)) is not None}
         title = f"{column.title} [{column.unit}]" if column.unit else column.title
@@ -109,39 +111,69 @@ def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
     )
 
 
-def _controls(records: Sequence[Record], calibrated: Mapping[str, Any]) -> list[Distribution]:
-    """The answers' pDC and pHD of the decisive structure, by role."""
+def has_fences(manifest: Mapping[str, Any]) -> bool:
+    """Whether a bundle's quality control can judge anything."""
+    return bool(manifest.get("quality") or manifest.get("trust", {}).get("fences"))
+
+
+def _controls(records: Sequence[Record], manifest: Mapping[str, Any]) -> list[Distribution]:
+    """All that verdicts went by, by role; of cases without roles by structure."""
     values: dict[tuple[str, str], dict[int, float]] = {}
-    fences: dict[tuple[str, str], Fence] = {}
+    fences: dict[tuple[str, str], tuple[Fence, bool]] = {}
     for n, record in enumerate(records):
         for role, control in quality(record):
-            for key, own, side in (("pDC", "th_low", "low"), ("pHD_mm", "th_up_mm", "high")):
-                found = control.get("answer", {}).get(DECISIVE, {}).get(key)
-                if found is not None:
-                    values.setdefault((role, key), {})[n] = found
-                    edge: Literal["low", "high"] = "low" if side == "low" else "high"
-                    fences[role, key] = Fence(value=control[own], side=edge)
-    return [
-        Distribution(
-            title=f"{role} {DECISIVE} {key.removesuffix('_mm')}{' [mm]' if '_mm' in key else ''}",
-            values=found,
-            fence=fences[role, key],
-            **_trained(calibrated, role, key),
+            for key, value, fence in _judged(control):
+                values.setdefault((role, key), {})[n] = value
+                fences[role, key] = fence, control.get("thresholds") == "cohort"
+    drawn = []
+    for (role, key), found in sorted(values.items()):
+        fence, of_cohort = fences[role, key]
+        told, population = _trained(manifest, role, key)
+        drawn.append(
+            Distribution(
+                title=_title(role, key),
+                values=found,
+                fence=fence,
+                population=population,
+                told="fence: Tukey's, of the cases of this run" if of_cohort else told,
+            )
         )
-        for (role, key), found in sorted(values.items())
-    ]
+    return drawn
 
 
-def _trained(calibrated: Mapping[str, Any], role: str, key: str) -> dict[str, Any]:
-    """What the manifest tells of the training population."""
-    for entry in calibrated.values():
-        fences = entry.get("thresholds", {}).get(role)
+def _judged(control: Mapping[str, Any]) -> Iterator[tuple[str, float, Fence]]:
+    """Name, value and fence of what a verdict goes by.
+
+    These are the answer's pDC and pHD of the decisive structure, or how well the samples of a
+    network agree on each structure.
+    """
+    answer = control.get("answer", {}).get(DECISIVE)
+    if answer:
+        yield "pDC", answer["pDC"], Fence(value=control["th_low"], side="low")
+        yield "pHD_mm", answer["pHD_mm"], Fence(value=control["th_up_mm"], side="high")
+    for name, value in control.get("samples_agree", {}).items():
+        yield name, value, Fence(value=control["fences"][name], side="low")
+
+
+def _title(role: str, key: str) -> str:
+    if role:
+        return f"{role} {DECISIVE} {key.removesuffix('_mm')}{' [mm]' if '_mm' in key else ''}"
+    return f"Samples of a network agree on {key.replace('_', '-')} (Dice)"
+
+
+def _trained(manifest: Mapping[str, Any], role: str, key: str) -> tuple[str, tuple[float, ...]]:
+    """Where a fence comes from, in words, and the training population; empty where unknown."""
+    if not role:
+        trust = manifest.get("trust", {})
+        told = f"fence: Tukey's, of {trust['fitted_on']}" if trust else ""
+        return told, tuple(trust.get("population", {}).get(key, ()))
+    for entry in manifest.get("quality", {}).values():
+        fences = entry["thresholds"].get(role)
         if fences:
-            count, told = fences.get("measures"), entry.get("fitted_on")
-            words = f"fence: Tukey's, of {count} masks" + (f" of {told}" if told else "")
             known = entry.get("population", {}).get(role, {}).get(key, ())
-            return {"told": words, "population": tuple(known)}
-    return {}
+            told = f"fence: Tukey's, of {fences['measures']} masks of {entry['fitted_on']}"
+            return told, tuple(known)
+    return "", ()
 
 
 def _range(drawn: Distribution) -> tuple[float, float]:

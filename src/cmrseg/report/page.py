@@ -19,18 +19,19 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from cmrseg.report.distribution import distributions, svg
-from cmrseg.report.values import (
-    COLUMNS,
-    Column,
-    Row,
-    Table,
-    number,
-    seconds,
-    segment_tables,
-    tables,
+from cmrseg.report.columns import COLUMNS, Column
+from cmrseg.report.distribution import distributions, has_fences, svg
+from cmrseg.report.scores import scores
+from cmrseg.report.values import Row, Table, number, seconds, segment_tables, tables
+from cmrseg.report.verdict import (
+    DECISIVE,
+    FLAGGED,
+    KINDS,
+    Record,
+    Verdict,
+    judge,
+    quality,
 )
-from cmrseg.report.verdict import DECISIVE, KINDS, Record, Verdict, judge, quality
 
 HERE = Path(__file__).parent
 
@@ -64,6 +65,21 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A case's number in a column.
+
+    Attributes:
+        value: to sort by; None for none.
+        text: the number in words.
+        doubt: why it is not to be trusted; empty if nothing says so.
+    """
+
+    value: float | None
+    text: str
+    doubt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One case as the page shows it.
 
@@ -71,7 +87,7 @@ class Entry:
         number: its place in the summary; names its anchor.
         record: as the summary tells it.
         verdict: what it comes to.
-        cells: value to sort by (None for none) and text, by column.
+        cells: its numbers, by column.
         picture: None if there is none.
         tables: its measures.
         controls: quality control's findings by role.
@@ -80,7 +96,7 @@ class Entry:
     number: int
     record: Record
     verdict: Verdict
-    cells: tuple[tuple[float | None, str], ...]
+    cells: tuple[Cell, ...]
     picture: Picture | None
     tables: tuple[Table, ...]
     controls: tuple[Table, ...]
@@ -108,19 +124,22 @@ def run_page(
     columns = COLUMNS[summary["challenge"]]
     entries = [_entry(n, record, columns, pictures) for n, record in enumerate(records)]
     counted = Counter(entry.verdict.kind for entry in entries)
-    calibrated = weights.manifest.get("quality", {}) if weights else {}
-    drawn = distributions(summary["challenge"], records, calibrated)
+    manifest = weights.manifest if weights else {}
+    drawn = distributions(summary["challenge"], records, manifest)
     names = [str(record["case"]) for record in records]
-    css, js = _file("page.css"), _file("page.js")
+    colours = "".join(f".{kind.name} {{ color: {kind.colour}; }}\n" for kind in KINDS)
+    css, js = _file("page.css") + colours, _file("page.js")
     return _template().render(
         summary=summary,
         entries=sorted(entries, key=lambda entry: entry.verdict.order),
         counts=[(kind, counted[kind]) for kind in KINDS if counted[kind]],
         kinds=KINDS,
+        doubted=FLAGGED,
         columns=columns,
         drawings=[(one, svg(one, names)) for one in drawn],
+        fenceless=not has_fences(manifest),
         about=list(_about(summary, weights)),
-        scores=_scores(weights),
+        scores=scores(manifest),
         css=Markup(css),
         js=Markup(js),
         policy=_policy(css, js),
@@ -130,20 +149,21 @@ def run_page(
 def _entry(
     n: int, record: Record, columns: Sequence[Column], pictures: Mapping[str, Picture]
 ) -> Entry:
-    cells = [
-        (value, "" if value is None else number(value))
-        for c in columns
-        for value in (c.value(record),)
-    ]
     return Entry(
         number=n,
         record=record,
         verdict=judge(record),
-        cells=tuple(cells),
+        cells=tuple(_cell(column, record) for column in columns),
         picture=pictures.get(record["case"]),
         tables=(*tables(record["measures"]), *segment_tables(record["measures"])),
         controls=tuple(_control(role, found) for role, found in quality(record)),
     )
+
+
+def _cell(column: Column, record: Record) -> Cell:
+    value = column.value(record)
+    text = "" if value is None else number(value)
+    return Cell(value=value, text=text, doubt=column.doubt(record) if text else "")
 
 
 def _control(role: str, found: Mapping[str, Any]) -> Table:
@@ -160,6 +180,9 @@ def _control(role: str, found: Mapping[str, Any]) -> Table:
             )
         words = f"pDC {number(pseudo['pDC'])}, pHD {number(pseudo['pHD_mm'])} mm{fence}"
         rows.append(Row(name, words))
+    for name, value in found.get("samples_agree", {}).items():
+        fence = f"(in range: from {number(found['fences'][name])})"
+        rows.append(Row(f"samples agree on {name.replace('_', '-')}", f"{number(value)} {fence}"))
     if "chosen_because" in found:
         chosen = " and ".join(map(str, found["chosen"]))
         rows.append(Row("taken", f"candidate {chosen}: {found['chosen_because']}"))
@@ -170,7 +193,7 @@ def _control(role: str, found: Mapping[str, Any]) -> Table:
         )
         kept, spent = refinement["candidates_kept"], refinement["seconds"]
         rows.append(Row("refined", f"{before} before, {after} after; {kept} kept, {spent} s"))
-    return Table(f"{role} quality control".strip(), tuple(rows))
+    return Table(f"{role} quality control" if role else "Quality control", tuple(rows))
 
 
 def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
@@ -200,12 +223,6 @@ def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
         for name, data in manifest.get("data", {}).items():
             rows.append(Row(f"learned from {name}", f"{data.get('title')} ({data.get('licence')})"))
     return rows
-
-
-def _scores(weights: Weights | None) -> str:
-    """The bundle's out-of-fold scores, as its manifest has them."""
-    scores = weights.manifest.get("scores_out_of_fold") if weights else None
-    return str(scores.get("table", "")) if scores else ""
 
 
 def _policy(css: str, js: str) -> str:

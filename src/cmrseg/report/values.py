@@ -1,12 +1,12 @@
-"""Measures as people read them: named, with units, with their intervals; and the run's columns."""
+"""Measures as people read them: named, with units, with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmrseg.report.verdict import Record, image_uncertainty, lowest_agreement, lowest_pdc
+from cmrseg.report.verdict import Record
 
 UNITS = {"ml": "mL", "mm": "mm", "cm2": "cm\N{SUPERSCRIPT TWO}", "percent": "%", "s": "s"}
 """By the last word of a measure's name."""
@@ -23,16 +23,25 @@ TITLES = {
 }
 INTERVAL = "_interval"
 """``volume_ml_interval`` holds the intervals of ``volume_ml``."""
+NOTE = "_note"
+"""``ejection_fraction_percent_note`` says, by name, what is wrong with numbers of that measure."""
 ELSEWHERE = frozenset({"quality", "segments", "slices"})
 """Measures that are not tables of numbers: they have pictures of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measure in words."""
+    """A measure in words.
+
+    Attributes:
+        name: what is measured.
+        text: its value.
+        doubt: why the value is not to be trusted; empty if nothing says so.
+    """
 
     name: str
     text: str
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,81 +52,39 @@ class Table:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One number of every case, to sort cases by.
-
-    Attributes:
-        title: in the table's head.
-        unit: empty for none.
-        value: takes it out of a record; None where the case has none.
-        drawn: whether its distribution is worth a drawing of its own.
-    """
-
-    title: str
-    unit: str
-    value: Callable[[Record], float | None]
-    drawn: bool = True
-
-
-def at(*path: str) -> Callable[[Record], float | None]:
-    """Looks a number up in a record's measures."""
-
-    def value(record: Record) -> float | None:
-        found: Any = record["measures"]
-        for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if is_interval(found):
-            found = found["mean"]
-        return found if _is_number(found) else None
-
-    return value
-
-
-COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    "emidec": (
-        Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity")),
-        Column(title="Myocardium", unit="mL", value=at("volume_ml", "myocardium")),
-        Column(title="Infarction", unit="mL", value=at("volume_ml", "infarction")),
-        Column(title="Infarcted", unit="%", value=at("infarcted_percent")),
-        Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow")),
-        Column(title="Uncertainty", unit="", value=image_uncertainty),
-        Column(title="Samples agree", unit="", value=lowest_agreement),
-    ),
-    "mnms2": (
-        Column(title="LV EF", unit="%", value=at("ejection_fraction_percent", "LV")),
-        Column(title="RV EF", unit="%", value=at("ejection_fraction_percent", "RV")),
-        Column(title="LV, ED", unit="mL", value=at("SA_ED", "volume_ml", "LV")),
-        Column(title="RV, ED", unit="mL", value=at("SA_ED", "volume_ml", "RV")),
-        Column(title="RV, ES", unit="mL", value=at("SA_ES", "volume_ml", "RV")),
-        Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
-        Column(title="Mirrors agree", unit="", value=lowest_agreement),
-    ),
-}
-
-
 def tables(measures: Mapping[str, Any], title: str = "") -> list[Table]:
     """Every number in a record's measures, in words, whatever a recipe calls it.
 
     Args:
         measures: nested mappings; a mapping of ``mean``, ``low`` and ``high`` is a number with its
-            interval, and so is a number ``x`` beside an ``x_interval``.
+            interval, and so is a number ``x`` beside an ``x_interval``; ``x_note`` says by name
+            what is wrong with the numbers of ``x``.
         title: what they are measures of.
     """
+    return _tables(measures, title, {})
+
+
+def _tables(measures: Mapping[str, Any], title: str, notes: Mapping[str, Any]) -> list[Table]:
     rows, inner = [], []
     for key, value in measures.items():
-        if key in ELSEWHERE or (key.endswith(INTERVAL) and key.removesuffix(INTERVAL) in measures):
+        if key in ELSEWHERE or _goes_with_another(key, measures):
             continue
         interval = measures.get(key + INTERVAL)
         if isinstance(value, Mapping) and not is_interval(value):
             mark = f" [{unit(key)}]" if unit(key) else ""
             heading = ", ".join(filter(None, (title, named(key) + mark)))
-            inner += tables(_with_intervals(value, interval), heading)
+            about = measures.get(key + NOTE, {})
+            inner += _tables(_with_intervals(value, interval), heading, about)
         elif text := told(_with_interval(value, interval), unit(key)):
-            rows.append(Row(named(key), text))
+            rows.append(Row(named(key), text, str(notes.get(key, ""))))
     rows += [row for table in inner if table.title == title for row in table.rows]
     own = [Table(title, tuple(rows))] if rows else []
     return own + [table for table in inner if table.title != title]
+
+
+def _goes_with_another(key: str, measures: Mapping[str, Any]) -> bool:
+    """Whether a measure is told with the one that it is an interval of or a note on."""
+    return any(key.endswith(end) and key.removesuffix(end) in measures for end in (INTERVAL, NOTE))
 
 
 def named(key: str) -> str:
@@ -138,7 +105,7 @@ def is_interval(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and {"mean", "low", "high"} <= value.keys()
-        and all(_is_number(value[key]) for key in ("mean", "low", "high"))
+        and all(is_number(value[key]) for key in ("mean", "low", "high"))
     )
 
 
@@ -148,12 +115,16 @@ def told(value: Any, mark: str = "") -> str:
     if is_interval(value):
         level = f"{round(100 * value.get('level', 0.95))} %"
         mean, low, high = (number(value[key]) for key in ("mean", "low", "high"))
-        if "measured" in value:
-            return f"{number(value['measured'])}{after} (samples {mean}, {level}: {low} to {high})"
-        return f"{mean}{after} ({level}: {low} to {high})"
+        if "measured" not in value:
+            return f"{mean}{after} ({level}: {low} to {high})"
+        measured = number(value["measured"])
+        inside = value["low"] <= value["measured"] <= value["high"]
+        beside = "" if inside else ", outside its own interval"
+        drawn = "" if mean == measured else f"; mean of samples {mean}"
+        return f"{measured}{after}{beside} ({level}: {low} to {high}{drawn})"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if _is_number(value):
+    if is_number(value):
         return number(value) + after
     return value if isinstance(value, str) else ""
 
@@ -216,7 +187,11 @@ def facts(record: Record) -> list[str]:
     """Every table of a record's numbers in a line."""
     lines = []
     for table in tables(record["measures"]):
-        numbers = [f"{r.name} {r.text}" for r in table.rows if r.text[:1].isdigit()]
+        numbers = [
+            f"{r.name} {r.text}" + (f" ({r.doubt})" if r.doubt else "")
+            for r in table.rows
+            if r.text[:1].isdigit()
+        ]
         told = ", ".join(numbers)
         lines += [f"{table.title}: {told}" if table.title else told] if told else []
     return lines
@@ -228,13 +203,14 @@ def seconds(timings: Mapping[str, float]) -> Iterator[Row]:
         yield Row(step, f"{value:.2f} s")
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a measure is a number, which yes and no are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _with_interval(value: Any, interval: Any) -> Any:
     """A number with what its interval says, which need not hold it: samples differ from masks."""
-    if not (_is_number(value) and is_interval(interval)):
+    if not (is_number(value) and is_interval(interval)):
         return value
     return {**interval, "measured": value}
 

@@ -1,0 +1,101 @@
+"""The numbers that a run's cases are listed and sorted by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cmrseg.report.values import NOTE, is_interval, is_number
+from cmrseg.report.verdict import (
+    Record,
+    image_uncertainty,
+    lowest_agreement,
+    lowest_pdc,
+    quality,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One number of every case, to sort cases by.
+
+    Attributes:
+        title: in the table's head.
+        unit: empty for none.
+        value: takes it out of a record; None where the case has none.
+        drawn: whether its distribution is worth a drawing of its own.
+        doubt: why a case's number is not to be trusted; empty if nothing says so.
+    """
+
+    title: str
+    unit: str
+    value: Callable[[Record], float | None]
+    drawn: bool = True
+    doubt: Callable[[Record], str] = lambda _: ""
+
+
+def at(*path: str) -> Callable[[Record], float | None]:
+    """Looks a number up in a record's measures."""
+
+    def value(record: Record) -> float | None:
+        found: Any = record["measures"]
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if is_interval(found):
+            found = found["mean"]
+        return found if is_number(found) else None
+
+    return value
+
+
+def noted(key: str, name: str) -> Callable[[Record], str]:
+    """Looks up what a record notes on a measure's number."""
+    return lambda record: str(record["measures"].get(key + NOTE, {}).get(name, ""))
+
+
+def flagged(role: str) -> Callable[[Record], str]:
+    """Looks up whether quality control flagged an image."""
+
+    def doubt(record: Record) -> str:
+        out = dict(quality(record)).get(role, {}).get("out_of_distribution")
+        return f"not to be trusted: quality control flagged {role}" if out else ""
+
+    return doubt
+
+
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "emidec": (
+        Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity")),
+        Column(title="Myocardium", unit="mL", value=at("volume_ml", "myocardium")),
+        Column(title="Infarction", unit="mL", value=at("volume_ml", "infarction")),
+        Column(title="Infarcted", unit="%", value=at("infarcted_percent")),
+        Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow")),
+        Column(title="Uncertainty", unit="", value=image_uncertainty),
+        Column(title="Samples agree", unit="", value=lowest_agreement),
+    ),
+    "mnms2": (
+        Column(title="LV EF", unit="%", value=at("ejection_fraction_percent", "LV")),
+        Column(
+            title="RV EF",
+            unit="%",
+            value=at("ejection_fraction_percent", "RV"),
+            doubt=noted("ejection_fraction_percent", "RV"),
+        ),
+        Column(title="LV, ED", unit="mL", value=at("SA_ED", "volume_ml", "LV")),
+        Column(
+            title="RV, ED",
+            unit="mL",
+            value=at("SA_ED", "volume_ml", "RV"),
+            doubt=flagged("SA_ED"),
+        ),
+        Column(
+            title="RV, ES",
+            unit="mL",
+            value=at("SA_ES", "volume_ml", "RV"),
+            doubt=flagged("SA_ES"),
+        ),
+        Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
+        Column(title="Mirrors agree", unit="", value=lowest_agreement),
+    ),
+}

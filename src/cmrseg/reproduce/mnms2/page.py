@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ from cmrseg.reproduce.mnms2 import paper, tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, masks_of
 from cmrseg.reproduce.mnms2.tables import Results
+from cmrseg.reproduce.mnms2.trios import trios
 from cmrseg.reproduce.page import Page
+from cmrseg.training.card import steps_in_all
 
 if TYPE_CHECKING:
     from cmrseg.reproduce.mnms2.figures import Panel
@@ -142,6 +145,15 @@ def _ablation(page: Page, all_results: list[Results]) -> None:
         "zero for DC and below zero for HD."
     )
     page.table("steps", tables.steps(all_results))
+    for view in ("SA", "LA"):
+        found = trios(all_results, view)
+        if found.lines:
+            page.say(
+                f"### Which three candidates, {view}",
+                "Candidates by number, in the order of the bundle's line above; what quality "
+                "control takes of each trio, and what the best of the three would have been.",
+            )
+            page.table(f"trios-{view}", found)
     page.say("### All structures, short axis, full")
     page.table("structures", tables.structures(all_results, "full"))
 
@@ -241,12 +253,25 @@ def _scores(path: Path) -> dict[str, Any]:
 def _about(name: str, found: Bundle) -> str:
     """A bundle in a line: digest, and what its networks are and learned from."""
     told = []
-    for network in found.networks:
+    for number, network in _numbered(found):
         training = network["training"]
         kind = training.get("configuration") or "compact"
+        snapshot = f", snapshot {s['rank']}" if (s := training.get("snapshot")) else ""
         learned = " and ".join(training["sources"])
-        told.append(f"{network['recipe']} ({kind}, fold {training['fold']}, {learned})")
+        told.append(
+            f"{network['recipe']} {number} ({kind}{snapshot}, "
+            f"{steps_in_all(training['steps_done'], training.get('started_from'))} steps, "
+            f"fold {training['fold']}, {learned})"
+        )
     return f"{name}: {found.digest[:12]}: {'; '.join(told)}"
+
+
+def _numbered(found: Bundle) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """A bundle's networks, counted by recipe from 1: the numbers of candidates."""
+    counts: Counter[str] = Counter()
+    for network in found.networks:
+        counts[network["recipe"]] += 1
+        yield counts[network["recipe"]], network
 
 
 def _csv(grid: Grid) -> str:

@@ -141,7 +141,8 @@ def model(
         )
     from cmrseg.challenges.emidec import Emidec
     from cmrseg.challenges.inspection import Inspector
-    from cmrseg.challenges.mnms2 import STRUCTURES, VIEWS, Mnms2
+    from cmrseg.challenges.mnms2 import VIEWS, Mnms2
+    from cmrseg.challenges.mnms2_sizes import STRUCTURES, bands_of
     from cmrseg.challenges.segmenter import Segmenter
     from cmrseg.runtime import use_device
 
@@ -167,6 +168,7 @@ def model(
             for view, name in names.items()
         },
         refine_s=refine_s,
+        bands=bands_of(weights.manifest),
     )
 
 

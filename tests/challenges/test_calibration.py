@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cmrseg import bundle, cli
-from cmrseg.challenges.calibration import MOST, calibrate, population
+from cmrseg.challenges.calibration import MOST, Seen, bands, calibrate, population
 from cmrseg.challenges.inspection import Inspector
-from cmrseg.challenges.mnms2 import STRUCTURES
+from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES
 from cmrseg.errors import EXIT_OK, InputError, WeightsError
 from cmrseg.quality import rehearsal
 from cmrseg.quality.measures import Pseudo
-from cmrseg.quality.thresholds import fences
+from cmrseg.quality.thresholds import Fences, Thresholds, fences
 from cmrseg.report.distribution import distributions
 from cmrseg.runtime import use_device
 from cmrseg.training import cache
@@ -82,6 +82,28 @@ def test_a_population_is_sorted_finite_and_no_longer_than_a_page_needs():
     assert (kept["pDC"][0], kept["pDC"][-1]) == (0.0, 1.0), "the extremes stay"
     quartiles = np.quantile(kept["pHD_mm"], (0.25, 0.5, 0.75))
     assert quartiles == pytest.approx([250, 500, 750], abs=0.01)
+
+
+def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes():
+    """The second candidate, in range, lacks a tenth of every heart; the first half of it."""
+    frozen = Thresholds(
+        {role: Fences(th_low=0.8, th_up_mm=9.0, measures=9) for role in ("SA_ED", "SA_ES")}
+    )
+    pseudo = [Pseudo(0.95, 30.0), Pseudo(0.9, 5.0)]
+    seen = []
+    for patient in range(20):
+        for role, ml in (("SA_ED", 100.0), ("SA_ES", 40.0)):
+            true = {"LV": ml, "RV": ml}
+            sizes = [{"LV": ml / 2, "RV": ml / 2}, {"LV": 0.9 * ml, "RV": 0.9 * ml}]
+            seen.append(
+                Seen(role=role, patient=str(patient), pseudo=pseudo, sizes=sizes, true=true)
+            )
+    found = bands(seen, frozen)
+    assert set(found) == {"SA_ED", "SA_ES", EJECTION}
+    # 10 mL wrong, of 90 mL and as much again that is typical.
+    assert found["SA_ED"]["RV"].around(90.0) == pytest.approx((80.0, 100.0))
+    assert found[EJECTION]["LV"].around(60.0) == pytest.approx((60.0, 60.0))
+    assert bands(seen[:18], frozen) == {}, "nine patients are too few"
 
 
 def test_candidates_of_other_shapes_seeds_and_sources(tmp_path, data):

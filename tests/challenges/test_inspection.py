@@ -8,7 +8,8 @@ import torch
 
 from cmrseg import bundle
 from cmrseg.challenges.inspection import Inspector
-from cmrseg.challenges.mnms2 import STRUCTURES, Mnms2
+from cmrseg.challenges.mnms2 import Mnms2
+from cmrseg.challenges.mnms2_sizes import STRUCTURES
 from cmrseg.challenges.refinement import Refiner
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.contracts.case import Case, ImageSource

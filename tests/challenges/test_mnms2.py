@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.challenges.mnms2 import RECIPES, ejection_fractions, sizes
+from cmrseg.challenges.mnms2 import RECIPES
+from cmrseg.challenges.mnms2_sizes import bands_of, ejection_fractions, intervals, sizes
+from cmrseg.errors import WeightsError
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.networks.unet import UNet
+from cmrseg.uncertainty.conformal import ErrorBand
 
 
 def mask(shape, spacing_mm, counts=(30, 20, 10)):
@@ -94,3 +97,27 @@ def test_networks_of_both_views_see_one_slice_at_a_time(view):
     for config in RECIPES[view].training.values():
         assert not any(config.network.across)
         assert config.patch[0] == 1
+
+
+def test_intervals_by_hand_and_only_where_errors_are_known():
+    band = ErrorBand.fit([80.0] * 20, [96.0] * 20)  # the expert's was 16 mL more: 10 % of 80 + 80
+    told = intervals("volume_ml", {"RV": 120.0, "LV": 90.0}, {"RV": band})
+    assert told["volume_ml_interval"] == {"RV": {"mean": 120.0, "low": 100.0, "high": 140.0}}
+    assert "20 patients whom no network had learned from" in told["interval"]
+    assert intervals("volume_ml", {"LV": 90.0}, {"RV": band}) == {}
+    fraction = intervals("ejection", {"RV": 98.0}, {"RV": band}, highest=100.0)
+    assert fraction["ejection_interval"]["RV"]["high"] == 100.0
+
+
+def test_errors_to_expect_come_out_of_the_manifest_of_all_views():
+    band = ErrorBand.fit([80.0] * 20, [96.0] * 20)
+    manifest = {
+        "quality": {
+            "mnms2-sa": {"bands": {"SA_ED": {"RV": band.as_dict()}}},
+            "mnms2-la": {"thresholds": {}},
+        }
+    }
+    assert bands_of(manifest) == {"SA_ED": {"RV": band}}
+    assert bands_of({}) == {}
+    with pytest.raises(WeightsError, match="cannot be read"):
+        bands_of({"quality": {"mnms2-sa": {"bands": {"SA_ED": {"RV": {"share": 1}}}}}})

@@ -1,36 +1,40 @@
 """Quality thresholds of one view, fitted on hearts that none of a bundle's networks learned from.
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
-into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any, and
-with the measures themselves: reports lay a run's values beside them.
+into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any,
+with the measures themselves (reports lay a run's values beside them), and with how far sizes lay
+from the experts': the intervals of those to come.
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cmrseg import bundle
-from cmrseg.bundle import MANIFEST, Bundle
-from cmrseg.challenges.mnms2 import STRUCTURES
+from cmrseg.bundle import Bundle
+from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import labels
 from cmrseg.errors import InputError, WeightsError
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.selection import choose
 from cmrseg.quality.thresholds import Thresholds, fit
 from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache
-from cmrseg.training.pack import record_quality, write_manifest
+from cmrseg.training.pack import record_quality
 from cmrseg.training.rehearse import draw_rehearsal
 from cmrseg.training.run import FOLD_SEED, FOLDS, unseen
 from cmrseg.training.sources import is_synthetic
+from cmrseg.uncertainty.conformal import FEWEST, ErrorBand
 
+Sizes = dict[str, float]
 MOST = 200
 """So many values of a population are kept; of more, as many evenly spaced quantiles."""
 
@@ -64,7 +68,8 @@ def calibrate(
     found = bundle.find("mnms2", weights)
     entries = cache.read_index(cache_dir, recipe)
     held = _met_by_none(found, recipe, entries)
-    measures = _measures(found, recipe, cache_dir, held, mirrors, device)
+    seen = _seen(found, recipe, cache_dir, held, mirrors, device)
+    measures = _by_role(seen)
     thresholds = fit(measures)
     synthetic = any(is_synthetic(entry.source) for entry in entries)
     patients = len({(entry.source, entry.patient) for entry in held})
@@ -75,8 +80,12 @@ def calibrate(
         thresholds,
         draw_rehearsal(cache_dir, recipe) if synthetic else None,
         f"{patients} held-out patients of {sources}",
+        population=population(measures),
+        bands={
+            role: {name: band.as_dict() for name, band in own.items()}
+            for role, own in bands(seen, thresholds).items()
+        },
     )
-    _record_population(found.folder, recipe, measures)
     return _table(thresholds)
 
 
@@ -96,10 +105,60 @@ def population(measures: Mapping[str, Sequence[Pseudo]]) -> dict[str, dict[str, 
     return told
 
 
-def _record_population(folder: Path, recipe: str, measures: Mapping[str, Sequence[Pseudo]]) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    manifest["quality"][recipe]["population"] = population(measures)
-    write_manifest(folder, manifest)
+def bands(seen: Sequence[Seen], thresholds: Thresholds) -> dict[str, dict[str, ErrorBand]]:
+    """Errors to expect: of sizes by role and structure, and of ejection fractions.
+
+    Sizes are those of the candidates that quality control takes; where it takes two, their mean.
+    Where images are fewer than a band needs there is none.
+    """
+    pairs: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    hearts: dict[str, dict[str, tuple[Sizes, Sizes]]] = defaultdict(dict)
+    for one in seen:
+        chosen = choose(one.pseudo, thresholds.of(one.role)).candidates
+        ours = {n: float(np.mean([one.sizes[i][n] for i in chosen])) for n in one.true}
+        hearts[one.patient][one.role] = ours, one.true
+        for name, true in one.true.items():
+            pairs[one.role][name].append((ours[name], true))
+    for images in hearts.values():
+        fractions = [
+            ejection_fractions({role: {"volume_ml": both[i]} for role, both in images.items()})
+            for i in (0, 1)
+        ]
+        found, expert = (told.get(EJECTION, {}) for told in fractions)
+        for name in found.keys() & expert.keys():
+            pairs[EJECTION][name].append((found[name], expert[name]))
+    return {
+        role: {n: ErrorBand.fit(*zip(*both, strict=True)) for n, both in sorted(own.items())}
+        for role, own in sorted(pairs.items())
+        if min(map(len, own.values())) >= FEWEST
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What candidates said of one image.
+
+    Attributes:
+        role: ``SA_ED``, ``LA_ES``, ...
+        patient: whose, with the source.
+        pseudo: the decisive structure's pseudo-measures, one a candidate.
+        sizes: structure -> mL (SA) or cm2 (LA), one a candidate.
+        true: the expert's.
+    """
+
+    role: str
+    patient: str
+    pseudo: list[Pseudo]
+    sizes: list[Sizes]
+    true: Sizes
+
+
+def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
+    """Role -> pseudo-measures of all candidates of all images."""
+    found: dict[str, list[Pseudo]] = defaultdict(list)
+    for one in seen:
+        found[one.role] += one.pseudo
+    return dict(found)
 
 
 def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list[cache.Entry]:
@@ -128,15 +187,15 @@ def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list
     return held
 
 
-def _measures(
+def _seen(
     found: Bundle,
     recipe: str,
     cache_dir: Path,
     held: list[cache.Entry],
     mirrors: int,
     device: str,
-) -> dict[str, list[Pseudo]]:
-    """Role -> the decisive structure's pseudo-measures, of all candidates of all images."""
+) -> list[Seen]:
+    """What all candidates say of all images, on the recipe's grid."""
     place = use_device(device)
     control = QualityControl.from_bundle(found, f"{recipe}-qc", STRUCTURES, place)
     segmenter = Segmenter.from_bundle(found, recipe, place)
@@ -145,16 +204,29 @@ def _measures(
             f"the bundle has no {'autoencoder' if control is None else 'segmenter'} of {recipe}",
             f"pack one: `cmrseg pack mnms2` takes checkpoints of {recipe} and {recipe}-qc",
         )
-    measures: dict[str, list[Pseudo]] = defaultdict(list)
+    seen = []
     with Progress(len(held), "images") as progress:
         for number, entry in enumerate(held, start=1):
             sample = cache.load(cache_dir, entry)
             image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
-            for candidate in segmenter.candidates(segmenter.mirrored(image, mirrors)):
-                pseudo = control.measure(labels(candidate), sample.spacing_mm)
-                measures[_role(recipe, entry)].append(pseudo[DECISIVE])
+            maps = segmenter.candidates(segmenter.mirrored(image, mirrors))
+            masks = [labels(one) for one in maps]
+            seen.append(
+                Seen(
+                    role=_role(recipe, entry),
+                    patient=f"{entry.source} {entry.patient}",
+                    pseudo=[control.measure(m, sample.spacing_mm)[DECISIVE] for m in masks],
+                    sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
+                    true=_sizes(recipe, image.like(sample.label)),
+                )
+            )
             progress.show(number)
-    return dict(measures)
+    return seen
+
+
+def _sizes(recipe: str, mask: Volume) -> Sizes:
+    (found,) = sizes(recipe[-2:].upper(), mask).values()
+    return found
 
 
 def _role(recipe: str, entry: cache.Entry) -> str:

@@ -13,11 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cmrseg.challenges.mnms2_sizes import (
+    EJECTION,
+    STRUCTURES,
+    ejection_fractions,
+    intervals,
+    sizes,
+)
 from cmrseg.challenges.recipe import Recipe
 from cmrseg.contracts.case import Case, ImageSource, Prediction, Result
 from cmrseg.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 from cmrseg.imaging.grid import Grid
-from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.unet import UNetConfig
 from cmrseg.runtime import Budget
@@ -30,8 +36,8 @@ if TYPE_CHECKING:
     from cmrseg.challenges.inspection import Finding, Inspector
     from cmrseg.challenges.segmenter import Segmenter
     from cmrseg.imaging.prepare import Prepared
+    from cmrseg.uncertainty.conformal import ErrorBand
 
-STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
 VIEWS = ("SA", "LA")
 NO = (False,) * 5
 
@@ -136,6 +142,8 @@ class Mnms2:
         budget: the time a case may take, the very one that the segmenters share.
         inspectors: view -> quality control; a view without one gets its networks' mean.
         refine_s: seconds a case's images out of distribution may be refined; 0 for never.
+        bands: role, or :data:`EJECTION`, -> structure -> the errors to expect; intervals come of
+            them, and none where there is none.
     """
 
     def __init__(
@@ -146,10 +154,12 @@ class Mnms2:
         budget: Budget | None = None,
         inspectors: Mapping[str, Inspector | None] | None = None,
         refine_s: float = 0.0,
+        bands: Mapping[str, Mapping[str, ErrorBand]] | None = None,
     ) -> None:
         self.segmenters, self.mirrors = segmenters, mirrors
         self.budget = budget or Budget()
         self.inspectors, self.refine_s = dict(inspectors or {}), refine_s
+        self.bands = dict(bands or {})
         self.inspected_s = self.refined_s = 0.0
 
     def segment(self, case: Case) -> Result:
@@ -189,11 +199,16 @@ class Mnms2:
         return Result(
             predictions=predictions,
             failed=failed,
-            measures=found | ejection_fractions(found),
+            measures=found | self._ejection(found),
             computed=computed([s for s in self.segmenters.values() if s.effort]),
             timings_s=self._timings(total, network),
             warnings=tuple(warnings),
         )
+
+    def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        told = ejection_fractions(found)
+        bands = self.bands.get(EJECTION, {})
+        return told | intervals(EJECTION, told.get(EJECTION, {}), bands, highest=100.0)
 
     def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
         """Seconds by step; quality control's where there is any."""
@@ -234,7 +249,10 @@ class Mnms2:
         expected = None if finding is None else partial(_natively, finding, prepared, volume)
         prediction = Prediction(mask, maps, expected)
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
-        told = {**sizes(role[:2], mask), "agreement": agreement}
+        found = sizes(role[:2], mask)
+        ((size, values),) = found.items()
+        spread = intervals(size, values, self.bands.get(role, {}))
+        told = {**found, **spread, "agreement": agreement}
         if finding is None:
             return prediction, told, (*volume.warnings, *segmenter.warnings)
         warnings = (*volume.warnings, *segmenter.warnings, *finding.warnings)
@@ -318,43 +336,3 @@ def computed(segmenters: list[Segmenter]) -> dict[str, Any]:
         for key in ("device", "precision")
     }
     return {**told[0], **words, "mirrors": min(one["mirrors"] for one in told)}
-
-
-def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
-    """Volumes in mL of a short-axis stack; areas in cm2 of the one long-axis slice."""
-    counts = {name: int(np.isin(mask.array, parts).sum()) for name, parts in STRUCTURES.items()}
-    if view == "SA":
-        ml = mask.geometry.voxel_ml
-        return {"volume_ml": {name: round(n * ml, 2) for name, n in counts.items()}}
-    pixel_cm2 = mask.geometry.voxel_ml * 10 / mask.spacing_mm[slice_axis(mask.geometry)]
-    return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
-
-
-def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Short-axis ejection fractions in percent, where both phases are there.
-
-    Where quality control flagged one of the two, a note beside the RV's says so: verdicts go by the
-    RV, and of the LV they say nothing.
-    """
-    from cmrseg.quality.measures import DECISIVE
-
-    if not {"SA_ED", "SA_ES"} <= found.keys():
-        return {}
-    diastole, systole = (found[role]["volume_ml"] for role in ("SA_ED", "SA_ES"))
-    fractions = {
-        name: round(100 * (1 - systole[name] / diastole[name]), 1)
-        for name in ("LV", "RV")
-        if diastole[name]
-    }
-    flagged = [
-        role
-        for role in ("SA_ED", "SA_ES")
-        if found[role].get("quality", {}).get("out_of_distribution")
-    ]
-    if not flagged or DECISIVE not in fractions:
-        return {"ejection_fraction_percent": fractions}
-    said = f"not to be trusted: quality control flagged {' and '.join(flagged)}"
-    return {
-        "ejection_fraction_percent": fractions,
-        "ejection_fraction_percent_note": {DECISIVE: said},
-    }

@@ -102,7 +102,12 @@ def record_scores(folder: Path, scores: dict[str, Any]) -> None:
 
 
 def record_quality(
-    folder: Path, recipe: str, thresholds: Thresholds, rehearsed: Rehearsal | None, told: str
+    folder: Path,
+    recipe: str,
+    thresholds: Thresholds,
+    rehearsed: Rehearsal | None,
+    told: str,
+    **seen: Any,
 ) -> None:
     """Put one view's quality thresholds and rehearsal slices into a bundle.
 
@@ -112,13 +117,14 @@ def record_quality(
         thresholds: of its roles.
         rehearsed: labelled slices for refinement; None for a bundle that is never refined.
         told: what the thresholds were fitted on, in words, for the model card.
+        seen: what else was found on the same images, JSON-ready, by name.
     """
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     file = f"{recipe}-rehearsal.safetensors" if rehearsed else None
     if rehearsed and file:
         rehearsal.write(folder / file, rehearsed)
         (folder / file).chmod(0o644)
-    entry = {"thresholds": thresholds.as_dict(), "rehearsal": file, "fitted_on": told}
+    entry = {"thresholds": thresholds.as_dict(), "rehearsal": file, "fitted_on": told, **seen}
     manifest["quality"] = {**manifest.get("quality", {}), recipe: entry}
     write_manifest(folder, manifest)
 

@@ -18,7 +18,8 @@ import numpy as np
 
 from cmrseg.bundle import Bundle
 from cmrseg.challenges.inspection import Finding, Inspector
-from cmrseg.challenges.mnms2 import RECIPES, STRUCTURES, VIEWS
+from cmrseg.challenges.mnms2 import RECIPES, VIEWS
+from cmrseg.challenges.mnms2_sizes import STRUCTURES
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import labels
 from cmrseg.evaluation.mnms2 import evaluate_case

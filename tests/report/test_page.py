@@ -18,6 +18,7 @@ MANIFEST = {
     "quality": {
         "mnms2-sa": {
             "thresholds": {"SA_ES": {"th_low": 0.8, "th_up_mm": 20.0, "measures": 32}},
+            "population": {"SA_ES": {"pDC": [0.85, 0.9, 0.93, 0.95, 0.99], "pHD_mm": [2, 5, 19]}},
             "fitted_on": "16 held-out patients of acdc",
         }
     },
@@ -116,6 +117,8 @@ def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_lin
     assert "fence: Tukey&#39;s, of 32 masks of 16 held-out patients of acdc" in drawn
     assert re.findall(r'<a href="#case-(\d+)">', drawn) == ["6"]
     assert "odd: 0.500" in drawn
+    assert drawn.count('class="trained"') == 2, "box and line of the training population"
+    assert "the training population" in drawn
     assert 'id="case-6"' in html
 
 

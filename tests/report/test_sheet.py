@@ -1,6 +1,7 @@
 """A case's picture: structures in their colours, the map beside them, the same bytes again."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,16 @@ def test_a_map_makes_a_second_side_and_shows_where_it_is_high():
     changed = (pixels(quiet) != pixels(loud)).any(-1)
     assert changed.any()
     assert not changed[:, : changed.shape[1] // 2].any(), "the contours' side stays as it is"
+
+
+def test_what_quality_control_expects_is_shown_where_the_mask_has_nothing_near():
+    labels, expected = (np.zeros((4, 40, 44), np.uint8) for _ in range(2))
+    labels[0, 2:6, 2:6] = 1
+    expected[3, 30:38, 32:42] = 3
+    plain = view(labels)
+    drawn = case_sheet("a", [replace(plain, expected=plain.mask.like(expected))], NAMES)
+    nothing = case_sheet("a", [replace(plain, expected=plain.mask)], NAMES)
+    assert near(drawn, COLOURS[3]) > 2 * near(nothing, COLOURS[3]) > 0, "more than in the legend"
 
 
 def test_images_stand_below_each_other_and_an_empty_mask_is_drawn():

@@ -168,8 +168,12 @@ def _head(case: str, verdict: Verdict | None, facts: Sequence[str], room: int) -
 def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
     """An image's slices with contours, with its map, and with what was expected."""
     image, mask = canonical(view.image)[0], canonical(view.mask)[0]
-    rows, columns = square(mask.array, mask.spacing_mm)
-    chosen = around(mask.array, count)
+    # What the mask lacks shows only where both are.
+    found = mask.array > 0
+    if view.expected is not None:
+        found = found | (canonical(view.expected)[0].array > 0)
+    rows, columns = square(found, mask.spacing_mm)
+    chosen = around(found, count)
 
     def cut(volume: Volume) -> Array:
         return canonical(volume)[0].array[chosen][:, rows, columns]

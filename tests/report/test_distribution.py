@@ -55,6 +55,11 @@ def test_a_fence_beyond_all_values_is_in_the_picture():
     assert 10 <= float(place) <= 60, "left of all bars"
 
 
+def test_the_axis_names_the_least_and_the_greatest_value_and_nothing_that_cannot_be():
+    drawing = svg(Distribution(title="Dice", values={0: 0.25, 1: 0.5, 2: 1.0}), [""] * 3)
+    assert re.findall(r"<text [^>]*>([^<]*)</text>", drawing) == ["0.250", "1.00"]
+
+
 def test_equal_values_are_drawn_too():
     assert heights(svg(Distribution(title="x", values={0: 1.0, 1: 1.0, 2: 1.0}), [""] * 3), "in")
     assert heights(svg(Distribution(title="x", values={0: 0.0, 1: 0.0, 2: 0.0}), [""] * 3), "in")
@@ -67,6 +72,7 @@ def test_the_training_population_is_drawn_where_the_manifest_has_it():
     assert drawn.told == "fence: Tukey's, of 40 masks of 9 held-out patients"
     drawing = svg(drawn, ["x"] * 30)
     assert drawing.count('class="trained"') == 2
+    assert drawing.index("<rect", drawing.index("trained")) < drawing.index('class="median"')
     (other,) = [one for one in found if one.title == "LA_ED RV pDC"]
     assert (other.population, other.told) == ((), "")
     assert other.fence.value == 0.8, "each case's record tells its fence"

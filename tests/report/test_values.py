@@ -3,7 +3,7 @@
 import pytest
 
 from cmrseg.report.segments import segment_measures
-from cmrseg.report.values import facts, number, segment_tables, tables
+from cmrseg.report.values import facts, number, rule_tables, segment_tables, tables
 from report.made import enhanced, failed
 from report.test_segments import stack
 
@@ -110,6 +110,23 @@ def test_facts_are_the_numbers_in_lines():
     lines = facts(enhanced("a"))
     assert any(line.startswith("Volume [mL]: cavity 101, myocardium 120") for line in lines)
     assert facts(failed("a")) == []
+
+
+def test_what_rules_changed_is_told():
+    steps = [
+        {"rule": "normal_heart", "changed_voxels": 0, "change_ml": {"infarction": 0.0}},
+        {
+            "rule": "no_obstruction",
+            "changed_voxels": 829,
+            "change_ml": {"infarction": 0.0, "no_reflow": -18.172},
+        },
+    ]
+    (table,) = rule_tables({"rules": steps})
+    assert [(row.name, row.text) for row in table.rows] == [
+        ("normal heart", "changed nothing"),
+        ("no obstruction", "829 voxels: no-reflow -18.2 mL"),
+    ]
+    assert rule_tables({}) == []
 
 
 def test_segments_are_told_in_words():

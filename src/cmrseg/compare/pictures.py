@@ -113,6 +113,5 @@ def _grey(
 ) -> Array:
     if image is None:
         return sheet.grey(np.zeros((count, *shape), np.float32), 0, 1)
-    whole = canonical(image)[0].array[list(chosen)]
-    low, high = np.percentile(whole, (1, 99.5))
-    return sheet.grey(whole[:, window[0], window[1]], low, high)
+    near = canonical(image)[0].array[list(chosen)][:, window[0], window[1]]
+    return sheet.grey(near, *np.percentile(near, (1, 99.5)))

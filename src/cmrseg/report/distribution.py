@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from cmrseg.report.columns import COLUMNS
-from cmrseg.report.values import number
+from cmrseg.report.values import named, number
 from cmrseg.report.verdict import DECISIVE, Record, quality
 
 WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
@@ -88,7 +88,9 @@ def distributions(
 
 def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
     """The drawing; ``names`` are the cases'. Cases beyond the fence are links into the page."""
-    low, high = _range(drawn)
+    least, most = _ends(drawn)
+    room = (most - least) * 0.04 or max(abs(most) * 0.05, 1e-6)
+    low, high = least - room, most + room
 
     def x(value: float) -> float:
         return LEFT + (value - low) / (high - low) * (WIDE - 2 * LEFT)
@@ -101,8 +103,8 @@ def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
     parts += [_mark(n, x(drawn.values[n]), names[n], drawn) for n in drawn.beyond[:NAMED]]
     parts.append(
         f'<path class="axis" d="M{LEFT} {BASE}H{WIDE - LEFT}"/>'
-        f'<text x="{LEFT}" y="{BASE + 16}">{number(low)}</text>'
-        f'<text x="{WIDE - LEFT}" y="{BASE + 16}" text-anchor="end">{number(high)}</text>'
+        f'<text x="{x(least):.1f}" y="{BASE + 16}">{number(least)}</text>'
+        f'<text x="{x(most):.1f}" y="{BASE + 16}" text-anchor="end">{number(most)}</text>'
     )
     label = escape(f"{drawn.title}: {len(drawn.values)} values, {len(drawn.beyond)} out of range")
     return Markup(
@@ -158,7 +160,7 @@ def _judged(control: Mapping[str, Any]) -> Iterator[tuple[str, float, Fence]]:
 def _title(role: str, key: str) -> str:
     if role:
         return f"{role} {DECISIVE} {key.removesuffix('_mm')}{' [mm]' if '_mm' in key else ''}"
-    return f"Samples of a network agree on {key.replace('_', '-')} (Dice)"
+    return f"Samples of a network agree on {named(key)} (Dice)"
 
 
 def _trained(manifest: Mapping[str, Any], role: str, key: str) -> tuple[str, tuple[float, ...]]:
@@ -176,13 +178,12 @@ def _trained(manifest: Mapping[str, Any], role: str, key: str) -> tuple[str, tup
     return "", ()
 
 
-def _range(drawn: Distribution) -> tuple[float, float]:
+def _ends(drawn: Distribution) -> tuple[float, float]:
+    """The least and the greatest of all that is drawn."""
     seen = [*drawn.values.values(), *drawn.population]
     if drawn.fence:
         seen.append(drawn.fence.value)
-    low, high = min(seen), max(seen)
-    room = (high - low) * 0.04 or max(abs(high) * 0.05, 1e-6)
-    return low - room, high + room
+    return min(seen), max(seen)
 
 
 def _bars(drawn: Distribution, low: float, high: float) -> str:
@@ -220,16 +221,16 @@ def _fence(fence: Fence, x: float) -> str:
 
 
 def _population(quantiles: Sequence[float], x: Any) -> str:
-    """The training population's middle half as a box, all of it as a line."""
+    """The training population's middle half as a box with its median, all of it as a line."""
     low, first, middle, third, high = (
         x(float(v))
         for v in np.interp((0, 0.25, 0.5, 0.75, 1), np.linspace(0, 1, len(quantiles)), quantiles)
     )
     y = BASE + 24
     return (
-        f'<path class="trained" d="M{low:.1f} {y}H{high:.1f}M{middle:.1f} {y - 5}v10"/>'
+        f'<path class="trained" d="M{low:.1f} {y}H{high:.1f}"/>'
         f'<rect class="trained" x="{first:.1f}" y="{y - 4}" height="8" '
-        f'width="{third - first:.1f}"/>'
+        f'width="{third - first:.1f}"/><path class="median" d="M{middle:.1f} {y - 5}v10"/>'
     )
 
 

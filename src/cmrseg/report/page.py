@@ -22,7 +22,16 @@ from markupsafe import Markup
 from cmrseg.report.columns import COLUMNS, Column
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.scores import scores
-from cmrseg.report.values import Row, Table, number, seconds, segment_tables, tables
+from cmrseg.report.values import (
+    Row,
+    Table,
+    named,
+    number,
+    rule_tables,
+    seconds,
+    segment_tables,
+    tables,
+)
 from cmrseg.report.verdict import (
     DECISIVE,
     FLAGGED,
@@ -155,7 +164,11 @@ def _entry(
         verdict=judge(record),
         cells=tuple(_cell(column, record) for column in columns),
         picture=pictures.get(record["case"]),
-        tables=(*tables(record["measures"]), *segment_tables(record["measures"])),
+        tables=(
+            *tables(record["measures"]),
+            *rule_tables(record["measures"]),
+            *segment_tables(record["measures"]),
+        ),
         controls=tuple(_control(role, found) for role, found in quality(record)),
     )
 
@@ -169,7 +182,7 @@ def _cell(column: Column, record: Record) -> Cell:
 def _control(role: str, found: Mapping[str, Any]) -> Table:
     """Quality control's finding on one image."""
     rows = [
-        Row("verdict", "out of distribution" if found["out_of_distribution"] else "in range"),
+        Row("verdict", _where(found["out_of_distribution"])),
         Row("because", str(found.get("reason", ""))),
     ]
     for name, pseudo in found.get("answer", {}).items():
@@ -182,18 +195,21 @@ def _control(role: str, found: Mapping[str, Any]) -> Table:
         rows.append(Row(name, words))
     for name, value in found.get("samples_agree", {}).items():
         fence = f"(in range: from {number(found['fences'][name])})"
-        rows.append(Row(f"samples agree on {name.replace('_', '-')}", f"{number(value)} {fence}"))
+        rows.append(Row(f"samples agree on {named(name)}", f"{number(value)} {fence}"))
     if "chosen_because" in found:
         chosen = " and ".join(map(str, found["chosen"]))
         rows.append(Row("taken", f"candidate {chosen}: {found['chosen_because']}"))
     if refinement := found.get("refinement"):
         before, after = (
-            "out of distribution" if refinement[f"out_of_distribution_{when}"] else "in range"
-            for when in ("before", "after")
+            _where(refinement[f"out_of_distribution_{when}"]) for when in ("before", "after")
         )
         kept, spent = refinement["candidates_kept"], refinement["seconds"]
         rows.append(Row("refined", f"{before} before, {after} after; {kept} kept, {spent} s"))
     return Table(f"{role} quality control" if role else "Quality control", tuple(rows))
+
+
+def _where(out: bool) -> str:
+    return "out of distribution" if out else "in range"
 
 
 def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:

@@ -179,8 +179,8 @@ def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
         return canonical(volume)[0].array[chosen][:, rows, columns]
 
     sheet = _layout(mask.array[0, rows, columns].shape, mask.spacing_mm[1:], len(chosen))
-    low, high = np.percentile(image.array[chosen], (1, 99.5))
-    grey = sheet.grey(image.array[chosen][:, rows, columns], low, high)
+    near = image.array[chosen][:, rows, columns]
+    grey = sheet.grey(near, *np.percentile(near, (1, 99.5)))
     labels = mask.array[chosen][:, rows, columns]
     pens = _pens(names)
     numbers = _numbers(chosen, sheet)

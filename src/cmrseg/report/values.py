@@ -20,6 +20,7 @@ TITLES = {
     "agreement": "Mirror images agree (Dice)",
     "uncertainty": "",
     "interval": "Intervals",
+    "no_reflow": "no-reflow",
 }
 INTERVAL = "_interval"
 """``volume_ml_interval`` holds the intervals of ``volume_ml``."""
@@ -136,6 +137,21 @@ def number(value: float) -> str:
     size = abs(value)
     digits = next((d for limit, d in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if size >= limit), None)
     return f"{value:.1e}" if digits is None else f"{value:.{digits}f}"
+
+
+def rule_tables(measures: Mapping[str, Any]) -> list[Table]:
+    """What anatomical rules changed in a record's mask, where the recipe has any."""
+    rows = []
+    for rule in measures.get("rules", ()):
+        changes = [
+            f"{named(name)} {change:+.1f} {UNITS['ml']}"
+            for name, change in rule["change_ml"].items()
+            if change
+        ]
+        said = f"{rule['changed_voxels']} voxels: {', '.join(changes) or 'no volume'}"
+        text = said if rule["changed_voxels"] else "changed nothing"
+        rows.append(Row(rule["rule"].replace("_", " "), text))
+    return [Table("Anatomical rules", tuple(rows))] if rows else []
 
 
 def segment_tables(measures: Mapping[str, Any]) -> list[Table]:

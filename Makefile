@@ -71,17 +71,21 @@ weights-mnms2: setup
 	$(BIN)/cmrseg train-qc mnms2-la-qc cache/mnms2-la runs/qc-la
 	$(BIN)/cmrseg pack mnms2 weights/mnms2 --commit $(COMMIT) \
 		runs/mnms2-sa-0b/checkpoint.safetensors runs/mnms2-sa-0c/checkpoint.safetensors \
-		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0b/checkpoint.safetensors \
+		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0/checkpoint.safetensors \
+		runs/mnms2-la-0b/checkpoint.safetensors \
 		runs/qc-sa/checkpoint.safetensors runs/qc-la/checkpoint.safetensors
 	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights weights/mnms2
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights weights/mnms2
 	$(BIN)/cmrseg validate mnms2 $(ACDC) out/scores-mnms2 --source acdc --weights weights/mnms2 --record
 
-# A start that has seen no EMIDEC patient, then five folds: a usual training, then the uncertainty
-# loss. The ablation's baseline goes on from the same point without it, for as many steps.
+# A start that has seen no EMIDEC patient, then five folds: twice a usual training (a, g) and the
+# uncertainty loss (f, h). The ablation's baseline (c) goes on from the same point as the last of
+# these without it, for as many steps. The start, a and f had the augmentation of 5485fce, which
+# knew no other fields of view.
 EMIDEC_START = runs/emidec-pre/checkpoint.safetensors
-GO_ON = --steps 250 --learning-rate 1e-3
+LAST = --steps 150 --learning-rate 1e-3
 PROPOSED = --samples 5 --alpha 3
+AT = checkpoint.safetensors
 RESULTS = docs/results/emidec
 
 weights-emidec: setup
@@ -90,18 +94,17 @@ weights-emidec: setup
 	$(BIN)/cmrseg preprocess emidec $(ACDC) cache/emidec-pretrain --source acdc-implanted --implant
 	$(TRAIN) emidec cache/emidec-pretrain runs/emidec-pre --fold all --steps 1300
 	$(BIN)/cmrseg preprocess emidec $(EMIDEC) cache/emidec --source emidec
-	@for k in 0 1 2 3 4; do \
-		$(TRAIN) emidec cache/emidec runs/emidec-a$$k --fold $$k --steps 450 \
-			--start $(EMIDEC_START) || exit 1; \
-		start=runs/emidec-a$$k/checkpoint.safetensors; \
-		$(TRAIN) emidec cache/emidec runs/emidec-f$$k --fold $$k $(GO_ON) $(PROPOSED) \
-			--start $$start || exit 1; \
-		[ $$k -gt 1 ] || $(TRAIN) emidec cache/emidec runs/emidec-b$$k --fold $$k $(GO_ON) \
-			--start $$start || exit 1; done
+	@r=runs/emidec; for k in 0 1 2 3 4; do \
+		run() { name=$$1; shift; $(TRAIN) emidec cache/emidec $$r-$$name$$k --fold $$k "$$@"; }; \
+		run a --steps 450 --start $(EMIDEC_START) && \
+		run f --steps 250 --learning-rate 1e-3 $(PROPOSED) --start $$r-a$$k/$(AT) && \
+		run g --steps 500 --start $$r-f$$k/$(AT) && \
+		run h $(LAST) $(PROPOSED) --start $$r-g$$k/$(AT) || exit 1; \
+		[ $$k -gt 1 ] || run c $(LAST) --start $$r-g$$k/$(AT) || exit 1; done
 	$(BIN)/cmrseg pack emidec weights/emidec --commit $(COMMIT) \
-		runs/emidec-f?/checkpoint.safetensors
+		runs/emidec-h?/checkpoint.safetensors
 	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
-		runs/emidec-b?/checkpoint.safetensors
+		runs/emidec-c?/checkpoint.safetensors
 	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
 		--baseline out/emidec-baseline --samples 6 --precision fp32
 	$(BIN)/cmrseg calibrate emidec $(EMIDEC) --weights weights/emidec --work $(RESULTS)/work \

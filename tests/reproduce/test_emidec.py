@@ -10,8 +10,9 @@ from cmrseg.challenges import emidec_choice
 from cmrseg.challenges.emidec_rules import Rule
 from cmrseg.challenges.out_of_fold import Effort
 from cmrseg.errors import EXIT_OK, UsageError
-from cmrseg.reproduce import panels
+from cmrseg.reproduce import panels, trusted
 from cmrseg.reproduce.emidec import reproduce
+from cmrseg.uncertainty import conformal, trust
 from emidec_data import held, make_bundle, make_data
 
 PATIENTS = 13
@@ -33,6 +34,8 @@ def out(place):
     few = {"one_ring": [Rule.of("one_ring", least_share=1.0)]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(emidec_choice, "CHOICES", few)
+        for module in (conformal, trusted, trust):  # eleven patients in four parts
+            patch.setattr(module, "FEWEST", 3)
         options = ["--mirrors", "1", "--samples", "2", "--device", "cpu", "--precision", "fp32"]
         weights = ["--weights", str(place / "proposed"), "--baseline", str(place / "baseline")]
         told = [str(place / "data"), str(place / "out"), *weights, *options, "--commit", "abc123"]
@@ -54,6 +57,16 @@ def test_all_that_the_page_links_to_is_there(out):
     for name in linked:
         assert (out / name).stat().st_size > 0
     assert all((out / f"{n}.png").read_bytes().startswith(b"\x89PNG") for n in pictures)
+
+
+def test_verdicts_are_told_of_patients_as_they_are_and_in_another_style(out):
+    rows = read(out / "verdicts.csv")
+    titles = [row[0] for row in rows[1:]]
+    assert titles == [f"{shown}, {how}" for shown in ("as they are", "magnitude")
+                      for how in ("in range", "flagged")]  # fmt: skip
+    counts = [int(row[1]) for row in rows[1:]]
+    held_out = sum(len(held(PATIENTS, fold)) for fold in FOLDS)
+    assert counts[0] + counts[1] == counts[2] + counts[3] == held_out
 
 
 def test_every_table_names_bundles_commit_and_command(place, out):

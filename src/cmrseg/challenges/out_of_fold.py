@@ -23,10 +23,12 @@ from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import prepared_image
 from cmrseg.contracts.case import ImageSource
 from cmrseg.errors import CmrsegError, InputError
-from cmrseg.imaging.prepare import prepare_labels
+from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.read import read
-from cmrseg.imaging.volume import Array, Geometry
+from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime import Precision, Progress, use_device
+from cmrseg.synthetic.restyle import restyle
+from cmrseg.synthetic.styles import choose_style
 from cmrseg.training.datasets import Labelled
 from cmrseg.training.folds import held_out, stratified_folds
 from cmrseg.uncertainty import measures
@@ -90,12 +92,14 @@ class Effort:
         samples: dropout passes in all; 0 for none.
         device: ``auto``, ``cpu``, ``cuda``.
         precision: None for the fastest here, measured.
+        style: show patients as a scanner of this style would; "" for as they are.
     """
 
     mirrors: int = 4
     samples: int = 20
     device: str = "auto"
     precision: Precision | None = None
+    style: str = ""
 
 
 def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, list[Labelled]]:
@@ -162,7 +166,8 @@ def identity(found: Bundle, effort: Effort) -> str:
     """Names a bundle's networks, whatever else its manifest says, and the effort."""
     digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.networks))
     name = hashlib.sha256(digests.encode()).hexdigest()[:12]
-    return f"{KEPT}-{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}"
+    style = f"-{effort.style}" if effort.style else ""
+    return f"{KEPT}-{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}{style}"
 
 
 def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
@@ -211,6 +216,8 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) 
         label = read(item.label)
     except CmrsegError as error:
         raise error.within("a held-out patient") from error
+    if effort.style:
+        prepared = prepare(_restyled(source, item.patient, effort.style), RECIPE.grid)
     passes = len(segmenter.networks) * effort.mirrors + effort.samples
     focus = Focus.on(segmenter, prepared.image, passes)
     found = segmenter.mirrored(focus.image, effort.mirrors).mean(axis=0)
@@ -238,6 +245,12 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) 
         samples=drawn,
         grid_spacing_mm=prepared.image.spacing_mm,
     )
+
+
+def _restyled(image: Volume, patient: str, style: str) -> Volume:
+    """Settings are drawn by patient: the same in every run, whoever else is there."""
+    rng = np.random.default_rng(list(hashlib.sha256(patient.encode()).digest()[:8]))
+    return restyle(image, choose_style(rng, "emidec", style)[1], rng)
 
 
 HALF = ("probabilities", "variance")

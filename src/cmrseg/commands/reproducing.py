@@ -9,6 +9,9 @@ from cmrseg.commands import options
 from cmrseg.commands.reproducing_mnms2 import add_mnms2
 from cmrseg.errors import EXIT_OK
 
+SHIFTS = ("magnitude",)
+"""A held-out style: what a scan without phase-sensitive reconstruction looks like."""
+
 
 def add_reproduce(p: argparse.ArgumentParser) -> None:
     """`cmrseg reproduce`."""
@@ -31,6 +34,8 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
     p.add_argument("--source", default="emidec", help="the name the data was preprocessed under")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--samples", type=options.whole, default=20, help="dropout passes a patient")
+    p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
+                   f"too; several (default: {', '.join(SHIFTS)}; none: '')")  # fmt: skip
     p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
     p.add_argument("--commit", help="of the code, told in the tables (default: git is asked)")
     options.add_device(p)
@@ -54,9 +59,11 @@ def _run_reproduce(o: argparse.Namespace) -> int:
     named = [f"--{option} {path.name}" for option, path in bundles.items() if path]
     usual = {"mirrors": 4, "samples": 20, "source": "emidec", "precision": "auto"}
     named += [f"--{k} {getattr(o, k)}" for k, v in usual.items() if getattr(o, k) != v]
+    named += [f"--shift {style!r}" for style in o.shift or ()]
     page = reproduce(
         o.data,
         o.out,
+        styles=[style for style in o.shift or SHIFTS if style],
         weights=o.weights,
         baseline=o.baseline,
         source=o.source,

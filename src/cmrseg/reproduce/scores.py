@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg.challenges.emidec import volumes
+from cmrseg.challenges.emidec_calibration import JUDGED
 from cmrseg.challenges.emidec_rules import Rules
 from cmrseg.challenges.out_of_fold import Held
 from cmrseg.challenges.steps import labels
@@ -21,6 +22,7 @@ from cmrseg.evaluation.emidec import STRUCTURES, evaluate_case
 from cmrseg.evaluation.positions import certainty_by_position, dice_by_position
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.uncertainty.agreement import agreement
 from cmrseg.uncertainty.interval import interval
 
 NEAR_MM = 20.0
@@ -85,7 +87,8 @@ def doubt(held: Held) -> Row:
     """What samples say: image-level uncertainty, agreement, and whether intervals hold the truth.
 
     ``<structure>_interval_holds`` is 1 where the 95 % interval of the samples' volumes holds the
-    expert's volume on the same grid, else 0; ``_interval_ml`` is its width.
+    expert's volume on the same grid, else 0; ``_interval_ml`` is its width. ``_agreement`` is what
+    verdicts go by.
     """
     row = {"image_level": held.image_level}
     for name, values in STRUCTURES.items():
@@ -93,6 +96,8 @@ def doubt(held: Held) -> Row:
         row[f"{name}_certainty"] = float(
             np.mean([dice(central, np.isin(one, values)) for one in held.samples])
         )
+    agreed = agreement(held.samples, (len(held.samples),), JUDGED)
+    row |= {f"{name}_agreement": value for name, value in agreed.items()}
     row |= certainty_by_position(held.central, held.samples, held.grid_truth, STRUCTURES)
     truth = volumes(held.grid_truth, held.grid_voxel_ml)["volume_ml"]
     each = [volumes(one, held.grid_voxel_ml)["volume_ml"] for one in held.samples]

@@ -14,7 +14,7 @@ from cmrseg.evaluation.table import NOTHING, Grid
 from cmrseg.reproduce import paper
 from cmrseg.reproduce.method import Method
 from cmrseg.reproduce.scores import Row
-from cmrseg.reproduce.trusted import FLAGGED
+from cmrseg.reproduce.trusted import flagged
 
 Rows = Mapping[str, Row]
 SHORT = {"myocardium": "Myo", "infarction": "MI", "no_reflow": "NR"}
@@ -203,14 +203,24 @@ def intervals(method: Method) -> Grid:
     return Grid(header=["", "holds the truth (%)", "median width (mL)", "patients"], lines=lines)
 
 
-def flagged(method: Method) -> Grid:
-    """DSC of patients flagged by fences that other parts set, and of the others."""
+def verdicts(method: Method, shifted: Mapping[str, Method]) -> Grid:
+    """DSC of patients flagged by fences that other parts set, and of the others.
+
+    Args:
+        method: patients as they are, whose agreement set the fences.
+        shifted: style -> the same patients in it.
+    """
     columns = [_dice(structure) for structure in SHORT]
     lines = []
-    for title, wanted in (("in range", 0.0), ("flagged", 1.0)):
-        patients = {p for p, row in method.trusted.items() if row.get(FLAGGED) == wanted}
-        rows = {p: method.rules[p] for p in patients}
-        lines.append([title, str(len(rows)), *(column.cell(rows) for column in columns)])
+    for shown, own in {"as they are": method, **shifted}.items():
+        for title, wanted in (("in range", False), ("flagged", True)):
+            rows = {
+                p: row
+                for p, row in own.rows.items()
+                if p in method.trusted and flagged(row, method.trusted[p]) == wanted
+            }
+            cells = [column.cell(rows) for column in columns]
+            lines.append([f"{shown}, {title}", str(len(rows)), *cells])
     return Grid(header=["", "patients", *(column.title for column in columns)], lines=lines)
 
 

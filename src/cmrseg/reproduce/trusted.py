@@ -1,4 +1,7 @@
-"""Would intervals and verdict have been right about patients that they were not fitted on?"""
+"""Would intervals and verdict have been right about patients that they were not fitted on?
+
+And would the verdict have noticed, had a scanner of another style shown them?
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from cmrseg.challenges.emidec_calibration import Measures, bands, fences
 from cmrseg.reproduce.scores import Row
 from cmrseg.uncertainty.conformal import FEWEST
 from cmrseg.uncertainty.trust import Trust
-
-FLAGGED = "flagged"
 
 
 def trusted_rows(
@@ -28,8 +29,8 @@ def trusted_rows(
 
     Returns:
         ``<measure>_band_holds`` (1 where the interval holds the expert's value, else 0),
-        ``<measure>_band`` (its width), and, with samples, :data:`FLAGGED` (1 or 0); an empty row
-        where the other parts have too few patients.
+        ``<measure>_band`` (its width), and, with samples, ``<structure>_fence``; an empty row where
+        the other parts have too few patients.
     """
     rows: list[Row] = [{} for _ in parts]
     for part in sorted(set(parts)):
@@ -38,16 +39,28 @@ def trusted_rows(
         if len(others) < FEWEST:
             continue
         fitted = bands(_of(ours, others), _of(experts, others))
-        trust = Trust(fences=fences(_of(agreed, others)), fitted_on="the other parts")
+        lowest = {f"{name}_fence": v for name, v in fences(_of(agreed, others)).items()}
         for place in here:
             for name, band in fitted.items():
                 low, high = band.around(ours[name][place])
                 rows[place][f"{name}_band_holds"] = float(low <= experts[name][place] <= high)
                 rows[place][f"{name}_band"] = high - low
-            verdict = trust.judge({name: values[place] for name, values in agreed.items()})
-            if verdict:
-                rows[place][FLAGGED] = float(verdict["out_of_distribution"])
+            rows[place] |= lowest
     return rows
+
+
+def flagged(row: Row, trusted: Row) -> bool | None:
+    """Whether a patient is out of range by fences of other parts; None where there are none.
+
+    Args:
+        row: with ``<structure>_agreement``, of the patient as it is or in another style.
+        trusted: the patient's of :func:`trusted_rows`.
+    """
+    fitted = {name.removesuffix("_fence"): value for name, value in trusted.items()
+              if name.endswith("_fence")}  # fmt: skip
+    found = {name: row[f"{name}_agreement"] for name in fitted if f"{name}_agreement" in row}
+    verdict = Trust(fences=fitted, fitted_on="the other parts").judge(found)
+    return verdict["out_of_distribution"] if verdict else None
 
 
 def _of(values: Mapping[str, Sequence[float]], places: Sequence[int]) -> Measures:

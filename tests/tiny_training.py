@@ -1,9 +1,11 @@
 """``cmrseg train`` on the tiny configuration, in a process of its own.
 
-    tiny_training.py [--block NAME,...] [--stop-after N] NETWORK CACHE RUN [options of train]
+    tiny_training.py [--block NAME,...] [--stop-after N] [--fail-at N] NETWORK CACHE RUN
+        [options of train]
 
 ``--block`` makes importing the packages named fail as if they were not installed. ``--stop-after``
-sends SIGTERM to the whole process group during step N, as a cluster does.
+sends SIGTERM to the whole process group during step N, as a cluster does. ``--fail-at`` makes step
+N of process 1 (of two) fail.
 """
 
 from __future__ import annotations
@@ -41,10 +43,25 @@ def stop_after(steps: int) -> None:
 
     take = fit.step
 
-    def step(network, optimiser, scaler, batch, state, config, device):
+    def step(network, optimiser, scaler, batch, state, *rest):
         if state["step"] == steps - 1:
             os.killpg(os.getpgid(0), signal.SIGTERM)
-        return take(network, optimiser, scaler, batch, state, config, device)
+        return take(network, optimiser, scaler, batch, state, *rest)
+
+    fit.step = step
+
+
+def fail_at(number: int) -> None:
+    """An error for people in step ``number``, in process 1 alone."""
+    from cmrseg.errors import InputError
+    from cmrseg.training import fit
+
+    take = fit.step
+
+    def step(network, optimiser, scaler, batch, state, *rest):
+        if state["step"] == number - 1 and os.environ.get("RANK") == "1":
+            raise InputError("a patient is unreadable", "Ask for another one")
+        return take(network, optimiser, scaler, batch, state, *rest)
 
     fit.step = step
 
@@ -52,6 +69,7 @@ def stop_after(steps: int) -> None:
 def main(arguments: list[str]) -> int:
     blocked = option("--block", arguments)
     stop = option("--stop-after", arguments)
+    fail = option("--fail-at", arguments)
     if blocked:
         sys.meta_path.insert(0, Blocked(blocked.split(",")))
     os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
@@ -62,6 +80,8 @@ def main(arguments: list[str]) -> int:
 
     if stop:
         stop_after(int(stop))
+    if fail:
+        fail_at(int(fail))
     network = arguments[0]
     RECIPES[network].training["tiny"] = training_config(network)
     code = cli.main(["train", *arguments, "--config", "tiny", "--device", "cpu"])

@@ -19,7 +19,8 @@ from cmrseg.training.autoencoder import (
     validate,
 )
 from cmrseg.training.autoencoder_config import AutoencoderTraining, configurations
-from cmrseg.training.fit import CHECKPOINT, LOG, TrainingStoppedError
+from cmrseg.training.fit import CHECKPOINT, TrainingStoppedError
+from cmrseg.training.journal import LOG
 from cmrseg.training.pack import pack
 from tiny import heart, make_cache
 from training.test_masks import CONFIG, STACKS

@@ -19,17 +19,10 @@ from cmrseg.challenges.catalogue import RECIPES
 from cmrseg.errors import InputError, UsageError
 from cmrseg.networks.unet import UNet
 from cmrseg.training import fit as fitting
-from cmrseg.training.cache import Sample
 from cmrseg.training.checkpoint import network_weights, read_state
-from cmrseg.training.fit import (
-    CHECKPOINT,
-    LOG,
-    TrainingStoppedError,
-    batches,
-    fit,
-    make_optimiser,
-    validate,
-)
+from cmrseg.training.fit import CHECKPOINT, TrainingStoppedError, batches, fit, make_optimiser
+from cmrseg.training.journal import LOG
+from cmrseg.training.keeper import validate
 from tiny import make_cache, network_config, sample, training_config
 
 CPU = torch.device("cpu")
@@ -389,20 +382,3 @@ def test_gradients_are_clipped(tmp_path):
     # Nesterov's first step is the gradient times one plus the momentum.
     norm = float(torch.stack([d.detach().square().sum() for d in moved]).sum().sqrt())
     assert norm == pytest.approx(1.99e-3, rel=1e-3)
-
-
-def test_validation_by_hand():
-    """A network that sees bright voxels as class 1: half of one heart, nothing where none is."""
-
-    class Bright(torch.nn.Module):
-        config = network_config("mnms2-sa", classes=3)
-
-        def forward(self, x):
-            return [torch.cat([0.5 - x, x, torch.full_like(x, -9.0)], dim=1)]
-
-    image = np.zeros((1, 6, 6), np.float32)
-    image[:, :2, :2] = 1
-    label = np.zeros((1, 6, 6), np.uint8)
-    label[:, :2, :6] = 1
-    hearts = [Sample(image, label, (1.0, 1.0, 1.0)), Sample(0 * image, 0 * label, (1.0, 1.0, 1.0))]
-    assert validate(Bright(), hearts, CPU, "fp32") == {"1": 0.75, "2": 1.0}

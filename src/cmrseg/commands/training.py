@@ -158,6 +158,7 @@ def add_train(p: argparse.ArgumentParser) -> None:
 
 def _run_train(o: argparse.Namespace) -> int:
     from cmrseg.training.fit import TrainingStoppedError
+    from cmrseg.training.parallel import EndedTogetherError
 
     names = ("device", "learning_rate", "samples", "alpha", "workers", "steps", "seed", "keep")
     settings = {name: getattr(o, name) for name in (*names, "precision")}
@@ -169,6 +170,8 @@ def _run_train(o: argparse.Namespace) -> int:
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)
         return 143
+    except EndedTogetherError as ended:  # the last line is for the process that it began with
+        return ended.exit_code
     return EXIT_OK
 
 
@@ -202,8 +205,10 @@ def _train_one(o: argparse.Namespace, settings: dict[str, Any]) -> None:
 def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Everything from labelled cases to a bundle."""
     from cmrseg.reproduce.provenance import commit_of_code
+    from cmrseg.training.parallel import alone
     from cmrseg.whole import Course, train_whole
 
+    alone("training a whole bundle")
     if o.network not in options.CHALLENGES or o.cache or o.start:
         raise UsageError(
             "--data trains a challenge's whole bundle: CACHE, RUN and --start do not go with it",
@@ -242,7 +247,9 @@ def _run_train_qc(o: argparse.Namespace) -> int:
     from cmrseg.training.autoencoder import train_autoencoder
     from cmrseg.training.autoencoder_config import configurations
     from cmrseg.training.fit import TrainingStoppedError
+    from cmrseg.training.parallel import alone
 
+    alone("training an autoencoder")
     try:
         train_autoencoder(
             configurations(o.network)[o.config],

@@ -26,14 +26,8 @@ from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache, checkpoint
 from cmrseg.training.autoencoder_config import AutoencoderTraining
-from cmrseg.training.fit import (
-    CHECKPOINT,
-    Scalars,
-    TrainingStoppedError,
-    forget_after,
-    note_scores,
-    stop_on_sigterm,
-)
+from cmrseg.training.fit import CHECKPOINT, TrainingStoppedError, stop_on_sigterm
+from cmrseg.training.journal import Scalars, forget_after, note_scores
 from cmrseg.training.masks import batches
 from cmrseg.training.run import FOLD_SEED, FOLDS, split
 

@@ -2,35 +2,39 @@
 
 Read :func:`fit` top to bottom. It stops at any minute (a checkpoint every few minutes and on
 SIGTERM) and goes on exactly where it stood: patches follow from (seed, index), everything else is
-in the checkpoint.
+in the checkpoint. Several processes share each step (:mod:`cmrseg.training.parallel`); theirs goes
+on exactly as well, since their dropout follows from (seed, step, rank).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from cmrseg.errors import UsageError
-from cmrseg.networks.unet import UNet, count_parameters, pad_to_multiple
-from cmrseg.runtime import Precision, Progress, autocast, fastest_precision
+from cmrseg.networks.unet import UNet, count_parameters
+from cmrseg.runtime import Precision, autocast, fastest_precision
 from cmrseg.training import checkpoint
 from cmrseg.training.augment import Patches
+from cmrseg.training.begin import begin
 from cmrseg.training.cache import Sample
 from cmrseg.training.config import TrainingConfig
+from cmrseg.training.keeper import Keeper
 from cmrseg.training.losses import deep_supervision
-from cmrseg.training.snapshots import Snapshots
+from cmrseg.training.parallel import ALONE, EndedTogetherError, Group
+from cmrseg.training.shared_norm import share_norms
 
 CHECKPOINT = "checkpoint.safetensors"
-LOG = "log.jsonl"
+TERMINATED = 143
+"""Exit code of a command that SIGTERM stopped."""
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
 
 
 class TrainingStoppedError(Exception):
@@ -50,6 +54,7 @@ def fit(
     start: Path | None = None,
     workers: int = 1,
     about: dict[str, Any] | None = None,
+    group: Group = ALONE,
 ) -> Path:
     """Train one network and return its checkpoint.
 
@@ -66,71 +71,76 @@ def fit(
         start: a checkpoint whose weights to start from, with a fresh optimiser and schedule.
         workers: processes that augment; 0 does it in line.
         about: stored in the checkpoint (data, fold, command), for the manifest.
+        group: the processes that train it together, of which this is one.
 
     Raises:
         InputError: there is nothing to resume from.
         UsageError: the run to resume had another configuration, fold or data; or there is a run
-            and it was not to be resumed; or there is nobody to choose snapshots by.
-        TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
+            and it was not to be resumed; or there is nobody to choose snapshots by; or there are
+            more processes than patches in a batch.
+        TrainingStoppedError: on SIGTERM in any process, after the checkpoint is safe.
+        EndedTogetherError: in all processes but the first, when it stopped; or another was lost.
     """
     if config.keep and not choosers:
         raise UsageError("there is nobody to choose snapshots by", "keep none, or set some aside")
+    group.check(config.batch)
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     network = UNet(config.network, "native" if device.type == "cuda" else "folded").to(device)
+    if group.size > 1:
+        share_norms(network, group)
     if start and not resume:
         network.load_state_dict(checkpoint.network_weights(start))
     optimiser = make_optimiser(network, config)
-    state: dict[str, Any] = {"step": 0, "config": config.as_dict(), "about": about or {}}
     path = run_dir / CHECKPOINT
-    if path.exists() and not resume:
-        raise UsageError(
-            f"{run_dir} holds a training already", "go on with --resume, or use another folder"
-        )
-    if resume:
-        _check_same_run(checkpoint.read_state(path), config, about or {})
-        state = checkpoint.restore(path, network, optimiser)
-        precision = state["precision"]
-    state["precision"] = precision or _probe(network, config, device)
-    print(
-        f"{config.recipe}: {count_parameters(network) / 1e6:.1f} M parameters, "
-        f"{state['precision']} on {device}, from step {state['step']}",
-        flush=True,
-    )
+    state = begin(path, network, optimiser, config, about or {}, resume=resume)
+    precision = state.get("precision", precision)
+    state["precision"] = precision or _agreed(_probe(network, config, device), group)
     scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
-    forget_after(run_dir, state["step"])
-    snapshots = Snapshots(run_dir, config.keep, state["step"])
-    saved_at = time.monotonic()
-    with (
-        stop_on_sigterm() as stop,
-        Scalars(run_dir, state["step"]) as scalars,
-        Progress(config.steps, config.recipe) as progress,
-    ):
-        for batch in batches(config, training, state["step"], workers):
-            loss = step(network, optimiser, scaler, batch, state, config, device)
+    keeper = None
+    if group.first:
+        print(_told(network, config, device, state, group), flush=True)
+        keeper = Keeper(path, config, network, optimiser, scaler, state, held_out, choosers)
+    with stop_on_sigterm() as stop, keeper or contextlib.nullcontext():
+        own = group.share(config.batch)
+        for batch in batches(config, training, state["step"], workers, own):
+            loss = step(network, optimiser, scaler, batch, state, config, device, group)
             state["step"] += 1
-            progress.show(state["step"], f"loss {loss:.3f}")
-            scalars.add(state["step"], {"loss/train": loss})
-            done, kept = state["step"] == config.steps, False
-            if state["step"] % config.validate_every == 0 or done:
-                watched = held_out if done or not config.keep else []
-                dice, choice = (
-                    validate(network, looked_at, device, state["precision"])
-                    for looked_at in (watched, choosers)
-                )
-                scalars.add_scores(state["step"], dice, choice)
-                note_scores(run_dir, state["step"], loss, dice, choice)
-                kept = snapshots.offer(choice, network, state)
-            due = time.monotonic() - saved_at > config.checkpoint_every_s
-            if stop or due or kept or done:
-                state["scaler"] = scaler.state_dict()
-                checkpoint.save(path, network, optimiser, state)
-                saved_at = time.monotonic()
-            if stop:
-                raise TrainingStoppedError(f"stopped at step {state['step']}; --resume goes on")
+            if keeper:
+                keeper.note(loss)
+            stopping = group.any(bool(stop))
+            if keeper:
+                keeper.save(stopping=stopping)
+            if stopping:
+                _stop(state["step"], group)
+    group.wait()  # for the checkpoint
     return path
+
+
+def _told(
+    network: UNet, config: TrainingConfig, device: torch.device, state: dict[str, Any], group: Group
+) -> str:
+    """The line a training begins with."""
+    shared = f", a step's {config.batch} patches by {group.size} processes" * (group.size > 1)
+    return (
+        f"{config.recipe}: {count_parameters(network) / 1e6:.1f} M parameters, "
+        f"{state['precision']} on {device}{shared}, from step {state['step']}"
+    )
+
+
+def _agreed(precision: Precision, group: Group) -> Precision:
+    """The first process's choice."""
+    return PRECISIONS[group.of_first(PRECISIONS.index(precision))]
+
+
+def _stop(at: int, group: Group) -> NoReturn:
+    """End all processes, once the checkpoint is safe; the first tells."""
+    group.wait()
+    if group.first:
+        raise TrainingStoppedError(f"stopped at step {at}; --resume goes on")
+    raise EndedTogetherError(TERMINATED)
 
 
 def make_optimiser(network: UNet, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -148,13 +158,26 @@ def make_optimiser(network: UNet, config: TrainingConfig) -> torch.optim.Optimiz
 
 
 def batches(
-    config: TrainingConfig, samples: list[Sample], done: int, workers: int
+    config: TrainingConfig,
+    samples: list[Sample],
+    done: int,
+    workers: int,
+    own: range | None = None,
 ) -> Iterator[dict[str, Tensor]]:
-    """The batches from step ``done`` on: the same ones whether or not the run was interrupted."""
+    """The batches from step ``done`` on: the same ones whether or not the run was interrupted.
+
+    Args:
+        config: tells batch, steps and seed.
+        samples: volumes to cut patches from.
+        done: steps already taken.
+        workers: processes that augment; 0 does it in line.
+        own: which patches of each batch; None for all.
+    """
+    own = own or range(config.batch)
+    firsts = range(done * config.batch, config.steps * config.batch, config.batch)
     loader = torch.utils.data.DataLoader(
         Patches(samples, config),
-        batch_size=config.batch,
-        sampler=range(done * config.batch, config.steps * config.batch),
+        batch_sampler=(list(range(f + own.start, f + own.stop)) for f in firsts),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_outlive_signals,
@@ -173,53 +196,31 @@ def step(
     state: dict[str, Any],
     config: TrainingConfig,
     device: torch.device,
+    group: Group = ALONE,
 ) -> float:
-    """One optimiser step; returns the loss."""
-    for group in optimiser.param_groups:
-        group["lr"] = config.rate(state["step"])
+    """One optimiser step; returns the loss.
+
+    Where processes share it, each brings its own patches, and all take the same step.
+    """
+    for parameters in optimiser.param_groups:
+        parameters["lr"] = config.rate(state["step"])
     network.train()
+    group.seed(config.seed, state["step"])
     image = batch["image"].to(device, non_blocking=True)
     label = batch["label"].to(device, non_blocking=True)
     with autocast(device, state["precision"]):
         heads = network(image, config.samples)
+    heads = [group.whole(head, config.batch, config.samples) for head in heads]
+    label = group.whole(label, config.batch)
     loss = deep_supervision(heads, label, config.samples, config.alpha, config.dice)
     optimiser.zero_grad(set_to_none=True)
     scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    group.add_up(network.parameters())
     scaler.unscale_(optimiser)
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
     scaler.step(optimiser)
     scaler.update()
     return float(loss.detach())
-
-
-@torch.no_grad()
-def validate(
-    network: UNet, samples: Sequence[Sample], device: torch.device, precision: Precision
-) -> dict[str, float]:
-    """Mean Dice a volume of each foreground class on the recipe's grid (both empty counts 1).
-
-    Nothing is told of no samples.
-    """
-    if not samples:
-        return {}
-    network.eval()
-    classes = network.config.classes
-    scores: list[list[float]] = []
-    for sample in samples:
-        image = torch.from_numpy(sample.image)[None, None].to(device)
-        with autocast(device, precision):
-            logits = network(pad_to_multiple(image, network.config.multiple))[0]
-        height, width = sample.image.shape[1:]
-        found = logits[0, :, :, :height, :width].argmax(dim=0).cpu()
-        truth = torch.from_numpy(sample.label)
-        row = []
-        for c in range(1, classes):
-            total = int((found == c).sum() + (truth == c).sum())
-            overlap = int(((found == c) & (truth == c)).sum())
-            row.append(2 * overlap / total if total else 1.0)
-        scores.append(row)
-    means = torch.tensor(scores).mean(dim=0).tolist()
-    return {str(c): round(m, 4) for c, m in enumerate(means, start=1)}
 
 
 def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Precision:
@@ -237,84 +238,6 @@ def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Preci
         chosen = fastest_precision(run, device)
     network.load_state_dict(before)  # batch-norm statistics saw noise
     return chosen
-
-
-def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[str, Any]) -> None:
-    """A resumed run is the same run: another fold would learn from its own held-out patients."""
-    began, stored = TrainingConfig.from_dict(state["config"]).as_dict(), state["about"]
-    now = config.as_dict()
-    pairs = {k: (began[k], now[k]) for k in now if k != "checkpoint_every_s"}
-    # Runs from before configurations had names are told apart by their settings.
-    pairs |= {k: (stored.get(k), about[k]) for k in about if k in stored or k != "configuration"}
-    changed = [_differing(k, then, asked) for k, (then, asked) in pairs.items() if then != asked]
-    if changed:
-        raise UsageError(
-            f"the run to resume began with another {', '.join(changed)}",
-            "resume with the settings and the cache it began with, or train into a new folder",
-        )
-
-
-def _differing(name: str, then: Any, asked: Any) -> str:
-    """A setting's name, with both values where they are short."""
-    if isinstance(then, list | tuple | dict) or isinstance(asked, list | tuple | dict):
-        return name
-    return f"{name} ({then}, now {asked})"
-
-
-def forget_after(run_dir: Path, last: int) -> None:
-    """Drop what ``log.jsonl`` says of steps after ``last``: they are about to be taken again."""
-    log = run_dir / LOG
-    if log.exists():
-        lines = log.read_text().splitlines(keepends=True)
-        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= last))
-
-
-class Scalars:
-    """TensorBoard scalars, where tensorboard is installed; ``log.jsonl`` is written anyway."""
-
-    def __init__(self, run_dir: Path, done: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            print("tensorboard is not installed: scalars go to log.jsonl alone", flush=True)
-            self.writer = None
-        else:
-            self.writer = SummaryWriter(str(run_dir), purge_step=done + 1)
-
-    def add(self, at: int, values: dict[str, float]) -> None:
-        """Record named values of a step."""
-        for name, value in values.items():
-            if self.writer:
-                self.writer.add_scalar(name, value, at)
-
-    def add_scores(self, at: int, dice: dict[str, float], choice: dict[str, float]) -> None:
-        """Record a look: held-out Dice, and Dice to choose by."""
-        self.add(at, {f"dice/{name}": value for name, value in dice.items()})
-        self.add(at, {f"choose/{name}": value for name, value in choice.items()})
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *what: object) -> None:
-        if self.writer:
-            self.writer.close()
-
-
-def note_scores(
-    run_dir: Path,
-    at: int,
-    loss: float,
-    dice: dict[str, float],
-    choice: dict[str, float] | None = None,
-) -> None:
-    """Tell a look at the held-out volumes and at those to choose by; append it to ``log.jsonl``."""
-    told = {"step": at, "loss": loss, "dice": dice, **({"choose": choice} if choice else {})}
-    with (run_dir / LOG).open("a") as log:
-        log.write(json.dumps(told) + "\n")
-    if choice:
-        print(f"step {at}: Dice to choose by {choice}", flush=True)
-    if dice or not choice:
-        print(f"step {at}: held-out Dice {dice}", flush=True)
 
 
 def _outlive_signals(worker: int) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from cmrseg.errors import InputError, UsageError
-from cmrseg.runtime import Precision, use_device
+from cmrseg.runtime import Precision
 from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
 from cmrseg.training.folds import held_out
+from cmrseg.training.parallel import together
 from cmrseg.training.sources import is_synthetic, learned_from, patients_of
 
 FOLDS = 5
@@ -149,19 +150,21 @@ def train(
     }
     if start:
         about["started_from"] = _same_fold(start, config, about)
-    return fit(
-        config,
-        [cache.load(cache_dir, e) for e in learn],
-        [cache.load(cache_dir, e) for e in watched],
-        run_dir,
-        device=use_device(device),
-        choosers=[cache.load(cache_dir, e) for e in choosers],
-        precision=precision,
-        resume=resume,
-        start=start,
-        workers=workers,
-        about=about,
-    )
+    with together(device) as group:
+        return fit(
+            config,
+            [cache.load(cache_dir, e) for e in learn],
+            [cache.load(cache_dir, e) for e in watched],
+            run_dir,
+            device=group.device,
+            choosers=[cache.load(cache_dir, e) for e in choosers],
+            precision=precision,
+            resume=resume,
+            start=start,
+            workers=workers,
+            about=about,
+            group=group,
+        )
 
 
 def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> dict[str, Any]:

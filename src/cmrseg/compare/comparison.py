@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from urllib.parse import quote
 
 from cmrseg import __version__
 from cmrseg.compare.sides import Side
@@ -76,7 +77,7 @@ class Comparison:
         first, other = self.sides
         what = "Scores against the truth" if self.scores else "Volumes (there is no truth)"
         shown = [
-            f"### {case} ({self.how_far(case)})\n\n![{case}]({path.name})"
+            f"### {case} ({self.how_far(case)})\n\n![{case}]({quote(path.name)})"
             for case, path in self.pictures.items()
         ]
         parts = [
@@ -90,7 +91,8 @@ class Comparison:
             self._agreement().markdown(),
             "\n".join(f"- {remark}" for remark in self._remarks()),
             f"## The {len(shown)} cases that differ most",
-            "Striped: where a mask is not as the first of its row.",
+            "Striped: where a mask is not as the first of its row. On black: no image with the "
+            "masks' voxels was given.",
             *shown,
         ]
         return "\n\n".join(parts) + "\n"

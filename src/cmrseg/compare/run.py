@@ -178,10 +178,15 @@ def _drawn(
         masks = {a.name: read(path), b.name: read(b.masks[case][role])}
         if role in truth:
             masks = {"truth": _of_labels_in(masks, read(truth[role])), **masks}
-        grey = images.get(role)
-        image = None if grey is None else read(grey.path, grey.frame)
+        image = _behind(masks[a.name], images.get(role))
         scenes.append(Scene(role=role, masks=masks, image=image))
     return picture(f"{case}: {found.how_far(case)}", scenes, NAMES[found.challenge])
+
+
+def _behind(mask: Volume, source: ImageSource | None) -> Volume | None:
+    """The grey image of a mask's voxels, if it is known."""
+    image = source and read(source.path, source.frame)
+    return image if image and image.geometry.same_as(mask.geometry) else None
 
 
 def _of_labels_in(masks: Mapping[str, Volume], truth: Volume) -> Volume:

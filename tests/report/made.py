@@ -51,6 +51,7 @@ def enhanced(case: str, uncertainty: float = 1e-4, **changed: Any) -> dict[str, 
         "volume_ml": {"cavity": 101.2, "myocardium": 120.0, "infarction": 22.5, "no_reflow": 0.0},
         "infarcted_percent": 18.8,
         "volume_ml_interval": {"infarction": {"mean": 23.0, "low": 20.5, "high": 25.5}},
+        "interval": "the networks' own doubt",
         "uncertainty": {
             "image_level": uncertainty,
             "dice_within_samples": {"cavity": 0.99, "infarction": 0.85},

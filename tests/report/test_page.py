@@ -68,6 +68,7 @@ def test_numbers_come_with_units_intervals_and_what_they_were_made_by():
     for told in (
         "22.5 (95 %: 20.5 to 25.5; mean of samples 23.0)",
         "Volume [mL]",
+        "Intervals: the networks' own doubt",
         "18.8 %",
         "4.25 s",
         "c0ffee1",

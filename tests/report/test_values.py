@@ -3,7 +3,14 @@
 import pytest
 
 from cmrseg.report.segments import segment_measures
-from cmrseg.report.values import facts, number, rule_tables, segment_tables, tables
+from cmrseg.report.values import (
+    facts,
+    interval_notes,
+    number,
+    rule_tables,
+    segment_tables,
+    tables,
+)
 from report.made import enhanced, failed
 from report.test_segments import stack
 
@@ -110,6 +117,19 @@ def test_facts_are_the_numbers_in_lines():
     lines = facts(enhanced("a"))
     assert any(line.startswith("Volume [mL]: cavity 101, myocardium 120") for line in lines)
     assert facts(failed("a")) == []
+
+
+def test_what_intervals_are_is_said_once_and_of_which_images():
+    ml = {"volume_ml": {"RV": 20.0}}
+    short, long = ml | {"interval": "95 % of 48"}, ml | {"interval": "94 % of 16"}
+    measures = {"SA_ED": short, "SA_ES": short, "LA_ED": long}
+    assert interval_notes(measures) == [
+        "Intervals of SA_ED, SA_ES: 95 % of 48",
+        "Intervals of LA_ED: 94 % of 16",
+    ]
+    assert interval_notes(measures | {"interval": "95 % of 48"})[0] == "Intervals: 95 % of 48"
+    assert interval_notes(ml) == []
+    assert "of 48" not in " ".join(facts({"measures": measures}))
 
 
 def test_what_rules_changed_is_told():

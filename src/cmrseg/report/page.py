@@ -25,6 +25,7 @@ from cmrseg.report.scores import scores
 from cmrseg.report.values import (
     Row,
     Table,
+    interval_notes,
     named,
     number,
     rule_tables,
@@ -99,6 +100,7 @@ class Entry:
         cells: its numbers, by column.
         picture: None if there is none.
         tables: its measures.
+        notes: what its intervals are.
         controls: quality control's findings by role.
     """
 
@@ -108,6 +110,7 @@ class Entry:
     cells: tuple[Cell, ...]
     picture: Picture | None
     tables: tuple[Table, ...]
+    notes: tuple[str, ...]
     controls: tuple[Table, ...]
 
     @property
@@ -169,6 +172,7 @@ def _entry(
             *rule_tables(record["measures"]),
             *segment_tables(record["measures"]),
         ),
+        notes=tuple(interval_notes(record["measures"])),
         controls=tuple(_control(role, found) for role, found in quality(record)),
     )
 

@@ -19,15 +19,14 @@ TITLES = {
     "dice_within_samples": "Dropout samples agree (Dice)",
     "agreement": "Mirror images agree (Dice)",
     "uncertainty": "",
-    "interval": "Intervals",
     "no_reflow": "no-reflow",
 }
 INTERVAL = "_interval"
 """``volume_ml_interval`` holds the intervals of ``volume_ml``."""
 NOTE = "_note"
 """``ejection_fraction_percent_note`` says, by name, what is wrong with numbers of that measure."""
-ELSEWHERE = frozenset({"quality", "segments", "slices"})
-"""Measures that are not tables of numbers: they have pictures of their own."""
+ELSEWHERE = frozenset({"quality", "segments", "slices", "interval"})
+"""Measures that are not tables of numbers: they are told in ways of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +136,19 @@ def number(value: float) -> str:
     size = abs(value)
     digits = next((d for limit, d in ((100, 0), (10, 1), (1, 2), (0.01, 3)) if size >= limit), None)
     return f"{value:.1e}" if digits is None else f"{value:.{digits}f}"
+
+
+def interval_notes(measures: Mapping[str, Any]) -> list[str]:
+    """What a record's intervals are, each said once, with the images that it holds for."""
+    roles: dict[str, list[str]] = {}
+    for role, found in (("", measures), *measures.items()):
+        if isinstance(found, Mapping) and isinstance(said := found.get("interval"), str):
+            roles.setdefault(said, []).append(role)
+    notes = []
+    for said, those in roles.items():
+        whose = "" if "" in those else f" of {', '.join(those)}"
+        notes.append(f"Intervals{whose}: {said}")
+    return notes
 
 
 def rule_tables(measures: Mapping[str, Any]) -> list[Table]:

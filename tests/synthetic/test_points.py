@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cmrseg.imaging.volume import Geometry
-from cmrseg.synthetic.points import Points
+from cmrseg.synthetic.points import Points, where
 from cmrseg.synthetic.views import View
 
 
@@ -55,3 +55,19 @@ def test_no_window_for_a_ball_elsewhere() -> None:
     assert grid(view, 1, 1).ball(tuple(far.tolist()), 6.0) is None
     beside = geometry.to_patient(np.array([[1.0], [80.0], [10.0]]))[:, 0]
     assert grid(view, 1, 1).ball(tuple(beside.tolist()), 6.0) is None
+
+
+def test_window_of_marked_points_is_as_small_as_can_be() -> None:
+    mask = np.zeros((3, 20, 30), bool)
+    assert where(mask) is None
+    mask[0, 4, 11] = mask[2, 9, 7] = True
+    assert where(mask) == (slice(None), slice(4, 10), slice(7, 12))
+
+
+def test_a_part_keeps_the_coordinates_that_are_known() -> None:
+    view, _ = oblique()
+    points = grid(view, 1, 3)
+    window = slice(None), slice(3, 9), slice(5, 25)
+    known = points.within(window)
+    for a, b in zip(points.crop(window).xyz, known, strict=True):
+        assert np.shares_memory(a, b)

@@ -3,7 +3,7 @@ import pytest
 
 from cmrseg.synthetic.anatomy import draw_heart
 from cmrseg.synthetic.profiles import CONE, Outline, fall, rv_volume_ml
-from cmrseg.synthetic.surfaces import surfaces
+from cmrseg.synthetic.surfaces import Polar, surfaces
 
 ROUND = (0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -34,7 +34,7 @@ def test_drawn_surfaces_enclose_the_volumes_that_were_solved_for(group: str) -> 
     step = 2.0
     axis = np.arange(-110, 110, step, dtype=np.float32)
     u, v, w = np.meshgrid(axis, axis, np.arange(-130, 30, step, dtype=np.float32), indexing="ij")
-    found = surfaces(heart, heart.ed, (u, v, w))
+    found = surfaces(heart, heart.ed, Polar.of(heart, (u, v, w)))
     cavity = (np.maximum(found.endo, found.base) < 0).sum() * step**3 / 1000
     assert cavity == pytest.approx(heart.ed.endo.volume_ml(), rel=0.04)
     both = (np.maximum(found.epi, found.base) < 0).sum() * step**3 / 1000

@@ -6,7 +6,7 @@ import numpy as np
 
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
-from cmrseg.synthetic.points import Points
+from cmrseg.synthetic.points import Points, where
 from cmrseg.synthetic.shapes import Point, ellipsoid, share
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
@@ -28,8 +28,12 @@ def paint_abdomen(
         noise: fine, middle, coarse and broad texture.
     """
     below = np.maximum(_dome(body, points) * np.float32(0.8), chest)
-    if not (below < 0).any():
+    # edges are softer than their surface by less than a pixel: further out nothing would change
+    box = where(below < canvas.pixel_mm)
+    if box is None or float(below.min()) >= 0:
         return
+    canvas, points, below = canvas.part(box), points.crop(box), below[box]
+    noise = noise[0][box], noise[1][box], noise[2][box], noise[3][box]
     canvas.paint(below, contrast.muscle)
     within = below + np.float32(2.5)
     canvas.paint(within, _bowel(contrast, noise))

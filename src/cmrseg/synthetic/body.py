@@ -11,7 +11,7 @@ import numpy as np
 from cmrseg.synthetic.abdomen import paint_abdomen
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
-from cmrseg.synthetic.points import Points
+from cmrseg.synthetic.points import Points, where
 from cmrseg.synthetic.shapes import share, tube
 from cmrseg.synthetic.texture import STEP, Floats, Texture, slow_noise, spread
 from cmrseg.synthetic.trunk import Body
@@ -121,7 +121,7 @@ def _paint_midline(
 ) -> None:
     """Mediastinum, spine with its muscles, descending aorta and vena cava."""
     spine = body.spine_y
-    box = points.where((np.abs(points.xyz[0]) < 64) & (points.xyz[1] > spine - 58))
+    box = where((np.abs(points.xyz[0]) < 64) & (points.xyz[1] > spine - 58))
     if box is None:
         return
     canvas, chest = canvas.part(box), chest[box]

@@ -34,5 +34,6 @@ class Canvas:
 
     def blend(self, alpha: Floats, value: Floats | float) -> None:
         """Cover a share of each point with a tissue."""
-        tissue = np.asarray(value, np.float32)
-        self.signal += alpha * (tissue - self.signal)
+        change = np.asarray(value, np.float32) - self.signal
+        change *= alpha
+        self.signal += change

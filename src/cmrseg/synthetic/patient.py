@@ -107,9 +107,10 @@ def _draw_mnms2(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float])
         ("LA", views.four_chamber(rng, heart, pose, look)),
     ):
         exam = Exam.draw(rng, scene, view, look, spoilt)
-        for phase_name, phase in (("ED", heart.ed), ("ES", heart.es)):
+        pairs = exam.images(*rngs, (heart.ed, heart.es))
+        for phase_name, pair in zip(("ED", "ES"), pairs, strict=True):
             role = f"{view_name}_{phase_name}"
-            images[role], labels[role] = exam.image(*rngs, phase)
+            images[role], labels[role] = pair
     return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
 
 
@@ -126,7 +127,7 @@ def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
         heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
     )
     exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look, spoilt)
-    image, label = exam.image(*rngs, heart.ed)
+    ((image, label),) = exam.images(*rngs, (heart.ed,))
     facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
     ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]
     facts["clinical"] = draw_clinical(rng, infarct is not None, ef)

@@ -13,6 +13,9 @@ from cmrseg.synthetic.texture import Floats
 
 Window = tuple[slice, slice, slice]
 
+NOWHERE: Window = (slice(None), slice(0), slice(0))
+"""A part of a slice without points."""
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
@@ -64,29 +67,34 @@ class Points:
             spans.append(slice(start, stop))
         return slice(None), spans[0], spans[1]
 
-    def where(self, mask: npt.NDArray[np.bool_]) -> Window | None:
-        """The part of the slice that holds all marked points; None without any.
-
-        Args:
-            mask: (samples, rows, columns).
-        """
-        rows, columns = (np.flatnonzero(mask.any((0, axis))) for axis in (2, 1))
-        if not len(rows):
-            return None
-        return slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-
     def crop(self, window: Window) -> Points:
-        """The points in a part of the slice."""
+        """The points in a part of the slice; coordinates that are known are not made again."""
         _, rows, columns = window
-        return Points(
+        part = Points(
             corner=self.corner + rows.start * self.down + columns.start * self.right,
             down=self.down,
             right=self.right,
             depths=self.depths,
             shape=(rows.stop - rows.start, columns.stop - columns.start),
         )
+        if "xyz" in self.__dict__:
+            part.__dict__["xyz"] = self.within(window)  # where cached_property keeps it
+        return part
 
     def within(self, window: Window) -> tuple[Floats, Floats, Floats]:
         """The coordinates in a part of the slice."""
         x, y, z = self.xyz
         return x[window], y[window], z[window]
+
+
+def where(mask: npt.NDArray[np.bool_]) -> Window | None:
+    """The part of a slice that holds all marked points; None without any.
+
+    Args:
+        mask: (samples, rows, columns).
+    """
+    flat = mask.any(0)
+    rows, columns = (np.flatnonzero(flat.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return None
+    return slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)

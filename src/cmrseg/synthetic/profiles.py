@@ -79,9 +79,8 @@ class Outline:
             np.maximum((np.float32(self.base_w) - w) * np.float32(1 / self.length_mm), 0.0)
         )
 
-    def radius(self, form: Floats, w: Floats) -> Floats:
-        """Distance from the axis to the outline; 0 past the apex."""
-        t = self.depth(w)
+    def radius(self, form: Floats, t: Floats) -> Floats:
+        """Distance from the axis to the outline at a :meth:`depth`; 0 past the apex."""
         return np.asarray(np.float32(self.radius_mm) * form * np.sqrt(np.maximum(1 - fall(t), 0.0)))
 
 
@@ -158,7 +157,8 @@ def rv_volume_terms(phase: Phase) -> tuple[float, float]:
     height = rv_height(phase, w)
     half = x * rv_reach(phase, height)
     angle = 2 * np.arctan(half)
-    inner = phase.epi.radius(phase.epi.around(np.cos(angle), np.sin(angle)), w)
+    form = phase.epi.around(np.cos(angle), np.sin(angle))
+    inner = phase.epi.radius(form, phase.epi.depth(w))
     outer = rv_axial(height) * rv_crescent(phase, x)
     outer = np.where(w < rv_roof(phase, x), np.maximum(outer, 0), 0)
     turn = 2 * rv_reach(phase, height) / (1 + half * half) * float(x[0, 1] - x[0, 0])

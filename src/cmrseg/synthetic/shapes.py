@@ -26,8 +26,10 @@ def ellipsoid(x: Floats, y: Floats, z: Floats, centre: Point, half_axes: Point) 
     xs = (x - np.float32(centre[0])) * a
     ys = (y - np.float32(centre[1])) * b
     zs = (z - np.float32(centre[2])) * c
-    q = xs * xs + ys * ys + zs * zs
-    slope = xs * xs * (a * a) + ys * ys * (b * b) + zs * zs * (c * c)
+    for square in (xs, ys, zs):
+        square *= square
+    q = xs + ys + zs
+    slope = xs * (a * a) + ys * (b * b) + zs * (c * c)
     return (q - np.float32(1.0)) / (np.float32(2.0) * np.sqrt(slope) + np.float32(1e-4))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg.synthetic.anatomy import Heart, Phase
+from cmrseg.synthetic.points import Window, where
 from cmrseg.synthetic.profiles import (
     Outline,
     fall,
@@ -25,8 +26,47 @@ EDGE_MM = 1.4
 SEPTUM_MM = 2.5
 """Thickness of the wall between the atria."""
 
+VENTRICLES = ("endo", "epi", "base", "rv", "rv_outside", "height", "cosine", "sine")
+"""What of :class:`Surfaces` is there at all heights."""
+
 HeartPoints = tuple[Floats, Floats, Floats]
 """(u, v, w) in mm, see :mod:`cmrseg.synthetic.anatomy`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Polar:
+    """Points around the long axis, and what of the outlines is the same over the cycle there.
+
+    Attributes:
+        point: (u, v, w).
+        r: distance from the axis, mm.
+        cosine: of the angle around it, 1 at mid septum.
+        sine: of that angle, 1 anterior.
+        endo_form: :meth:`Outline.around` of the cavity.
+        epi_form: the same of the LV's outside.
+    """
+
+    point: HeartPoints
+    r: Floats
+    cosine: Floats
+    sine: Floats
+    endo_form: Floats
+    epi_form: Floats
+
+    @classmethod
+    def of(cls, heart: Heart, point: HeartPoints) -> Polar:
+        """The points (u, v, w) of the heart's frame."""
+        u, v, _ = point
+        r = np.sqrt(u * u + v * v) + np.float32(1e-3)
+        cosine, sine = u / r, v / r
+        return cls(
+            point=point,
+            r=r,
+            cosine=cosine,
+            sine=sine,
+            endo_form=heart.ed.endo.around(cosine, sine),
+            epi_form=heart.ed.epi.around(cosine, sine),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,7 +105,7 @@ class Surfaces:
         rv: RV cavity.
         rv_outside: RV cavity and wall together.
         above: atria and vessels, None where all points lie below them.
-        depth: 0 at the endocardium to 1 at the epicardium, beyond outside.
+        height: 0 at the mitral plane and above, 1 at the cavity's apex.
         cosine: of the angle around the long axis, 1 at mid septum.
         sine: of that angle, 1 anterior.
     """
@@ -76,9 +116,18 @@ class Surfaces:
     rv: Floats
     rv_outside: Floats
     above: Above | None
-    depth: Floats
+    height: Floats
     cosine: Floats
     sine: Floats
+
+    def depth(self) -> Floats:
+        """0 at the endocardium to 1 at the epicardium, beyond outside."""
+        return np.asarray(self.endo / np.maximum(self.endo - self.epi, 0.5))
+
+    def within(self, window: Window) -> Surfaces:
+        """The surfaces of the ventricles in a part of the slice."""
+        parts = {name: getattr(self, name)[window] for name in VENTRICLES}
+        return Surfaces(**parts, above=None)
 
     def heart(self) -> Floats:
         """Signed distance to the whole heart, creases filled."""
@@ -89,53 +138,71 @@ class Surfaces:
         return blend_union(both, upper, 8.0)
 
 
-def surfaces(heart: Heart, phase: Phase, point: HeartPoints) -> Surfaces:
-    """All surfaces of the heart at points given in the heart frame."""
-    u, v, w = point
-    r = np.sqrt(u * u + v * v) + np.float32(1e-3)
-    cosine, sine = u / r, v / r
-    epi_form = phase.epi.around(cosine, sine)
-    endo = _bowl(phase.endo, phase.endo.around(cosine, sine), r, w)
-    epi = _bowl(phase.epi, epi_form, r, w)
-    wall_radius = phase.epi.radius(epi_form, w)
-    rv, rv_outside = _right_ventricle(phase, epi, r - wall_radius, w, (cosine, sine))
+def surfaces(heart: Heart, phase: Phase, polar: Polar) -> Surfaces:
+    """All surfaces of the heart at points around its axis."""
+    w = polar.point[2]
+    height, t = phase.endo.depth(w), phase.epi.depth(w)
+    endo = _bowl(phase.endo, polar.endo_form, polar.r, height)
+    epi = _bowl(phase.epi, polar.epi_form, polar.r, t)
+    beyond_lv = polar.r - phase.epi.radius(polar.epi_form, t)
+    rv, rv_outside = _right_ventricle(phase, epi, beyond_lv, polar)
     return Surfaces(
         endo=endo,
         epi=epi,
         base=w - np.float32(phase.epi.base_w),
         rv=rv,
         rv_outside=rv_outside,
-        above=_above(heart, phase, point),
-        depth=endo / np.maximum(endo - epi, 0.5),
-        cosine=cosine,
-        sine=sine,
+        above=_above(heart, phase, polar.point),
+        height=height,
+        cosine=polar.cosine,
+        sine=polar.sine,
     )
 
 
-def papillaries(heart: Heart, phase: Phase, point: HeartPoints) -> Floats | None:
-    """Signed distance to the papillary muscles; None where all points are far from them.
+def papillary_window(heart: Heart, phase: Phase, polar: Polar, margin_mm: float) -> Window | None:
+    """The part of a slice this near to where papillary muscles can be; None far from them."""
+    thick = _papillary_mm(heart, phase)
+    low, high = _papillary_span(phase)
+    w = polar.point[2]
+    if float(w.max()) < low - 2 * thick or float(w.min()) > high + 2 * thick:
+        return None
+    reach = max(OUT * LEAN, TIP) * phase.endo.radius_mm + thick + margin_mm
+    return where(polar.r < np.float32(reach))
+
+
+OUT, LEAN, TIP = 0.82, 0.72, 0.68
+"""How far from the axis a papillary muscle stands and how far its head, over the LV's radius."""
+
+
+def papillaries(heart: Heart, phase: Phase, point: HeartPoints) -> Floats:
+    """Signed distance to the papillary muscles.
 
     Each has a belly that leans on the wall and a slimmer head beside it, further into the cavity.
     """
-    thick = heart.papillary_mm * (1 + 0.15 * phase.systole)
-    base, length, reach = phase.endo.base_w, phase.endo.length_mm, phase.endo.radius_mm
-    low, high = base - 0.82 * length, base - 0.36 * length
-    w = point[2]
-    if float(w.max()) < low - 2 * thick or float(w.min()) > high + 2 * thick:
-        return None
+    thick, reach = _papillary_mm(heart, phase), phase.endo.radius_mm
+    low, high = _papillary_span(phase)
     lobes = []
     for angle, split in zip(heart.papillary_angles, heart.papillary_splits, strict=True):
-        for turn, out, tip, girth in ((-split, 0.82, 0.68, 1.0), (split, 0.78, 0.58, 0.72)):
+        for turn, out, tip, girth in ((-split, OUT, TIP, 1.0), (split, 0.78, 0.58, 0.72)):
             c, s = reach * float(np.cos(angle + turn)), reach * float(np.sin(angle + turn))
             # the cavity narrows towards the apex, and the muscles with it
-            foot = (0.72 * out * c, 0.72 * out * s, low)
+            foot = (LEAN * out * c, LEAN * out * s, low)
             lobes.append(capsule(*point, foot, (tip * c, tip * s, high), girth * thick))
     return np.minimum(np.minimum(lobes[0], lobes[1]), np.minimum(lobes[2], lobes[3]))
 
 
-def _bowl(outline: Outline, form: Floats, r: Floats, w: Floats) -> Floats:
+def _papillary_mm(heart: Heart, phase: Phase) -> float:
+    return heart.papillary_mm * (1 + 0.15 * phase.systole)
+
+
+def _papillary_span(phase: Phase) -> tuple[float, float]:
+    """From which height to which they stand."""
+    base, length = phase.endo.base_w, phase.endo.length_mm
+    return base - 0.82 * length, base - 0.36 * length
+
+
+def _bowl(outline: Outline, form: Floats, r: Floats, t: Floats) -> Floats:
     """Signed distance to an LV outline: its implicit function over the gradient."""
-    t = outline.depth(w)
     inverse = 1 / (np.float32(outline.radius_mm) * form)
     rr = r * inverse
     q = np.sqrt(rr * rr + fall(t) + np.float32(1e-6))
@@ -145,12 +212,12 @@ def _bowl(outline: Outline, form: Floats, r: Floats, w: Floats) -> Floats:
 
 
 def _right_ventricle(
-    phase: Phase, epi: Floats, beyond_lv: Floats, w: Floats, direction: tuple[Floats, Floats]
+    phase: Phase, epi: Floats, beyond_lv: Floats, polar: Polar
 ) -> tuple[Floats, Floats]:
     """Signed distances to the RV cavity, and to cavity and free wall together."""
-    cosine, sine = direction
+    w = polar.point[2]
     height = rv_height(phase, w)
-    x = sine / ((1 + cosine + np.float32(1e-4)) * rv_reach(phase, height))
+    x = polar.sine / ((1 + polar.cosine + np.float32(1e-4)) * rv_reach(phase, height))
     width = np.float32(phase.rv_width_mm) * rv_axial(height) * rv_crescent(phase, x)
     free_wall = (beyond_lv - width) * np.float32(0.88)
     body = np.maximum(free_wall, (w - rv_roof(phase, x)) * np.float32(0.9))

@@ -89,18 +89,29 @@ def slow_noise(a: Floats, b: Floats, c: Floats, cell_mm: float, offset: int) -> 
 
 
 def spread(nodes: Floats, shape: tuple[int, ...]) -> Floats:
-    """Values at every fourth row and column, linear in between and on beyond the last."""
-    down, across = (_between(count) for count in shape)
-    return np.asarray(down @ nodes @ across.T)
+    """Values at every fourth row and column, linear in between and on beyond the last.
+
+    Args:
+        nodes: (planes, nodes down, nodes across).
+        shape: rows and columns.
+    """
+    # no matrix product: its threads would fight with other processes for nothing
+    left, right, share = _between(shape[1])
+    first = nodes[:, :, left]
+    across = first + share * (nodes[:, :, right] - first)
+    above, below, share = _between(shape[0])
+    values = across[:, below]
+    first = across[:, above]
+    values -= first
+    values *= share[:, None]
+    values += first
+    return values
 
 
 @lru_cache(maxsize=512)
-def _between(count: int) -> Floats:
-    """(count, nodes) weights of linear interpolation."""
-    place = np.arange(count) / STEP
-    nodes = (count - 1) // STEP + 1
-    left = np.minimum(place.astype(int), max(nodes - 2, 0))
-    weights = np.zeros((count, max(nodes, 2)), np.float32)
-    weights[np.arange(count), left] = 1 - (place - left)
-    weights[np.arange(count), left + 1] += place - left
-    return weights[:, :nodes]
+def _between(count: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Which two nodes each of ``count`` places lies between, and how far on its way."""
+    place, last = np.arange(count), (count - 1) // STEP
+    left = np.minimum(place // STEP, max(last - 1, 0))
+    share = place / np.float32(STEP) - left
+    return left, np.minimum(left + 1, last), np.asarray(share, np.float32)

@@ -112,13 +112,13 @@ def test_what_is_written(tmp_path, truth):
 
 
 def test_odd_names_lead_to_their_pictures_and_images_of_other_voxels_are_left_out(tmp_path):
-    case = "Case P1 (a)"
+    case = "Case_P1 (a)"
     first = side(tmp_path / "a", {case: 0})
     other = side(tmp_path / "b", {case: 2})
     save(tmp_path / "images" / case / "Images" / f"{case}.nii.gz", np.ones((2, 9, 9), np.float32))
     out = tmp_path / "out"
     compare("emidec", first, other, out, images=tmp_path / "images")
-    assert "](01-Case%20P1%20%28a%29.png)" in (out / "comparison.md").read_text()
+    assert "](01-Case_P1%20%28a%29.png)" in (out / "comparison.md").read_text()
     (picture,) = out.glob("*.png")
     pixels = np.asarray(Image.open(picture).convert("RGB"))
     assert (pixels == 0).all(axis=-1).mean() > 0.3, "contours on black"

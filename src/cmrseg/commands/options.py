@@ -22,9 +22,14 @@ def add_device(p: argparse.ArgumentParser) -> None:
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
+def add_weights(p: argparse.ArgumentParser) -> None:
+    """Which bundle."""
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+
+
 def add_effort(p: argparse.ArgumentParser) -> None:
     """How a case is computed: what exec and invoke have in common."""
-    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    add_weights(p)
     p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument(

@@ -112,7 +112,7 @@ def add_validate(p: argparse.ArgumentParser) -> None:
     p.add_argument("data", type=Path, help="the labelled data the bundle was trained on")
     p.add_argument("out", type=Path, help="folder for predictions and scores")
     p.add_argument("--source", required=True, help="the name the data was preprocessed under")
-    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    options.add_weights(p)
     p.add_argument("--record", action="store_true", help="write scores into manifest and card")
     options.add_device(p)
     options.add_log_format(p)

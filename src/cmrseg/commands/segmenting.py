@@ -96,7 +96,7 @@ def add_info(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "challenge", choices=options.CHALLENGES, nargs="?", help="default: all there are"
     )
-    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+    options.add_weights(p)
     p.add_argument("--json", action="store_true", help="for programs")
     p.set_defaults(run=_run_info)
 

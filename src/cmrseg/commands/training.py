@@ -297,7 +297,7 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
         type=Path,
         help="what its networks learned from: emidec's labelled cases, a view's cache",
     )
-    p.add_argument("--weights", type=Path, help="the bundle (default: the usual places)")
+    options.add_weights(p)
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--source", default="emidec", help="emidec: the name the data has in the bundle")
     p.add_argument(

@@ -119,7 +119,7 @@ def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_lin
     assert re.findall(r'<a href="#case-(\d+)">', drawn) == ["6"]
     assert "odd: 0.500" in drawn
     assert drawn.count('class="trained"') == 2, "box and line of the training population"
-    assert "the training population" in drawn
+    assert "under an axis are the training population" in html
     assert 'id="case-6"' in html
 
 

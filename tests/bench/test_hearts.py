@@ -7,18 +7,23 @@ from cmrseg.bench.table import text
 def test_patients_a_second_are_the_inverse_of_seconds_a_patient(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = iter([10.0, 12.0, 20.0, 21.0])
+    clock = iter([10.0, 11.5, 12.0, 20.0, 20.25, 21.0])
     drawn: list[tuple[str, int]] = []
+    written: list[str] = []
     monkeypatch.setattr(hearts, "draw_patient", lambda *which: drawn.append(which))
+    monkeypatch.setattr(hearts, "write_mnms2", lambda _, case, __: written.append(case))
     monkeypatch.setattr(hearts.time, "process_time", lambda: next(clock))
-    seconds, rate = hearts.rows(2)
+    seconds, drawing, rate = hearts.rows(2)
     assert seconds.value.values == (2 / hearts.PATIENTS, 1 / hearts.PATIENTS)
+    assert drawing.value.values == (1.5 / hearts.PATIENTS, 0.25 / hearts.PATIENTS)
     assert rate.value.values == (hearts.PATIENTS / 2, hearts.PATIENTS / 1)
     assert len(set(drawn)) == 1 + 2 * hearts.PATIENTS
+    assert len(written) == 2 * hearts.PATIENTS
     assert seconds.met
-    assert "synthetic patients a second and core" in text([seconds, rate])
+    assert "synthetic patients a second and core" in text([seconds, drawing, rate])
 
 
-def test_a_real_patient_takes_time() -> None:
-    seconds, _ = hearts.rows(1)
-    assert 0 < seconds.value.median < 60
+def test_a_real_patient_takes_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearts, "PATIENTS", 1)
+    seconds, drawing, _ = hearts.rows(1)
+    assert 0 < drawing.value.median < seconds.value.median < 60

@@ -22,3 +22,12 @@ def test_infarcts_start_at_the_endocardium_in_an_artery_territory() -> None:
     assert away < 0
     assert infarct.reach(middle) > infarct.reach(middle * 0.2) > infarct.reach(away)
     assert infarct.reach(away) == 0
+
+
+def test_infarcts_reach_from_the_subendocardium_to_the_whole_wall() -> None:
+    rng = np.random.default_rng(6)
+    drawn = [draw_infarct(rng, share, 0.0) for share in (0.05, 0.15, 0.3) for _ in range(20)]
+    deepest = [float(np.minimum(one.reach(np.float32(1.0)), 1.0)) for one in drawn]
+    assert min(deepest) < 0.5
+    assert max(deepest) == 1.0
+    assert {one.artery for one in drawn} == set(TERRITORIES)

@@ -58,3 +58,16 @@ def test_training_stacks_span_the_ranges_of_real_ones() -> None:
     assert 16 <= max(counts) <= 17
     assert 1.2 <= min(pixels) < 1.25
     assert 1.9 < max(pixels) <= 2
+
+
+def test_breath_holds_move_slices_in_their_plane() -> None:
+    rng = np.random.default_rng(5)
+    heart = draw_heart(rng, "NOR")
+    style = CINE_STYLES["siemens-1.5t"]
+    views = [short_axis(rng, heart, draw_pose(rng, heart), style) for _ in range(60)]
+    moved = [view.shifts_mm @ view.geometry.direction for view in views]  # slice, row, column
+    assert all(np.abs(shift[:, 0]).max() < 1e-9 for shift in moved)
+    in_plane = np.concatenate([shift[:, 1:] for shift in moved])
+    assert in_plane.std() == pytest.approx(style.breath_mm, rel=0.1)
+    assert abs(in_plane.mean()) < 0.2
+    assert not four_chamber(rng, heart, draw_pose(rng, heart), style).shifts_mm.any()

@@ -144,16 +144,16 @@ def _paint_ventricles(easel: _Easel, heart: Heart, infarct: Infarct | None) -> S
     right = where(s.rv < edge_mm) or NOWHERE
     around_left, around_right = easel.within(left), easel.within(right)
     wall = _paint_wall(around_left)
-    dead = _paint_infarct(around_left, infarct) if infarct else ()
+    dead = _paint_infarct(around_left, infarct) if infarct else None
     rv = _paint_right(around_right, heart)
     cavity = _paint_left(around_left, heart)
     wall -= cavity
-    dead = (_placed(part * wall, left, shape) for part in dead)
     return Shares(
         cavity=_placed(cavity, left, shape),
         wall=_placed(wall, left, shape),
         rv=_placed(rv, right, shape),
-        **dict(zip(("infarct", "no_reflow"), dead, strict=False)),
+        infarct=_placed(dead[0] * wall, left, shape) if dead else None,
+        no_reflow=_placed(dead[1] * wall, left, shape) if dead else None,
     )
 
 

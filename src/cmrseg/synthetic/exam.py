@@ -15,7 +15,7 @@ from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
-from cmrseg.synthetic.points import Points, Window
+from cmrseg.synthetic.points import Points, Window, where
 from cmrseg.synthetic.scanner import Scanner
 from cmrseg.synthetic.site import Site
 from cmrseg.synthetic.styles import Style
@@ -118,44 +118,67 @@ class Exam:
         """Signal and labels of one slice at each phase."""
         scene = self.scene
         points = self.view.points(z, scene.pose.axes, scene.pose.origin_mm, SAMPLES)
+        widest = _widest(points, scene.heart)
+        if widest is None:
+            return [self._empty(z) for _ in phases]
+        near = points.crop(widest)
         painted, before = [], None
         for phase in phases:
-            signal = self.scenery[z].copy()
-            label = np.zeros(signal.shape, np.uint8)
-            window = _window(points, scene.heart, phase)
-            if window is not None:
-                if window != before:  # else the points are those of the phase before
-                    before = window
-                    site = Site.of(scene.heart, points.crop(window).xyz)
-                canvas = Canvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
-                shares = paint_heart(canvas, site, phase, scene.contrast, scene.infarct)
-                signal[window[1:]] = _through(canvas.signal)
-                label[window[1:]] = (emidec_labels if self.style.late else cine_labels)(shares)
-            painted.append((signal, label))
+            window = _window(near, widest, scene.heart, phase)
+            if window is None:
+                painted.append(self._empty(z))
+                continue
+            if window != before:  # else the points are those of the phase before
+                before = window
+                inside = near if window == widest else points.crop(window)
+                site = Site.of(scene.heart, inside.xyz)
+            painted.append(self._with_heart(z, window, site, phase))
         return painted
 
+    def _empty(self, z: int) -> tuple[Floats, Array]:
+        """Signal and labels of a slice without a heart."""
+        return self.scenery[z].copy(), np.zeros(self.scenery[z].shape, np.uint8)
 
-def _window(points: Points, heart: Heart, phase: Phase) -> Window | None:
-    """The part of a slice that can hold the heart and, where it reaches so high, its vessels."""
+    def _with_heart(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
+        """Signal and labels of a slice with the heart in a window."""
+        signal, label = self._empty(z)
+        canvas = Canvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
+        shares = paint_heart(canvas, site, phase, self.scene.contrast, self.scene.infarct)
+        signal[window[1:]] = _through(canvas.signal)
+        label[window[1:]] = emidec_labels(shares) if self.style.late else cine_labels(shares)
+        return signal, label
+
+
+def _widest(points: Points, heart: Heart) -> Window | None:
+    """The part of a slice that can hold the heart and its vessels."""
     width = heart.ed.rv_width_mm
-    everything = points.ball((0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width)
-    if everything is None:
-        return None
-    u, v, w = points.crop(everything).xyz
+    return points.ball((0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width)
+
+
+def _window(near: Points, widest: Window, heart: Heart, phase: Phase) -> Window | None:
+    """The part of a slice that can hold the heart and, where it reaches so high, its vessels.
+
+    Args:
+        near: the points in ``widest``.
+        widest: of :func:`_widest`.
+        heart: what is the same over the cycle.
+        phase: the moment.
+    """
+    width = heart.ed.rv_width_mm
+    u, v, w = near.xyz
     if float(w.max()) > min(phase.epi.base_w, phase.tricuspid_w) - 9:
-        return everything
+        return widest
     # below the valves there are the ventricles only, and fat
     reach = heart.ed.epi.radius_mm + 0.55 * width + heart.fat_mm + 12
     reach += 0.4 * heart.pad_mm
-    inner = ((u - np.float32(0.5 * width)) ** 2 + v * v < np.float32(reach * reach)).any(0)
-    rows, columns = (np.flatnonzero(inner.any(axis)) for axis in (1, 0))
-    if not len(rows):
+    inner = where((u - np.float32(0.5 * width)) ** 2 + v * v < np.float32(reach * reach))
+    if inner is None:
         return None
-    _, top, left = everything
+    (_, rows, columns), (_, top, left) = inner, widest
     return (
         slice(None),
-        slice(top.start + int(rows[0]), top.start + int(rows[-1]) + 1),
-        slice(left.start + int(columns[0]), left.start + int(columns[-1]) + 1),
+        slice(top.start + int(rows.start), top.start + int(rows.stop)),
+        slice(left.start + int(columns.start), left.start + int(columns.stop)),
     )
 
 

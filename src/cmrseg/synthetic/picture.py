@@ -13,6 +13,8 @@ import numpy as np
 
 from cmrseg.errors import OutputError, UsageError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.synthetic import reality
+from cmrseg.synthetic.patient import draw_patient
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,11 +27,43 @@ HEIGHTS = (0.15, 0.5, 0.8)
 
 TILE_IN, DPI = 2.4, 100
 
-Pair = tuple[Volume, Volume]
-"""Image and labels."""
+
+def side_by_side(
+    real_mnms2: Path | None, real_emidec: Path | None, path: Path, *, rows: int, seed: int
+) -> None:
+    """Draw real patients beside synthetic ones of their groups.
+
+    Args:
+        real_mnms2: as for :func:`cmrseg.synthetic.realism.compare`.
+        real_emidec: as for :func:`cmrseg.synthetic.realism.compare`.
+        path: the picture, a ``.png``; it holds real images.
+        rows: patients of each kind.
+        seed: which real patients, and which synthetic ones.
+
+    Raises:
+        UsageError: neither set, or another ending.
+        OutputError: the picture cannot be written.
+    """
+    rng = np.random.default_rng(seed)
+    chosen: list[tuple[str, str, str, reality.Pair]] = []
+    if real_mnms2:
+        groups = reality.cine_groups(real_mnms2)
+        for number, case in enumerate(rng.permutation(sorted(groups))[:rows]):
+            phase = ("ED", "ES")[number % 2]
+            ((group, pair),) = reality.read_cine(real_mnms2, {case: groups[case]}, phase)
+            chosen.append(("mnms2", f"SA_{phase}", group, pair))
+    if real_emidec:
+        cases = list(reality.read_late(real_emidec))
+        for k in rng.permutation(len(cases))[:rows]:
+            chosen.append(("emidec", "LGE", *cases[k]))
+    drawn = []
+    for number, (challenge, role, group, pair) in enumerate(chosen):
+        patient = draw_patient(challenge, seed * 1000 + number, group=group)
+        drawn.append((pair, (patient.images[role], patient.labels[role])))
+    save_picture(drawn, path)
 
 
-def save_picture(rows: Sequence[tuple[Pair, Pair]], path: Path) -> None:
+def save_picture(rows: Sequence[tuple[reality.Pair, reality.Pair]], path: Path) -> None:
     """Write a PNG with a row for each pair of patients: real left, synthetic right.
 
     Args:

@@ -93,7 +93,7 @@ def where(mask: npt.NDArray[np.bool_]) -> Window | None:
     Args:
         mask: (samples, rows, columns).
     """
-    flat = mask.any(0)
+    flat = np.asarray(mask.any(0))
     rows, columns = (np.flatnonzero(flat.any(axis)) for axis in (1, 0))
     if not len(rows):
         return None

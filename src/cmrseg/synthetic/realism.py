@@ -14,15 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy.stats import wasserstein_distance
-
 from cmrseg.errors import EXIT_OK, CmrsegError, UsageError
-from cmrseg.imaging.volume import Array
 from cmrseg.synthetic import histograms, reality
+from cmrseg.synthetic.distances import far_apart, table
 from cmrseg.synthetic.measures import Measures, measure_cine, measure_late
 from cmrseg.synthetic.patient import draw_patient
-from cmrseg.synthetic.picture import save_picture
+from cmrseg.synthetic.picture import side_by_side
 
 Sample = tuple[str, Measures]
 
@@ -156,115 +153,6 @@ def _volumes_of(samples: Iterable[Sample], group: str) -> list[Measures]:
         for g, measures in samples
         if g == group
     ]
-
-
-def table(real: Sequence[Measures], fake: Sequence[Measures]) -> list[str]:
-    """Markdown rows: each measure's statistics in both sets and their distance."""
-    names = list(dict.fromkeys(name for measures in real for name in measures))
-    rows = ["| measure | real | synthetic | W |", "|---|---|---|---|"]
-    for name in names:
-        a, b = (np.array([m[name] for m in side if np.isfinite(m.get(name, np.nan))])
-                for side in (real, fake))  # fmt: skip
-        if a.size and b.size:
-            distance = wasserstein_distance(a, b) / a.std() if a.std() > 0 else float("nan")
-            rows.append(f"| {name} | {_summary(a)} | {_summary(b)} | {distance:.2f} |")
-    return [row.replace("nan |", "- |") for row in rows]
-
-
-FAR = 0.8
-"""A distance that wants a reason."""
-
-WHY = (
-    (("RV solidity", "base"), "the small RVs of HCM and DCM hearts are drawn to embrace the LV as "
-     "far as large ones do, and so are too slim at the base"),
-    (("RV solidity",), "one family of outlines: real RVs change their shape more along the axis"),
-    (("RV width/length",), "one family of outlines: real RVs change their shape more along the "
-     "axis"),
-    (("RV embrace", "base"), "the drawn RV ends in an outflow tract, which touches the LV less"),
-    (("RV embrace",), "one half angle for the whole height, real ones vary along the axis"),
-    (("septal curvature",), "the drawn septum is rounder than the real one and varies more"),
-    (("Late", "neighbours alike"), "the real pictures were stretched to 256 x 256"),
-    (("Late", "around the heart grey spread"), "real rings reach from darker air to brighter fat"),
-    (("MYO neighbours alike",), "muscle is drawn too smooth, its own texture or its noise too "
-     "coarse; blood agrees better"),
-    (("neighbours alike",), "few styles stand for the k-space of every scanner"),
-    (("Cine", "around the heart grey"), "lungs are drawn black and fat in patches: real rings hold "
-     "more fat, vessels and neighbouring organs"),
-    (("Late", "grey spread"), "real labels were resized and sit half a pixel off, so that "
-     "neighbouring tissues mix in; and each synthetic tissue is drawn too even"),
-    (("grey spread",), "real blood holds more slow flow, inflow and trabeculae, and coils light it "
-     "less evenly"),
-    (("grey",), "a patient's tissue table is drawn around one mean for all sites"),
-    (("LV, wall thickness",), "the group's cavity at end-systole is drawn too small, so that the "
-     "wall is too thick"),
-    (("wall thickness",), "volumes agree, so the real ventricles are shorter and thicker"),
-    (("[mL]",), "mean and deviation of a group come from its table, over few patients each"),
-    (("pixel",), "real sizes are one site's (cine) or estimated (late enhancement)"),
-    (("slice distance",), "real ones are nearly all 10 mm, which makes their deviation small"),
-    (("slices",), "coverage is drawn from the styles; the real stacks are nearly all of one site"),
-    (("radius",), "volumes agree, lengths of the ventricle less so"),
-)  # fmt: skip
-"""Why a measure may be far off: what its table and name hold, the reason; the first counts."""
-
-
-def far_apart(lines: Sequence[str]) -> list[str]:
-    """Markdown: each measure of the tables whose distance is over ``FAR``, and why."""
-    title, found = "", []
-    for line in lines:
-        if line.startswith("#"):
-            title = line.lstrip("# ")
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("| ") and len(cells) == 4 and _number(cells[3]) > FAR:
-            name = f"{title}, {cells[0]}"
-            reasons = (why for words, why in WHY if all(word in name for word in words))
-            found.append(f"- {name} ({cells[3]}): {next(reasons, 'not known')}.")
-    return [f"## Where W is over {FAR}", "", *(found or ["Nowhere."]), ""]
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def _summary(values: Array) -> str:
-    return f"{values.mean():.3g} ± {values.std():.2g} ({values.min():.3g} to {values.max():.3g})"
-
-
-def side_by_side(
-    real_mnms2: Path | None, real_emidec: Path | None, path: Path, *, rows: int, seed: int
-) -> None:
-    """Draw real patients beside synthetic ones of their groups.
-
-    Args:
-        real_mnms2: as for :func:`compare`.
-        real_emidec: as for :func:`compare`.
-        path: the picture, a ``.png``; it holds real images.
-        rows: patients of each kind.
-        seed: which real patients, and which synthetic ones.
-
-    Raises:
-        UsageError: neither set, or another ending.
-        OutputError: the picture cannot be written.
-    """
-    rng = np.random.default_rng(seed)
-    chosen: list[tuple[str, str, str, reality.Pair]] = []
-    if real_mnms2:
-        groups = reality.cine_groups(real_mnms2)
-        for number, case in enumerate(rng.permutation(sorted(groups))[:rows]):
-            phase = ("ED", "ES")[number % 2]
-            ((group, pair),) = reality.read_cine(real_mnms2, {case: groups[case]}, phase)
-            chosen.append(("mnms2", f"SA_{phase}", group, pair))
-    if real_emidec:
-        cases = list(reality.read_late(real_emidec))
-        for k in rng.permutation(len(cases))[:rows]:
-            chosen.append(("emidec", "LGE", *cases[k]))
-    drawn = []
-    for number, (challenge, role, group, pair) in enumerate(chosen):
-        patient = draw_patient(challenge, seed * 1000 + number, group=group)
-        drawn.append((pair, (patient.images[role], patient.labels[role])))
-    save_picture(drawn, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

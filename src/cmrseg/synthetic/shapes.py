@@ -30,7 +30,8 @@ def ellipsoid(x: Floats, y: Floats, z: Floats, centre: Point, half_axes: Point) 
         square *= square
     q = xs + ys + zs
     slope = xs * (a * a) + ys * (b * b) + zs * (c * c)
-    return (q - np.float32(1.0)) / (np.float32(2.0) * np.sqrt(slope) + np.float32(1e-4))
+    scale = np.float32(2.0) * np.sqrt(slope) + np.float32(1e-4)
+    return np.asarray((q - np.float32(1.0)) / scale)
 
 
 def tube(x: Floats, y: Floats, centre: tuple[float, float], radii: tuple[float, float]) -> Floats:

@@ -105,7 +105,7 @@ def spread(nodes: Floats, shape: tuple[int, ...]) -> Floats:
     values -= first
     values *= share[:, None]
     values += first
-    return values
+    return np.asarray(values)
 
 
 @lru_cache(maxsize=512)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg.challenges.steps import labels, prepared_image, within_role
+from cmrseg.challenges.steps import labels, missing, prepared_image, within_role
 from cmrseg.contracts.case import ImageSource
 from cmrseg.errors import InputError, OutputError
 from cmrseg.imaging import Grid
@@ -54,3 +54,9 @@ def test_a_field_of_view_no_scanner_has_is_refused(tmp_path, in_plane_mm):
     path = save(tmp_path / "a.nii.gz", changed)
     with pytest.raises(InputError, match="which no heart scan has"):
         prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))
+
+
+def test_a_structure_that_every_heart_has_is_missed():
+    assert missing({"LV": 90.0, "MYO": 80.0, "RV": 0.0}) == ["no RV was found"]
+    assert missing({"LV": 0.0, "MYO": 1.0, "RV": 0.0}) == ["no LV and no RV was found"]
+    assert missing({"LV": 1.0}) == []

@@ -131,7 +131,7 @@ class Emidec:
         """
         # Training imports this module where no image library is installed.
         from cmrseg.challenges.focus import Focus
-        from cmrseg.challenges.steps import labels, prepared_image, within_role
+        from cmrseg.challenges.steps import labels, missing, prepared_image, within_role
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
@@ -166,7 +166,12 @@ class Emidec:
             },
             computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
-            warnings=(*source.warnings, *self.segmenter.warnings, *_flagged(doubt)),
+            warnings=(
+                *source.warnings,
+                *self.segmenter.warnings,
+                *missing({name: found["volume_ml"][name] for name in ("cavity", "myocardium")}),
+                *_flagged(doubt),
+            ),
         )
 
     def _doubt(
@@ -224,27 +229,31 @@ def intervals(
     """
     ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
     each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
-    share = _spread(
-        *(one[SHARE] for one in (found, *samples)), band=bands.get(SHARE), highest=100.0
-    )
-    told = {name: one.rounded(2) for name, one in each.items() if one}
+    told = {name: one for name, one in each.items() if one}
     if not told:
         return {}
+    shares = [one[SHARE] for one in (found, *samples)]
+    share = _spread(*shares, band=bands.get(SHARE), highest=100.0, decimals=1)
     return {
         "volume_ml_interval": told,
-        **({f"{SHARE}_interval": share.rounded(1)} if share else {}),
+        **({f"{SHARE}_interval": share} if share else {}),
         "interval": conformal.in_words(bands) if bands else in_words(len(samples)),
     }
 
 
 def _spread(
-    value: float, *samples: float, band: ErrorBand | None, highest: float = np.inf
-) -> Interval | None:
-    """Of one measure: by its band of errors, else by its samples."""
+    value: float,
+    *samples: float,
+    band: ErrorBand | None,
+    highest: float = np.inf,
+    decimals: int = 2,
+) -> dict[str, float]:
+    """Of one measure, JSON-ready: by its band of errors, else by its samples; else empty."""
     if band:
         low, high = band.around(value, highest=highest)
-        return Interval(mean=float(np.mean(samples or [value])), low=low, high=high)
-    return interval(samples, highest=highest) if len(samples) > 1 else None
+        found = Interval(mean=float(np.mean(samples or [value])), low=low, high=high)
+        return found.rounded(decimals) | {"level": round(band.level, 2)}
+    return interval(samples, highest=highest).rounded(decimals) if len(samples) > 1 else {}
 
 
 def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:

@@ -235,7 +235,7 @@ class Mnms2:
 
         ``share`` is what it may take of the time left.
         """
-        from cmrseg.challenges.steps import labels
+        from cmrseg.challenges.steps import labels, missing
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
@@ -253,10 +253,10 @@ class Mnms2:
         ((size, values),) = found.items()
         spread = intervals(size, values, self.bands.get(role, {}))
         told = {**found, **spread, "agreement": agreement}
+        warnings = (*volume.warnings, *segmenter.warnings, *missing(values))
         if finding is None:
-            return prediction, told, (*volume.warnings, *segmenter.warnings)
-        warnings = (*volume.warnings, *segmenter.warnings, *finding.warnings)
-        return prediction, {**told, "quality": finding.told}, warnings
+            return prediction, told, warnings
+        return prediction, {**told, "quality": finding.told}, (*warnings, *finding.warnings)
 
     def _segmented(
         self, role: str, source: ImageSource, share: float = 1.0

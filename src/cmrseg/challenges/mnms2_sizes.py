@@ -81,7 +81,8 @@ def intervals(
     told = {}
     for name, band in known.items():
         low, high = band.around(values[name], highest=highest)
-        told[name] = Interval(mean=values[name], low=low, high=high).rounded(2)
+        found = Interval(mean=values[name], low=low, high=high).rounded(2)
+        told[name] = found | {"level": round(band.level, 2)}
     return {f"{measure}_interval": told, "interval": conformal.in_words(known)}
 
 

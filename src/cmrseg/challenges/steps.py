@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -40,6 +40,16 @@ def labels(probabilities: Array) -> Array:
     """(C, z, y, x) class probabilities to uint8 labels, the heart in one piece."""
     found = probabilities.argmax(axis=0).astype(np.uint8)
     return np.where(largest(found > 0), found, 0).astype(np.uint8)
+
+
+def missing(values: Mapping[str, float]) -> list[str]:
+    """A warning where a mask lacks a structure that every heart has.
+
+    Args:
+        values: structure -> size.
+    """
+    names = [name for name, value in values.items() if not value]
+    return [f"no {' and no '.join(names)} was found"] if names else []
 
 
 @contextlib.contextmanager

@@ -102,7 +102,9 @@ def test_networks_of_both_views_see_one_slice_at_a_time(view):
 def test_intervals_by_hand_and_only_where_errors_are_known():
     band = ErrorBand.fit([80.0] * 20, [96.0] * 20)  # the expert's was 16 mL more: 10 % of 80 + 80
     told = intervals("volume_ml", {"RV": 120.0, "LV": 90.0}, {"RV": band})
-    assert told["volume_ml_interval"] == {"RV": {"mean": 120.0, "low": 100.0, "high": 140.0, "level": 0.95}}
+    assert told["volume_ml_interval"] == {
+        "RV": {"mean": 120.0, "low": 100.0, "high": 140.0, "level": 0.95}
+    }
     assert "20 patients whom no network had learned from" in told["interval"]
     assert intervals("volume_ml", {"LV": 90.0}, {"RV": band}) == {}
     fraction = intervals("ejection", {"RV": 98.0}, {"RV": band}, highest=100.0)

@@ -46,7 +46,7 @@ def _write_nifti(volume: Volume, path: Path, *, packed: bool) -> None:
 
     data = encode(volume)
     # floats hardly shrink, however long one tries
-    level = 1 if volume.array.dtype.kind == "f" else 4
+    level = 1 if volume.array.dtype.kind == "f" else 2
     # no time and no file name in the archive: equal volumes give equal files, and none tells
     # what the file was called before it was renamed
     path.write_bytes(gzip.compress(data, compresslevel=level, mtime=0) if packed else data)

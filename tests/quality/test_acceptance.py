@@ -20,10 +20,22 @@ def stripe(columns):
 
 
 def test_agreement_by_hand():
-    found = agreement(stripe(4), [stripe(4), stripe(2)], (10.0, 1.5, 1.5), (3,))
+    found = agreement(stripe(4), [stripe(4), stripe(2)], (10.0, 1.5, 1.5), {"RV": (3,)})
     assert found.dice == pytest.approx((1 + 2 * 2 / 6) / 2)
     assert found.hd_mm == pytest.approx((0 + 3.0) / 2)
-    assert agreement(stripe(4), [], (10.0, 1.5, 1.5), (3,)) == Agreement(1.0, 0.0)
+    assert agreement(stripe(4), [], (10.0, 1.5, 1.5), {"RV": (3,)}) == Agreement(1.0, 0.0)
+
+
+def test_a_structure_that_the_others_still_see_may_not_be_lost_for_the_decisive_one():
+    with_lv = stripe(4)
+    with_lv[..., 8:] = 1
+    structures = {"LV": (1,), "RV": (3,)}
+    before, after = (
+        agreement(mask, [with_lv], (10.0, 1.5, 1.5), structures) for mask in (with_lv, stripe(4))
+    )
+    assert (after.dice, after.hd_mm) == (before.dice, before.hd_mm)
+    assert not believed(IN_RANGE, FENCES, after, before)
+    assert believed(IN_RANGE, FENCES, before, before)
 
 
 @pytest.mark.parametrize(

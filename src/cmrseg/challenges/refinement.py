@@ -22,7 +22,7 @@ from cmrseg.quality.acceptance import agreement, believed
 from cmrseg.quality.borrow import borrowed, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
-from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.measures import Pseudo
 from cmrseg.quality.refine import refine
 from cmrseg.quality.refining import Flagged, Refined, Refining
 from cmrseg.quality.rehearsal import Rehearsal
@@ -194,8 +194,10 @@ class _Attempt:
             return
         mask, spacing_mm = labels(maps), self.image.spacing_mm
         others = [other for n, other in enumerate(flagged.masks) if n != number]
-        rv = control.structures[DECISIVE]
-        agreed = [agreement(m, others, spacing_mm, rv) for m in (mask, flagged.masks[number])]
+        agreed = [
+            agreement(m, others, spacing_mm, control.structures)
+            for m in (mask, flagged.masks[number])
+        ]
         measures = control.measure(mask, spacing_mm)
         if believed(measures, flagged.fences, *agreed):
             self.maps[number], self.measures[number] = maps.astype(np.float32), measures

@@ -4,7 +4,7 @@ The autoencoder reproduces plausible masks, right or not, and a segmenter that l
 is the first to be misjudged by it: in range is not enough. The other candidates were not refined,
 so what they see in the image is a second opinion. A refined mask is taken only where the segmenter
 has come into range and away from nobody: no farther from the others than its mask was before, by
-overlap and by distance.
+overlap and by distance. That holds for the decisive structure; the others may not be lost for it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,37 @@ from cmrseg.imaging.volume import Array
 from cmrseg.quality.measures import DECISIVE, Pseudo
 from cmrseg.quality.thresholds import Fences
 
+LEEWAY = 0.02
+"""Of Dice: so much may refinement for one structure move the borders of another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How near a mask is to the other candidates', on average: RV Dice, and distance in mm."""
+    """How near a mask is to the other candidates', on average.
+
+    Attributes:
+        dice: of the decisive structure.
+        hd_mm: its distance in mm.
+        beside: Dice of each other structure.
+    """
 
     dice: float
     hd_mm: float
+    beside: tuple[float, ...] = ()
 
     def holds_against(self, before: Agreement) -> bool:
-        """Neither less overlap nor more distance than before."""
-        return self.dice >= before.dice and self.hd_mm <= before.hd_mm
+        """Neither less overlap nor more distance than before; no other structure lost."""
+        nobody_lost = all(
+            now >= was - LEEWAY for now, was in zip(self.beside, before.beside, strict=True)
+        )
+        return self.dice >= before.dice and self.hd_mm <= before.hd_mm and nobody_lost
 
 
 def agreement(
-    mask: Array, others: Sequence[Array], spacing_mm: Sequence[float], labels: Sequence[int]
+    mask: Array,
+    others: Sequence[Array],
+    spacing_mm: Sequence[float],
+    structures: Mapping[str, Sequence[int]],
 ) -> Agreement:
     """A mask's agreement with others; with nobody to ask it is perfect.
 
@@ -42,15 +58,18 @@ def agreement(
         mask: (z, y, x) labels.
         others: the other candidates' masks, as they were before anything was refined.
         spacing_mm: of their voxels, (z, y, x).
-        labels: of the decisive structure.
+        structures: name -> labels.
     """
     if not others:
         return Agreement(1.0, 0.0)
-    own, rest = np.isin(mask, labels), [np.isin(other, labels) for other in others]
-    return Agreement(
-        float(np.mean([dice(own, other) for other in rest])),
-        float(np.mean([hausdorff_mm(own, other, spacing_mm) for other in rest])),
-    )
+    overlap, distances = {}, []
+    for name, labels in structures.items():
+        own, rest = np.isin(mask, labels), [np.isin(other, labels) for other in others]
+        overlap[name] = float(np.mean([dice(own, other) for other in rest]))
+        if name == DECISIVE:
+            distances = [hausdorff_mm(own, other, spacing_mm) for other in rest]
+    decisive = overlap.pop(DECISIVE)
+    return Agreement(decisive, float(np.mean(distances)), tuple(overlap.values()))
 
 
 def believed(

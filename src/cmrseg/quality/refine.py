@@ -273,7 +273,7 @@ class _Work:
 
     def _agreement(self, case: Flagged, mask: Array) -> Agreement:
         others = [other for n, other in enumerate(case.masks) if n != self.index]
-        return agreement(mask, others, case.spacing_mm, self.control.structures[DECISIVE])
+        return agreement(mask, others, case.spacing_mm, self.control.structures)
 
     def _rehearsal_loss(self) -> float:
         """L_SUP on always the same labelled slices."""

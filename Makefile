@@ -121,7 +121,7 @@ transfer: setup ## real against synthetic training, on real, synthetic and shift
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/acdc-sa --source acdc
 	$(TRAIN) mnms2-sa cache/acdc-sa runs/sa-real --steps 3000 --learning-rate 1.5e-3 \
 		--start runs/mnms2-sa-0b/checkpoint.safetensors
-	rm -rf cache/hearts-sa out/transfer/in out/transfer/out
+	rm -rf cache/hearts-sa cache/synthetic-sa out/transfer/in out/transfer/out
 	$(BIN)/cmrseg synthesize mnms2 cache/hearts-sa --patients 240 --seed 11
 	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts-sa cache/synthetic-sa --source synthetic
 	$(TRAIN) mnms2-sa cache/synthetic-sa runs/sa-synthetic --steps 3000

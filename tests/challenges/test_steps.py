@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg.challenges.steps import labels, missing, prepared_image, within_role
+from cmrseg.challenges.steps import labels, missing, prepared_image, ventricles, within_role
 from cmrseg.contracts.case import ImageSource
 from cmrseg.errors import InputError, OutputError
 from cmrseg.imaging import Grid
@@ -33,6 +33,20 @@ def test_labels_keep_the_heart_in_one_piece():
     assert (found[:, 1:3, 1:4] == 1).all()
     assert (found[:, 3:5, 1:4] == 2).all()
     assert (found > 0).sum() == 24
+
+
+def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
+    """An LV of 18 voxels, an RV of 8 apart from it, and 2 voxels of liver."""
+    probabilities = np.zeros((4, 2, 6, 12))
+    probabilities[0] = 0.5
+    probabilities[1, :, 1:4, 1:4] = 0.9
+    probabilities[3, :, 1:3, 6:8] = 0.9
+    probabilities[3, 0, 5, 10:12] = 0.9
+    found = ventricles(probabilities)
+    assert [(found == label).sum() for label in (1, 3)] == [18, 8]
+    assert (labels(probabilities) == 3).sum() == 0
+    probabilities[:] = [[[[1]]], [[[0]]], [[[0]]], [[[0]]]]
+    assert not ventricles(probabilities).any()
 
 
 def test_no_heart_is_no_label():

@@ -19,7 +19,7 @@ from cmrseg import bundle
 from cmrseg.bundle import Bundle
 from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.challenges.segmenter import Segmenter
-from cmrseg.challenges.steps import labels
+from cmrseg.challenges.steps import ventricles
 from cmrseg.errors import InputError, WeightsError
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.quality.control import QualityControl
@@ -210,7 +210,7 @@ def _seen(
             sample = cache.load(cache_dir, entry)
             image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
             maps = segmenter.candidates(segmenter.mirrored(image, mirrors))
-            masks = [labels(one) for one in maps]
+            masks = [ventricles(one) for one in maps]
             seen.append(
                 Seen(
                     role=_role(recipe, entry),

@@ -17,7 +17,7 @@ import torch
 from cmrseg.bundle import Bundle
 from cmrseg.challenges.refinement import Effort, Refiner, flagged_image
 from cmrseg.challenges.segmenter import load_networks
-from cmrseg.challenges.steps import labels
+from cmrseg.challenges.steps import ventricles
 from cmrseg.errors import WeightsError
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality import rehearsal
@@ -162,7 +162,7 @@ class Inspector:
 
     def measure(self, image: Volume, candidates: Array) -> list[Pseudo]:
         """The decisive structure's pseudo-measures, one a candidate."""
-        found = (self.control.measure(labels(one), image.spacing_mm) for one in candidates)
+        found = (self.control.measure(ventricles(one), image.spacing_mm) for one in candidates)
         return [by_structure[DECISIVE] for by_structure in found]
 
     def flagged(self, role: str, image: Volume, candidates: Array) -> Flagged | None:
@@ -171,7 +171,7 @@ class Inspector:
         return flagged_image(image, list(candidates), found) if found.verdict.ood else None
 
     def _assess(self, role: str, image: Volume, maps: Sequence[Array]) -> Assessment:
-        masks = [labels(one) for one in maps]
+        masks = [ventricles(one) for one in maps]
         return self.control.assess(masks, image.spacing_mm, self.thresholds.of(role))
 
     def _of_answer(
@@ -182,7 +182,7 @@ class Inspector:
         if len(chosen) == 1 and found.expected:
             measures, expected = found.measures[chosen[0]], found.expected[chosen[0]]
         else:
-            measures, expected = self.control.look(labels(answer), image.spacing_mm)
+            measures, expected = self.control.look(ventricles(answer), image.spacing_mm)
         told = {
             name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
             for name, p in measures.items()

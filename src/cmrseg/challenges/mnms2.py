@@ -235,7 +235,7 @@ class Mnms2:
 
         ``share`` is what it may take of the time left.
         """
-        from cmrseg.challenges.steps import labels, missing
+        from cmrseg.challenges.steps import missing, ventricles
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
@@ -243,7 +243,7 @@ class Mnms2:
         mean = samples.mean(axis=0)
         finding = self._inspect(role, prepared.image, samples, share)
         answer = mean if finding is None else finding.probabilities
-        mask = volume.like(labels(prepared.restore(answer)))
+        mask = volume.like(ventricles(prepared.restore(answer)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
         maps = {"entropy": volume.like(entropy.astype(np.float32))}
         expected = None if finding is None else partial(_natively, finding, prepared, volume)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cmrseg.challenges.pieces import out_of_memory
 from cmrseg.challenges.segmenter import MIRRORS
-from cmrseg.challenges.steps import labels
+from cmrseg.challenges.steps import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.unet import UNet
 from cmrseg.quality.acceptance import agreement, believed
@@ -102,7 +102,7 @@ class Refiner:
             self.control,
             rehearsed,
             config,
-            label=labels,
+            label=ventricles,
             pass_s=UNFUSED * effort.pass_s,
             judge_s=effort.judge_s,
         )
@@ -114,9 +114,9 @@ def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Fl
         image=image.array,
         spacing_mm=image.spacing_mm,
         fences=found.fences,
-        masks=tuple(labels(one) for one in maps),
+        masks=tuple(ventricles(one) for one in maps),
         measures=found.measures,
-        ensemble=labels(np.mean(maps, axis=0)),
+        ensemble=ventricles(np.mean(maps, axis=0)),
     )
 
 
@@ -192,7 +192,7 @@ class _Attempt:
         except TimeOverError:
             self.reasons[number] = "no time was left to take it"
             return
-        mask, spacing_mm = labels(maps), self.image.spacing_mm
+        mask, spacing_mm = ventricles(maps), self.image.spacing_mm
         others = [other for n, other in enumerate(flagged.masks) if n != number]
         agreed = [
             agreement(m, others, spacing_mm, control.structures)

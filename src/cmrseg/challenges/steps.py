@@ -9,7 +9,7 @@ import numpy as np
 
 from cmrseg.contracts.case import ImageSource
 from cmrseg.errors import CmrsegError, InputError
-from cmrseg.imaging.components import largest
+from cmrseg.imaging.components import large, largest
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.prepare import Prepared, prepare
@@ -21,6 +21,9 @@ WIDEST_MM = 900.0
 """No magnet is wider; a larger field of view means a wrong header."""
 NARROWEST_MM = 20.0
 """No heart fits in less: a smaller field of view means spacing in other units than mm."""
+
+RIVAL = 0.3
+"""A piece with such a share of the largest one is a ventricle, not a mistake far away."""
 
 
 def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
@@ -40,6 +43,16 @@ def labels(probabilities: Array) -> Array:
     """(C, z, y, x) class probabilities to uint8 labels, the heart in one piece."""
     found = probabilities.argmax(axis=0).astype(np.uint8)
     return np.where(largest(found > 0), found, 0).astype(np.uint8)
+
+
+def ventricles(probabilities: Array) -> Array:
+    """(C, z, y, x) class probabilities to uint8 labels of a heart whose ventricles may lie apart.
+
+    Where the septum is not seen, one piece would be one ventricle: pieces of :data:`RIVAL` of the
+    largest one stay.
+    """
+    found = probabilities.argmax(axis=0).astype(np.uint8)
+    return np.where(large(found > 0, RIVAL), found, 0).astype(np.uint8)
 
 
 def missing(values: Mapping[str, float]) -> list[str]:

@@ -21,7 +21,7 @@ from cmrseg.challenges.inspection import Finding, Inspector
 from cmrseg.challenges.mnms2 import RECIPES, VIEWS
 from cmrseg.challenges.mnms2_sizes import STRUCTURES
 from cmrseg.challenges.segmenter import Segmenter
-from cmrseg.challenges.steps import labels
+from cmrseg.challenges.steps import ventricles
 from cmrseg.evaluation.mnms2 import evaluate_case
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.volume import Array, Volume
@@ -30,7 +30,7 @@ from cmrseg.reproduce.mnms2.hearts import Heart
 from cmrseg.runtime import Precision, use_device
 
 Row = dict[str, float]
-FORMAT = 1
+FORMAT = 2
 """Format of the files kept; another one is computed anew."""
 
 
@@ -236,7 +236,7 @@ def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
 
 
 def _native(maps: Array, prepared: Prepared, image: Volume) -> Volume:
-    return image.like(labels(prepared.restore(maps)))
+    return image.like(ventricles(prepared.restore(maps)))
 
 
 def _scores(role: str, mask: Volume, truth: Volume, structures: tuple[str, ...]) -> Row:

@@ -29,6 +29,8 @@ def test_large_pieces_are_those_of_a_share_of_the_largest(mask, share, voxels):
 
 def test_one_piece_and_none_stay_as_they_are(mask):
     alone = largest(mask)
-    assert (largest(alone) == alone).all() and (large(alone, 1.0) == alone).all()
+    assert (largest(alone) == alone).all()
+    assert (large(alone, 1.0) == alone).all()
     for found in (largest(np.zeros((1, 2, 2))), large(np.zeros((1, 2, 2)), 0.3)):
-        assert found.dtype == bool and not found.any()
+        assert found.dtype == bool
+        assert not found.any()

@@ -27,8 +27,9 @@ def test_what_networks_disagree_on_does_not_count():
     assert agreement(row(0, 0, 8, 8), (2, 2), LV) == {"lv": 1.0}
 
 
-def test_what_no_sample_shows_is_agreed_on():
-    assert agreement(row(0, 0), (2,), {"infarction": (3, 4)}) == {"infarction": 1.0}
+def test_nobody_agrees_on_a_heart_that_is_not_found():
+    assert agreement(row(0, 0), (2,), {"myocardium": (2, 3, 4)}) == {"myocardium": 0.0}
+    assert agreement(row(0, 0, 0, wide=0), (3,), LV) == {"lv": 0.0}
 
 
 def test_single_samples_say_nothing():

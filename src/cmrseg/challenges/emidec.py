@@ -38,6 +38,8 @@ STRUCTURES = {
     "infarction": (3, 4),
     "no_reflow": (4,),
 }
+JUDGED = {name: STRUCTURES[name] for name in ("cavity", "myocardium")}
+"""By whose agreement a case is flagged: every heart has them, and no rule takes them away."""
 MEASURED = ("myocardium", "infarction", "no_reflow")
 """Whose volumes get an interval."""
 SHARE = "infarcted_percent"
@@ -169,7 +171,7 @@ class Emidec:
             warnings=(
                 *source.warnings,
                 *self.segmenter.warnings,
-                *missing({name: found["volume_ml"][name] for name in ("cavity", "myocardium")}),
+                *missing({name: found["volume_ml"][name] for name in JUDGED}),
                 *_flagged(doubt),
             ),
         )
@@ -192,7 +194,7 @@ class Emidec:
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }
-        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), STRUCTURES)
+        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), JUDGED)
         if self.trust and (verdict := self.trust.judge(agreed)):
             told["quality"] = verdict
         return (

@@ -16,7 +16,7 @@ import numpy as np
 
 from cmrseg import bundle
 from cmrseg.bundle import MANIFEST
-from cmrseg.challenges.emidec import MEASURED, SHARE, STRUCTURES, volumes
+from cmrseg.challenges.emidec import JUDGED, MEASURED, SHARE, volumes
 from cmrseg.challenges.emidec_choice import SCORES, Chooser, Heart, Tried, together
 from cmrseg.challenges.emidec_rules import Rules
 from cmrseg.challenges.out_of_fold import Effort, Held, choosing_parts, predict_held_out
@@ -31,8 +31,6 @@ Measures = dict[str, list[float]]
 """Measure -> one value a patient."""
 FEWEST = 10
 """Rules chosen on fewer patients are chance."""
-JUDGED = {name: STRUCTURES[name] for name in ("cavity", "myocardium")}
-"""By whose agreement a case is flagged: rules may take away the infarct that samples doubt."""
 TITLES = ("Myo DSC", "MI DSC", "NR DSC", "Myo VD mL", "MI VD mL", "NR VD mL")
 """Of the scores, in their order."""
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg.challenges.emidec import volumes
-from cmrseg.challenges.emidec_calibration import JUDGED
+from cmrseg.challenges.emidec import JUDGED, volumes
 from cmrseg.challenges.emidec_rules import Rules
 from cmrseg.challenges.out_of_fold import Held
 from cmrseg.challenges.steps import labels

@@ -25,8 +25,10 @@ def agreement(
         drawn: how many of them each network gave.
         structures: name -> labels it is made of.
 
+    Structures are such that every heart has: samples that agree on finding none agree on nothing.
+
     Returns:
-        Name -> Dice in 0..1, 1 where no sample shows it; empty if no network gave two samples.
+        Name -> Dice in 0..1, a pair without it counting 0; empty if no network gave two samples.
     """
     ends = np.cumsum((0, *drawn))
     own = [masks[a:b] for a, b in pairwise(ends) if b - a > 1]
@@ -39,4 +41,4 @@ def agreement(
 
 
 def _pairs(masks: Array) -> float:
-    return float(np.mean([dice(a, b) for a, b in combinations(masks, 2)]))
+    return float(np.mean([dice(a, b) if a.any() else 0.0 for a, b in combinations(masks, 2)]))

@@ -290,8 +290,10 @@ def test_every_line_of_a_run_is_json(case, bundles, tmp_path, capfd):
     assert cli.main([*command, *options]) == 4
     told = capfd.readouterr()
     out, err = ([json.loads(line) for line in text.splitlines()] for text in told)
-    assert [line["case"] for line in out] == ["case 1 of 2", "case 2 of 2"]
-    assert {line["level"] for line in out} == {"info"}
+    done = [line["case"] for line in out if line["level"] == "info"]
+    assert done == ["case 1 of 2", "case 2 of 2"]
+    # Untrained networks may find no heart, which is a warning.
+    assert {line["level"] for line in out} <= {"info", "warning"}
     assert {line["level"] for line in err} == {"error"}
     assert "truncated" in err[0]["message"]
     assert err[-1]["message"].startswith("1 of 2 cases failed (summary.csv tells which), such as")

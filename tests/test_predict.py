@@ -467,12 +467,13 @@ def test_a_short_time_budget_costs_mirrors_and_samples_and_says_so(run, tmp_path
     assert run("mnms2", tmp_path / "in", time_budget=1e-3) == EXIT_OK
     (case,) = summary(tmp_path / "out")["cases"]
     said = "the time budget is short: 1 of 4 mirror images"
-    assert case["warnings"] == [f"{role}: {said}" for role in ROLES]
+    # Untrained networks may find no ventricle either, which they warn of too.
+    assert [w for w in case["warnings"] if "budget" in w] == [f"{r}: {said}" for r in ROLES]
     assert case["computed"]["mirrors"] == 1
     assert f"case 001: warning: SA_ED: {said}" in capsys.readouterr().out
     assert run("mnms2", tmp_path / "in", time_budget=1e6) == EXIT_OK
     (case,) = summary(tmp_path / "out")["cases"]
-    assert case["warnings"] == []
+    assert not [w for w in case["warnings"] if "budget" in w]
     assert case["computed"]["mirrors"] == 4
 
 

@@ -67,7 +67,7 @@ def test_the_measures_behind_the_fences_go_into_the_bundle_for_reports(tmp_path,
     again = fences([Pseudo(*pair) for pair in zip(known["pDC"], known["pHD_mm"], strict=True)])
     assert again.th_low == pytest.approx(frozen["th_low"], abs=5e-4)
     assert again.th_up_mm == pytest.approx(frozen["th_up_mm"], abs=5e-2)
-    drawn = {one.title: one for one in distributions("mnms2", [cine("a")], quality)}
+    drawn = {one.title: one for one in distributions("mnms2", [cine("a")], {"quality": quality})}
     assert drawn["SA_ED RV pDC"].population == tuple(known["pDC"])
     assert drawn["SA_ED RV pHD [mm]"].population == tuple(known["pHD_mm"])
 

@@ -45,6 +45,7 @@ def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
     found = ventricles(probabilities)
     assert [(found == label).sum() for label in (1, 3)] == [18, 8]
     assert (labels(probabilities) == 3).sum() == 0
+    assert (ventricles(probabilities[:, :1]) == labels(probabilities[:, :1])).all()
     probabilities[:] = [[[[1]]], [[[0]]], [[[0]]], [[[0]]]]
     assert not ventricles(probabilities).any()
 

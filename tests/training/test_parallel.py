@@ -75,7 +75,9 @@ def test_two_processes_take_the_steps_of_one(one, two, name):
     began = UNet(network_config(PLAIN[name]["recipe"])).state_dict()
     for key, value in alone.items():
         if not key.startswith("random."):
-            torch.testing.assert_close(shared[key], value, rtol=1e-3, atol=2e-6, msg=key)
+            # Single small gradients are sums that all but cancel: rounding shows in those.
+            apart = torch.linalg.vector_norm((shared[key] - value).double())
+            assert apart <= 1e-3 * torch.linalg.vector_norm(value.double()) + 1e-9, key
     # The tolerance means something: the steps went many times as far.
     moved = [float((alone[f"network.{k}"] - v).abs().max()) for k, v in began.items()]
     assert min(moved) > 1e-4

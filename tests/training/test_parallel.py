@@ -75,9 +75,10 @@ def test_two_processes_take_the_steps_of_one(one, two, name):
     began = UNet(network_config(PLAIN[name]["recipe"])).state_dict()
     for key, value in alone.items():
         if not key.startswith("random."):
-            # Single small gradients are sums that all but cancel: rounding shows in those.
+            # Gradients are sums that nearly cancel, where rounding shows; a share that counted
+            # wrongly (1 to 2) would set them apart by a tenth and more.
             apart = torch.linalg.vector_norm((shared[key] - value).double())
-            assert apart <= 1e-3 * torch.linalg.vector_norm(value.double()) + 1e-9, key
+            assert apart <= 5e-3 * torch.linalg.vector_norm(value.double()) + 1e-9, key
     # The tolerance means something: the steps went many times as far.
     moved = [float((alone[f"network.{k}"] - v).abs().max()) for k, v in began.items()]
     assert min(moved) > 1e-4

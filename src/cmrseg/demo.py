@@ -48,6 +48,7 @@ def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]
         uncertainty = found["uncertainty"]
         agreed = uncertainty["dice_within_samples"]["myocardium"]
         trust = f"variance {uncertainty['image_level']:.1e}, myocardium agrees {agreed:.2f}"
+        trust += _verdict(found)
         return [(case, "LGE", _sizes(found["volume_ml"]), trust, seconds)]
     roles = [role for role in found if role[:2] in ("SA", "LA")]
     return [
@@ -65,11 +66,17 @@ def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]
 def _trust(found: dict[str, Any]) -> str:
     """How far mirror images agree on the RV, and quality control's verdict if there is one."""
     agreed = f"RV agrees {found['agreement']['RV']:.2f}"
+    if "quality" in found:
+        agreed += f", pDC {found['quality']['answer']['RV']['pDC']:.2f}"
+    return agreed + _verdict(found)
+
+
+def _verdict(found: dict[str, Any]) -> str:
+    """Nothing where the bundle has no quality control."""
     if "quality" not in found:
-        return agreed
-    quality = found["quality"]
-    verdict = "out of distribution" if quality["out_of_distribution"] else "in range"
-    return f"{agreed}, pDC {quality['answer']['RV']['pDC']:.2f}, {verdict}"
+        return ""
+    flagged = found["quality"]["out_of_distribution"]
+    return ", out of distribution" if flagged else ", in range"
 
 
 def _sizes(sizes: dict[str, float]) -> str:

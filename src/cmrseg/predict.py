@@ -182,7 +182,7 @@ def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Sh
         return
     asked = " and ".join(f"--{one} cohort" for one in sorted(cohort))
     if opened.challenge != "mnms2":
-        raise UsageError(f"{asked}: {opened.challenge} has no quality control", "leave it out")
+        raise UsageError(f"{asked}: there is none in {opened.challenge}", "leave it out")
     if not opened.keeps_account:
         raise UsageError(
             f"{asked}: contract '{opened.name}' is one case a call, which is no cohort",

@@ -1,9 +1,13 @@
 """Volumes of an EMIDEC mask, by hand."""
 
-import numpy as np
+from types import SimpleNamespace
 
-from cmrseg.challenges.emidec import RECIPE, intervals, volumes
+import numpy as np
+import pytest
+
+from cmrseg.challenges.emidec import RECIPE, Emidec, intervals, volumes
 from cmrseg.uncertainty.conformal import ErrorBand
+from cmrseg.uncertainty.trust import Trust
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -61,3 +65,23 @@ def test_errors_of_held_out_patients_give_the_interval_where_they_are_known():
     assert not told["volume_ml_interval"]
     assert "20 patients whom no network had learned from" in told["interval"]
     assert "infarcted_percent_interval" not in told
+
+
+@pytest.mark.parametrize(
+    ("fences", "doubt", "said"),
+    [
+        ({}, {}, []),
+        ({"cavity": 0.9}, {}, ["not judged by quality control: that takes 4 dropout samples"]),
+        ({"cavity": 0.9}, {"quality": {"out_of_distribution": False, "reason": "fine"}}, []),
+        (
+            {"cavity": 0.9},
+            {"quality": {"out_of_distribution": True, "reason": "low"}},
+            ["quality control: low"],
+        ),
+    ],
+)
+def test_a_case_that_nobody_could_judge_says_so(fences, doubt, said):
+    two = SimpleNamespace(networks=[None, None])
+    recipe = Emidec(two, trust=Trust(fences=fences, fitted_on="20 held-out patients"))
+    assert recipe._judged(doubt) == said
+    assert Emidec(two)._judged(doubt) == []

@@ -16,6 +16,7 @@ from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg.reproduce.mnms2 import tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, spread_out
+from cmrseg.reproduce.mnms2.page import _extremes
 from cmrseg.reproduce.mnms2.tables import Results
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.folds import held_out
@@ -249,3 +250,9 @@ def test_effort_of_other_kind_is_computed_anew(tmp_path, weights):
     third = Bench(name="b", found=found, effort=longer, work=tmp_path, say=lambda _: None)
     assert bench._path(one, refine=False) == third._path(one, refine=False)
     assert bench._path(one, refine=True) != third._path(one, refine=True)
+
+
+def test_a_loss_is_never_called_a_gain():
+    assert _extremes({1: -0.1, 2: -0.2}) == {"lost most": 2}
+    assert _extremes({1: 0.1, 2: 0.2, 3: -0.1}) == {"gained most": 2, "lost most": 3}
+    assert _extremes({1: 0.0}) == {"unchanged": 1}

@@ -172,7 +172,7 @@ class Emidec:
                 *source.warnings,
                 *self.segmenter.warnings,
                 *missing({name: found["volume_ml"][name] for name in JUDGED}),
-                *_flagged(doubt),
+                *self._judged(doubt),
             ),
         )
 
@@ -203,6 +203,16 @@ class Emidec:
             [self._settled(one, prepared) for one in drawn],
         )
 
+    def _judged(self, doubt: dict[str, Any]) -> list[str]:
+        """A warning where the case is out of distribution, or nobody can say whether it is."""
+        if not (self.trust and self.trust.fences):
+            return []
+        if "quality" not in doubt:
+            least = 2 * len(self.segmenter.networks)
+            return [f"not judged by quality control: that takes {least} dropout samples"]
+        verdict = doubt["quality"]
+        return [f"quality control: {verdict['reason']}"] * verdict["out_of_distribution"]
+
     def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
         """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
         from cmrseg.challenges.steps import labels
@@ -213,21 +223,16 @@ class Emidec:
         return volumes(mask, voxel_ml)
 
 
-def _flagged(doubt: dict[str, Any]) -> list[str]:
-    verdict = doubt.get("quality", {"out_of_distribution": False})
-    return [f"quality control: {verdict['reason']}"] if verdict["out_of_distribution"] else []
-
-
 def intervals(
     found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
 ) -> dict[str, Any]:
-    """Mean over samples and a 95 % interval of the volumes and of the infarcted share.
+    """A 95 % interval of the volumes and of the infarcted share, and the value it is around.
 
     Args:
         found: :func:`volumes` of the mask.
         samples: :func:`volumes` of each sample; may be empty.
-        bands: measure -> the errors to expect, as held-out patients showed them; where there is
-            none the interval is that of the samples, if there are two.
+        bands: measure -> the errors to expect around the mask's value, as held-out patients showed
+            them; where there is none it is the samples' mean and interval, if there are two.
     """
     ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
     each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
@@ -253,8 +258,8 @@ def _spread(
     """Of one measure, JSON-ready: by its band of errors, else by its samples; else empty."""
     if band:
         low, high = band.around(value, highest=highest)
-        found = Interval(mean=float(np.mean(samples or [value])), low=low, high=high)
-        return found.rounded(decimals) | {"level": round(band.level, 2)}
+        found = Interval(mean=value, low=low, high=high).rounded(decimals)
+        return found | {"level": round(band.level, 2)}
     return interval(samples, highest=highest).rounded(decimals) if len(samples) > 1 else {}
 
 

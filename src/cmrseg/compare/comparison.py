@@ -131,13 +131,21 @@ class Comparison:
         value = self.apart[case]
         if not self.scores:
             return f"mean Dice between the two {1 - value:.3f}"
-        told = (f"{name} {mean_dice(rows[case]):.3f}" for name, rows in self.scores.items())
+        first, other = (rows[case] for rows in self.scores.values())
+        means = mean_dice(first, other), mean_dice(other, first)
+        told = (f"{name} {mean:.3f}" for name, mean in zip(self.scores, means, strict=True))
         return f"mean Dice {', '.join(told)}"
 
 
-def mean_dice(row: Mapping[str, float]) -> float:
-    """Over all structures and images; means of images (``rv_sa_dice``) count like their parts."""
-    return fmean(value for metric, value in row.items() if metric.endswith("_dice"))
+def mean_dice(row: Mapping[str, float], other: Mapping[str, float] | None = None) -> float:
+    """Over structures and images; means of images (``rv_sa_dice``) count like their parts.
+
+    Args:
+        row: metric -> value.
+        other: the other side's; what only one side has would set them apart, so it does not count.
+    """
+    shared = row if other is None else row.keys() & other.keys()
+    return fmean(row[metric] for metric in sorted(shared) if metric.endswith("_dice"))
 
 
 def _with_interval(values: Sequence[float], column: Column) -> str:

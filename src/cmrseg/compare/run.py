@@ -124,7 +124,8 @@ def _apart(agreement: Scores, scores: Mapping[str, Scores]) -> dict[str, float]:
     """Case -> how far apart: mean Dice less the other's, or what the masks lack of agreeing."""
     if scores:
         first, other = scores.values()
-        found = {c: abs(mean_dice(first[c]) - mean_dice(other[c])) for c in agreement}
+        both = {c: (first[c], other[c]) for c in agreement}
+        found = {c: abs(mean_dice(a, b) - mean_dice(b, a)) for c, (a, b) in both.items()}
     else:
         found = {case: 1 - mean_dice(row) for case, row in agreement.items()}
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

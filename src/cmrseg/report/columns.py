@@ -59,20 +59,26 @@ def flagged(role: str) -> Callable[[Record], str]:
 
     def doubt(record: Record) -> str:
         out = dict(quality(record)).get(role, {}).get("out_of_distribution")
-        return f"not to be trusted: quality control flagged {role}" if out else ""
+        return f"not to be trusted: quality control flagged {role or 'it'}" if out else ""
 
     return doubt
 
 
+JUDGED = flagged("")
+"""Of an EMIDEC case, whose one image has no role in its record."""
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "emidec": (
-        Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity")),
-        Column(title="Myocardium", unit="mL", value=at("volume_ml", "myocardium")),
-        Column(title="Infarction", unit="mL", value=at("volume_ml", "infarction")),
-        Column(title="Infarcted", unit="%", value=at("infarcted_percent")),
-        Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow")),
+        Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity"), doubt=JUDGED),
+        Column(
+            title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=flagged("")
+        ),
+        Column(
+            title="Infarction", unit="mL", value=at("volume_ml", "infarction"), doubt=flagged("")
+        ),
+        Column(title="Infarcted", unit="%", value=at("infarcted_percent"), doubt=JUDGED),
+        Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow"), doubt=JUDGED),
         Column(title="Uncertainty", unit="", value=image_uncertainty),
-        Column(title="Samples agree", unit="", value=lowest_agreement),
+        Column(title="Samples agree, Eq. 6", unit="", value=lowest_agreement),
     ),
     "mnms2": (
         Column(title="LV EF", unit="%", value=at("ejection_fraction_percent", "LV")),

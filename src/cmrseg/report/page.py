@@ -199,7 +199,9 @@ def _control(role: str, found: Mapping[str, Any]) -> Table:
         rows.append(Row(name, words))
     for name, value in found.get("samples_agree", {}).items():
         fence = f"(in range: from {number(found['fences'][name])})"
-        rows.append(Row(f"samples agree on {named(name)}", f"{number(value)} {fence}"))
+        rows.append(
+            Row(f"samples of one network agree on {named(name)}", f"{number(value)} {fence}")
+        )
     if "chosen_because" in found:
         chosen = " and ".join(map(str, found["chosen"]))
         rows.append(Row("taken", f"candidate {chosen}: {found['chosen_because']}"))

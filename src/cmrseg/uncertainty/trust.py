@@ -48,13 +48,14 @@ class Trust:
         if not known:
             return {}
         low = [
-            f"samples agree on {name.replace('_', '-')} to {value:.3f} < {self.fences[name]:.3f}"
+            f"samples of one network agree on {name.replace('_', '-')} to {value:.3f} "
+            f"< {self.fences[name]:.3f}"
             for name, value in known.items()
             if value < self.fences[name]
         ]
         return {
             "out_of_distribution": bool(low),
-            "reason": "; ".join(low) or "samples agree as on held-out patients",
+            "reason": "; ".join(low) or "samples of one network agree as on held-out patients",
             "samples_agree": {name: round(value, 4) for name, value in known.items()},
             "fences": {name: round(self.fences[name], 4) for name in known},
         }

@@ -194,16 +194,26 @@ def _panels(page: Page, results: Results, bench: Bench) -> None:
         before = results.row(one, way)
         return one.full["rv_dice"] - before["rv_dice"] if before else 0.0
 
-    most, least = max(judged, key=gain), min(judged, key=gain)
-    chosen = {"gained most": most} | ({"lost most": least} if least is not most else {})
-    panels = [_panel(results, bench, one, words, way) for words, one in chosen.items()]
+    chosen = _extremes({id(one): gain(one) for one in judged})
+    named = {id(one): one for one in judged}
+    panels = [_panel(results, bench, named[one], words, way) for words, one in chosen.items()]
     words = (
         f"The image that gained most and the one that lost most from {way} to full, by RV Dice. "
         + ("" if kept else "No refined candidate was accepted anywhere. ")
+        + ("" if "gained most" in chosen else "None gained. ")
+        + ("" if "lost most" in chosen else "None lost. ")
         + "Red LV, green myocardium, blue RV; white the expert's RV. Patients are shown as "
         "outlines without pixels."
     )
     figures.save_panels(panels, page.figure("panels", words))
+
+
+def _extremes(gains: Mapping[int, float]) -> dict[str, int]:
+    """Who gained and who lost most, as far as anybody did; somebody where nothing changed."""
+    most, least = max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)
+    found = {"gained most": most} if gains[most] > 0 else {}
+    found |= {"lost most": least} if gains[least] < 0 else {}
+    return found or {"unchanged": most}
 
 
 def _panel(results: Results, bench: Bench, one: Measured, words: str, way: str) -> Panel:

@@ -29,6 +29,9 @@ FOLDS: dict[str, tuple[int | None, ...]] = {"emidec": (0, 1, 2, 3, 4), "mnms2": 
 """The papers': five-fold cross-validation; candidates of one training, whose thresholds ask for
 patients that none of a view's networks met."""
 
+OF_ONE = 6
+"""Dropout samples of one network, from which it is learned how far they usually agree."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
@@ -180,7 +183,7 @@ def _calibrate(course: Course) -> None:
                 course.bundle,
                 source=course.named,
                 work=course.work / "held-out",
-                effort=Effort(samples=0, device=device),
+                effort=Effort(samples=OF_ONE, device=device),
             )
             _say(told)
             return

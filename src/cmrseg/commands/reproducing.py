@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cmrseg.commands import options
 from cmrseg.commands.reproducing_mnms2 import add_mnms2
+from cmrseg.commands.trained import add_trained, trained, trained_words
 from cmrseg.errors import EXIT_OK
 
 SHIFTS = ("magnitude",)
@@ -31,6 +32,7 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--weights", type=Path, help="the proposed method's bundle")
     p.add_argument("--baseline", type=Path, help="a bundle trained with --samples 1, to compare")
+    add_trained(p, "the proposed bundle and the baseline")
     p.add_argument("--source", default="emidec", help="the name the data was preprocessed under")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--samples", type=options.whole, default=20, help="dropout passes a patient")
@@ -55,8 +57,14 @@ def _run_reproduce(o: argparse.Namespace) -> int:
         precision=None if o.precision == "auto" else o.precision,
     )
     bundles = {"weights": o.weights, "baseline": o.baseline}
+    if o.train:
+        bundles = trained("emidec", o, {
+            "weights": (o.train, {"samples": 5, "alpha": 3.0}),
+            "baseline": (o.train, {"samples": 1, "alpha": 0.0}),
+        })  # fmt: skip
     # Names alone: whole paths say more of this machine than of the figures.
-    named = [f"--{option} {path.name}" for option, path in bundles.items() if path]
+    named = trained_words(o)
+    named += [f"--{option} {path.name}" for option, path in bundles.items() if path and not o.train]
     usual = {"mirrors": 4, "samples": 20, "source": "emidec", "precision": "auto"}
     named += [f"--{k} {getattr(o, k)}" for k, v in usual.items() if getattr(o, k) != v]
     named += [f"--shift {style!r}" for style in o.shift or ()]
@@ -64,8 +72,8 @@ def _run_reproduce(o: argparse.Namespace) -> int:
         o.data,
         o.out,
         styles=[style for style in o.shift or SHIFTS if style],
-        weights=o.weights,
-        baseline=o.baseline,
+        weights=bundles["weights"],
+        baseline=bundles["baseline"],
         source=o.source,
         effort=effort,
         commit=o.commit or commit_of_code(),

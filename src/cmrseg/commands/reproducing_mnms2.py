@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cmrseg.commands import options
+from cmrseg.commands.trained import add_trained, trained, trained_words
 from cmrseg.errors import EXIT_OK
 
 STYLES, DRAWN, ARTEFACTS = ("low-field", "ge-1.5t"), ("in", "out"), "ghosting=0.4,motion=0.4"
@@ -29,6 +30,7 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
         metavar="NAME=BUNDLE",
         help="a bundle and what tables call it; several are compared (default: the usual places)",
     )
+    add_trained(p, "a BN1 and a BN2, both views,")
     p.add_argument("--source", default="acdc", help="the name the data was preprocessed under")
     p.add_argument("--shift", action="append", metavar="STYLE", help=f"show patients in this style "
                    f"too; several (default: {', '.join(STYLES)})")  # fmt: skip
@@ -60,6 +62,9 @@ def _run(o: argparse.Namespace) -> int:
     from cmrseg.runtime.logs import Line, tell
 
     bundles: dict[str, Path | None] = dict(o.segmenter or [("committed", None)])
+    if o.train:
+        bn2 = {"paper": "bn2", "compact": "bn2-compact"}.get(o.train, o.train)
+        bundles = trained("mnms2", o, {"BN1": (o.train, {}), "BN2": (bn2, {})})
     page = reproduce(
         o.data,
         o.out,
@@ -80,7 +85,7 @@ def _run(o: argparse.Namespace) -> int:
         ),
         scores=dict(o.scores or ()),
         commit=o.commit or commit_of_code(),
-        command=_told(o, bundles),
+        command=_told(o),
         say=lambda line: tell(Line(line)),
     )
     for path in page.files:
@@ -88,10 +93,11 @@ def _run(o: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _told(o: argparse.Namespace, bundles: dict[str, Path | None]) -> str:
+def _told(o: argparse.Namespace) -> str:
     """The command without whole paths, which say more of a machine than of the figures."""
     words = ["cmrseg reproduce mnms2", o.data.name, o.out.name]
-    words += [f"--segmenter {name}={path.name}" for name, path in bundles.items() if path]
+    words += trained_words(o)
+    words += [f"--segmenter {name}={path.name}" for name, path in o.segmenter or ()]
     words += [f"--scores {name}={path.name}" for name, path in o.scores or ()]
     words += [f"--shift {style}" for style in o.shift or ()]
     words += [f"--drawn {style}" for style in o.drawn or ()]

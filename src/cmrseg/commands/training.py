@@ -307,7 +307,9 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
         "--mirrors, --samples and --precision",
     )
     p.add_argument(
-        "--samples", type=options.samples, help="emidec: dropout passes (with --work 20, else none)"
+        "--samples",
+        type=options.samples,
+        help="emidec: dropout passes of a patient, two or more for fences (with --work 20, else 6)",
     )
     p.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="emidec: default: fastest")
     options.add_device(p)
@@ -320,7 +322,7 @@ def _run_calibrate(o: argparse.Namespace) -> int:
         from cmrseg.challenges import emidec_calibration
         from cmrseg.challenges.out_of_fold import Effort
 
-        samples = o.samples if o.samples is not None else 20 if o.work else 0
+        samples = o.samples if o.samples is not None else 20 if o.work else 6
         effort = Effort(mirrors=o.mirrors, samples=samples, device=o.device, precision=o.precision)
         print(
             emidec_calibration.calibrate(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cmrseg.commands import options
-from cmrseg.contracts.labels import Challenge
+
+if TYPE_CHECKING:
+    from cmrseg.contracts.labels import Challenge
 
 
 def add_trained(p: argparse.ArgumentParser, what: str) -> None:

@@ -69,12 +69,8 @@ JUDGED = flagged("")
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "emidec": (
         Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity"), doubt=JUDGED),
-        Column(
-            title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=flagged("")
-        ),
-        Column(
-            title="Infarction", unit="mL", value=at("volume_ml", "infarction"), doubt=flagged("")
-        ),
+        Column(title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=JUDGED),
+        Column(title="Infarction", unit="mL", value=at("volume_ml", "infarction"), doubt=JUDGED),
         Column(title="Infarcted", unit="%", value=at("infarcted_percent"), doubt=JUDGED),
         Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow"), doubt=JUDGED),
         Column(title="Uncertainty", unit="", value=image_uncertainty),

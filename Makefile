@@ -6,7 +6,8 @@ READY := .venv/.ready
 # How the committed weights were made: `make weights ACDC=FOLDER EMIDEC=FOLDER` (hours on two cores).
 # Each network was trained in runs that go on from one another, each with a fresh schedule. The first
 # two of mnms2-sa and all of mnms2-la had the milder augmentation of commit eb1440e, the third of
-# mnms2-sa that of d3683a3.
+# mnms2-sa that of d3683a3. All had the seed of the run before them, so the same draws once more;
+# today's --start takes the next one.
 # The synthetic hearts that the committed weights saw were those of commit 4ac1c69; later commits draw
 # others from the same seeds (GENERATION in src/cmrseg/synthetic/record.py).
 ACDC ?= data/acdc_as_mnms2
@@ -57,15 +58,15 @@ weights-mnms2: setup
 	$(BIN)/cmrseg preprocess mnms2-la cache/hearts cache/mnms2-la --source synthetic
 	$(BIN)/cmrseg preprocess mnms2-la $(ACDC) cache/mnms2-la --source acdc-reformatted --reformat
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0
-	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0b --steps 1300 --learning-rate 1.2e-3 \
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0b --steps 1300 --learning-rate 1.2e-3 --seed 0 \
 		--start runs/mnms2-sa-0/checkpoint.safetensors
 	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts cache/mnms2-sa --source synthetic
-	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0c --steps 3000 --learning-rate 1.5e-3 \
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0c --steps 3000 --learning-rate 1.5e-3 --seed 0 \
 		--start runs/mnms2-sa-0b/checkpoint.safetensors
-	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0d --steps 3000 --learning-rate 1.2e-3 \
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0d --steps 3000 --learning-rate 1.2e-3 --seed 0 \
 		--start runs/mnms2-sa-0c/checkpoint.safetensors
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0 --steps 1000
-	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0b --steps 1300 --learning-rate 1.5e-3 \
+	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0b --steps 1300 --learning-rate 1.5e-3 --seed 0 \
 		--start runs/mnms2-la-0/checkpoint.safetensors
 	$(BIN)/cmrseg train-qc mnms2-sa-qc cache/mnms2-sa runs/qc-sa
 	$(BIN)/cmrseg train-qc mnms2-la-qc cache/mnms2-la runs/qc-la
@@ -82,7 +83,7 @@ weights-mnms2: setup
 results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained beside the committed BN1
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-bn2 --config bn2-compact --steps 1500
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-bn2b --config bn2-compact --steps 800 \
-		--learning-rate 1.2e-3 --start runs/mnms2-sa-bn2/checkpoint.safetensors
+		--learning-rate 1.2e-3 --seed 0 --start runs/mnms2-sa-bn2/checkpoint.safetensors
 	$(BIN)/cmrseg pack mnms2 out/bn2 --commit $(COMMIT) \
 		runs/mnms2-sa-bn2b/best-?.safetensors runs/qc-sa/checkpoint.safetensors
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/bn2
@@ -109,7 +110,8 @@ weights-emidec: setup
 	$(TRAIN) emidec cache/emidec-pretrain runs/emidec-pre --fold all --steps 1300
 	$(BIN)/cmrseg preprocess emidec $(EMIDEC) cache/emidec --source emidec
 	@r=runs/emidec; for k in 0 1 2 3 4; do \
-		run() { name=$$1; shift; $(TRAIN) emidec cache/emidec $$r-$$name$$k --fold $$k "$$@"; }; \
+		run() { name=$$1; shift; \
+			$(TRAIN) emidec cache/emidec $$r-$$name$$k --fold $$k --seed 0 "$$@"; }; \
 		run a --steps 450 --start $(EMIDEC_START) && \
 		run f --steps 250 --learning-rate 1e-3 $(PROPOSED) --start $$r-a$$k/$(AT) && \
 		run g --steps 500 --start $$r-f$$k/$(AT) && \
@@ -133,7 +135,7 @@ weights-emidec: setup
 # the augmentation of d3683a3), and the committed bundle.
 transfer: setup ## real against synthetic training, on real, synthetic and shifted hearts: a table
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/acdc-sa --source acdc
-	$(TRAIN) mnms2-sa cache/acdc-sa runs/sa-real --steps 3000 --learning-rate 1.5e-3 \
+	$(TRAIN) mnms2-sa cache/acdc-sa runs/sa-real --steps 3000 --learning-rate 1.5e-3 --seed 0 \
 		--start runs/mnms2-sa-0b/checkpoint.safetensors
 	rm -rf cache/hearts-sa cache/synthetic-sa out/transfer/in out/transfer/out
 	$(BIN)/cmrseg synthesize mnms2 cache/hearts-sa --patients 240 --seed 11

@@ -201,6 +201,19 @@ def test_what_a_run_started_from_is_recorded_and_survives_resuming(earlier, tmp_
     assert about["started_from"] == {"steps": 2, "seed": 0, "sources": ["hospital"]}
 
 
+def test_a_run_that_goes_on_draws_other_patches_unless_told_otherwise(earlier, tmp_path):
+    path = tmp_path / "one" / CHECKPOINT
+    options = {"device": "cpu", "workers": 0, "start": path}
+    train(earlier, tmp_path / "cache", tmp_path / "two", **options)
+    train(earlier, tmp_path / "cache", tmp_path / "two", **options, resume=True)
+    train(earlier, tmp_path / "cache", tmp_path / "same", seed=0, **options)
+    seeds = [
+        checkpoint.read_state(tmp_path / run / CHECKPOINT)["config"]["seed"]
+        for run in ("one", "two", "same")
+    ]
+    assert seeds == [0, 1, 0]
+
+
 def test_weights_that_have_seen_the_held_out_patients_are_no_start(earlier, tmp_path):
     path = tmp_path / "one" / CHECKPOINT
     options = {"device": "cpu", "start": path}

@@ -133,7 +133,9 @@ def add_train(p: argparse.ArgumentParser) -> None:
         help="compact or paper; mnms2 also bn1, bn2, bn2-compact (compact; paper with --data)",
     )
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
-    p.add_argument("--seed", type=int, help="default: the configuration's")
+    p.add_argument(
+        "--seed", type=int, help="default: the configuration's; with --start the one after its own"
+    )
     p.add_argument("--steps", type=options.count, help="default: the configuration's")
     p.add_argument(
         "--keep",

@@ -107,9 +107,10 @@ def train(
 ) -> Path:
     """Fit one fold from the cache and return the checkpoint.
 
-    With ``start`` the run goes on from another run's weights with a fresh schedule; that run must
-    have held out the same fold or learned from other data sets alone, or scores out of fold would
-    not be honest. Where snapshots are kept, a second fold is set aside to choose them by
+    With ``start`` the run goes on from another run's weights with a fresh schedule, and unless told
+    otherwise with the seed after that run's: the same seed would draw the same patches, augmented
+    the same way, once more. That run must have held out the same fold or learned from other data
+    sets alone, or scores out of fold would not be honest. Where snapshots are kept, a second fold is set aside to choose them by
     (:func:`choosing`). ``configuration`` is what the settings are called, for the record.
 
     Raises:
@@ -117,6 +118,8 @@ def train(
             of another recipe, or holds nothing to learn from.
         UsageError: there is no such fold or device, or the run to resume was another one.
     """
+    if start and seed is None:
+        seed = TrainingConfig.from_dict(checkpoint.read_state(start)["config"]).seed + 1
     config = replace(
         config,
         steps=config.steps if steps is None else steps,

@@ -20,6 +20,7 @@ from cmrseg.challenges.mnms2 import VIEWS
 from cmrseg.errors import InputError
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
+from cmrseg.synthetic.record import GENERATION
 from cmrseg.synthetic.reformat import four_chamber
 from cmrseg.synthetic.restyle import restyle
 from cmrseg.synthetic.strengths import parse
@@ -166,7 +167,7 @@ def _drawn(
     cohort: str, work: Path, count: int, *, style: str, artefact: str | None = None
 ) -> list[Heart]:
     """Drawn hearts, from where an earlier run left them if it did."""
-    folder = work / "hearts" / f"{style}-{artefact or 'plain'}-{count}"
+    folder = work / "hearts" / f"{GENERATION}-{style}-{artefact or 'plain'}-{count}"
     done = folder / "done"
     if not done.exists():
         synthesize(

@@ -28,6 +28,7 @@ from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.measures import DECISIVE
 from cmrseg.reproduce.mnms2.hearts import Heart
 from cmrseg.runtime import Precision, use_device
+from cmrseg.synthetic.record import GENERATION
 
 Row = dict[str, float]
 FORMAT = 2
@@ -158,10 +159,10 @@ class Bench:
         return Kept(told, masks)
 
     def _path(self, heart: Heart, refine: bool) -> Path:
-        """Of the file kept: another bundle, effort or heart has another."""
+        """Of the file kept: another bundle, effort, heart or way of drawing hearts has another."""
         effort = asdict(self.effort) | ({} if refine else {"refine_s": 0.0})
         effort.pop("refined")
-        key = json.dumps([FORMAT, self.found.digest, effort], sort_keys=True)
+        key = json.dumps([FORMAT, GENERATION, self.found.digest, effort], sort_keys=True)
         folder = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.work / folder / heart.cohort.replace(": ", "-") / f"{heart.case}.json"
 

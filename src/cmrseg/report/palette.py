@@ -2,7 +2,11 @@
 
 Both programs load such a file beside any mask: 3D Slicer as a colour table (``.ctbl``; drag it in,
 or choose it when the mask is loaded as a segmentation), ITK-SNAP by *Segmentation > Import Label
-Descriptions*.
+Descriptions* or ``itksnap -g IMAGE -s MASK -l labels-itksnap.txt``.
+
+Both were opened with masks of either challenge in ITK-SNAP 3.6.0 (the program itself) and in the
+libraries of 3D Slicer 5.13, whose colour reader and segmentation import the tests call where the
+package ``slicer-core`` is installed.
 """
 
 from __future__ import annotations

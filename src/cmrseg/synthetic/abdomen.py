@@ -48,7 +48,7 @@ def paint_abdomen(
     centre = (cx, cy, top + cz)
     _paint_organ(canvas, points, within, centre, (54, 62, 46), contrast.muscle * 1.3, noise)
     _paint_organ(
-        canvas, points, within, centre, (48, 56, 40), contrast.gut * body.stomach, noise, 0.15
+        canvas, points, within, centre, (48, 56, 40), contrast.gut * body.stomach, noise, 0.1
     )
     _paint_liver(canvas, body, contrast, points, within, noise)
 

@@ -11,7 +11,7 @@ a synthetic group has the volumes of its real counterpart by construction.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import radians, sqrt, tan
+from math import log, radians, sqrt, tan
 
 import numpy as np
 
@@ -110,9 +110,9 @@ def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> He
     g = GROUPS[group]
     volumes = _volumes(rng, g, size)
     septal = draw(rng, g.septal, -0.15, 1.0)
-    flat = draw(rng, g.flattening, -0.06, 0.32) + 0.05
+    flat = draw(rng, g.flattening, -0.06, 0.32) + 0.075
     endo_form = _form(rng, flat, -septal * 0.33)
-    epi_form = _form(rng, flat * 0.8, septal * 0.05)
+    epi_form = _form(rng, flat * 0.85, septal * 0.05)
     ed, es = _phases(rng, g, volumes, endo_form, epi_form)
     return Heart(
         group=group,
@@ -123,10 +123,10 @@ def draw_heart(rng: np.random.Generator, group: str, *, size: float = 1.0) -> He
         papillary_mm=draw(rng, (4.0, 0.8), 2.2, 6.0),
         papillary_angles=(radians(rng.normal(128, 12)), radians(rng.normal(-128, 12))),
         papillary_splits=(float(rng.uniform(0.06, 0.3)), float(rng.uniform(0.06, 0.3))),
-        trabeculae_mm=(draw(rng, (5.5, 1.5), 2.0, 9.0), draw(rng, (7.5, 2.0), 3.0, 12.0)),
-        uneven_mm=draw(rng, (1.7, 0.5), 0.6, 3.0),
-        fat_mm=draw(rng, (3.6, 2.0), 0.5, 9.0),
-        pad_mm=float(np.clip(np.exp(rng.normal(1.8, 0.6)), 1, 18)),
+        trabeculae_mm=(draw(rng, (6.8, 1.8), 2.5, 11.0), draw(rng, (8.8, 2.2), 4.0, 14.0)),
+        uneven_mm=draw(rng, (1.3, 0.4), 0.5, 2.4),
+        fat_mm=draw(rng, (4.2, 2.0), 0.5, 10.0),
+        pad_mm=float(np.clip(np.exp(rng.normal(2.2, 0.6)), 2, 24)),
         pad_angle=radians(rng.normal(0, 45)),
         texture=int(rng.integers(SIZE**3)),
     )
@@ -160,7 +160,7 @@ def _together(rng: np.random.Generator, common: float, share: float, bounds: Ran
 
 def _form(rng: np.random.Generator, flat: float, septal: float) -> tuple[float, ...]:
     """Harmonics of an LV outline: septal lobe, then cos and sin of 2 and 3 times the angle."""
-    return (septal - flat, *rng.normal(0, 0.026, 2), *rng.normal(0, 0.016, 2))
+    return (septal - flat, *rng.normal(0, 0.024, 2), *rng.normal(0, 0.012, 2))
 
 
 def _phases(
@@ -178,8 +178,8 @@ def _phases(
     # the base comes down by a share of the length that goes with the ejection fraction
     descent = length * float(np.clip(0.04 + 0.19 * ef + rng.normal(0, 0.015), 0.03, 0.24))
     rv_ef = 1 - volumes.rv[1] / volumes.rv[0]
-    reach, flat = draw(rng, (72, 6), 56, 88), draw(rng, (0.35, 0.2), -0.2, 0.8)
-    edges = draw(rng, (1.3, 0.3), 0.75, 2.2), draw(rng, (2.2, 0.5), 1.1, 3.6)
+    reach, flat = _embrace_deg(rng, volumes), draw(rng, (0.35, 0.2), -0.2, 0.8)
+    edges = draw(rng, (1.6, 0.35), 0.9, 2.6), draw(rng, (2.7, 0.6), 1.3, 4.4)
     gap = draw(rng, (0.05, 0.04), -0.02, 0.16) * length
     below, rise = draw(rng, (4, 3), -2, 12), float(np.clip(6 + 18 * rv_ef, 4, 22))
     wall, bulge = draw(rng, g.rv_wall_mm, 1.2, 8), draw(rng, g.bulge, 0, 0.12)
@@ -199,6 +199,12 @@ def _phases(
         )  # fmt: skip
         phases.append(_with_rv_volume(phase, volumes.rv[systole]))
     return phases[0], phases[1]
+
+
+def _embrace_deg(rng: np.random.Generator, volumes: _Volumes) -> float:
+    """Half the angle that the RV embraces at its widest: a small RV embraces less of the LV."""
+    usual = 0.6 * (volumes.lv[0] + volumes.wall[0])
+    return draw(rng, (74, 5), 60, 88) + float(np.clip(10 * log(volumes.rv[0] / usual), -8, 6))
 
 
 def _walls(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmrseg.synthetic.abdomen import paint_abdomen
+from cmrseg.synthetic.abdomen import Noise, paint_abdomen
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.points import Points, where
@@ -53,7 +53,7 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
         canvas.paint(seam - np.float32(0.8) * middle, np.abs(fat) * np.float32(0.7))
     _paint_ribs(canvas, body, contrast, points, inner, middle)
     chest = inner + np.float32(body.wall_mm)
-    _paint_chest(canvas, contrast, points, chest, (middle, coarse, broad))
+    _paint_chest(canvas, contrast, points, chest, (fine, middle, coarse, broad))
     paint_abdomen(canvas, body, contrast, points, chest, (fine, middle, coarse, broad))
     _paint_midline(canvas, body, contrast, points, chest, (middle, coarse))
 
@@ -88,27 +88,24 @@ def _paint_ribs(
 
 
 def _paint_chest(
-    canvas: Canvas,
-    contrast: Contrast,
-    points: Points,
-    chest: Floats,
-    noise: tuple[Floats, Floats, Floats],
+    canvas: Canvas, contrast: Contrast, points: Points, chest: Floats, noise: Noise
 ) -> None:
     """Lungs fill the chest; vessels branch through them, thick near the hila."""
-    middle, coarse, broad = noise
+    fine, middle, coarse, broad = noise
     x, y, _ = points.xyz
-    near = 1 - np.sqrt((np.abs(x) - 45) ** 2 + (y - 15) ** 2) * np.float32(1 / 95)
-    air = contrast.lung * (1 + np.float32(0.25) * coarse + np.float32(0.6) * np.maximum(near, 0))
-    canvas.paint(chest, air)
-    # two noises vanish together along curves: tubes around these
-    thick = np.float32(1.7) * np.maximum(near, 0) + np.float32(0.5) * broad - np.float32(0.45)
+    near = 1 - np.sqrt((np.abs(x) - 45) ** 2 + (y - 10) ** 2) * np.float32(1 / 115)
+    near = np.maximum(near, 0)
+    uneven = np.float32(0.25) * (coarse + middle) + np.float32(0.4) * near
+    canvas.paint(chest, contrast.lung * (1 + uneven))
+    # two noises vanish together along curves: tubes around these, seen cut into beads
+    thick = np.float32(2.6) * near + np.float32(0.7) * (broad + fine) - np.float32(0.6)
     off = np.sqrt((np.float32(4) * middle) ** 2 + (np.float32(8) * coarse) ** 2)
     tubes = np.maximum(off - thick, chest + 2)
-    canvas.blend(np.float32(0.85) * share(tubes, 2.5), contrast.vessel)
+    canvas.blend(np.float32(0.9) * share(tubes, 1.8), contrast.vessel)
     # fat between the pleurae behind the sternum
-    front = np.float32(0.5) - ((x - 12) * np.float32(1 / 60)) ** 2 + np.float32(0.4) * broad
+    front = np.float32(0.5) - ((x - 20) * np.float32(1 / 70)) ** 2 + np.float32(0.4) * broad
     stuff = np.float32(0.85 * contrast.fat) * (1 + np.float32(0.12) * coarse)
-    canvas.paint(np.maximum(chest, -chest - np.float32(14) * front), stuff)
+    canvas.paint(np.maximum(chest, -chest - np.float32(22) * front), stuff)
 
 
 def _paint_midline(

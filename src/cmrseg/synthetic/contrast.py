@@ -20,14 +20,14 @@ class Contrast:
     blood_right: float = 0.84
     blood_vein: float = 0.9
     myocardium: float = 0.36
-    muscle: float = 0.24
+    muscle: float = 0.27
     fat: float = -0.86
-    lung: float = 0.05
-    vessel: float = 0.7
-    liver: float = 0.26
+    lung: float = 0.08
+    vessel: float = 0.95
+    liver: float = 0.36
     spleen: float = 0.42
     kidney: float = 0.6
-    bone: float = -0.38
+    bone: float = -0.34
     cortex: float = 0.12
     fluid: float = 1.15
     gut: float = 0.5
@@ -40,13 +40,13 @@ class Contrast:
 CINE = Contrast()
 
 LGE = Contrast(
-    blood=0.56,
-    blood_right=0.55,
-    blood_vein=0.55,
+    blood=0.54,
+    blood_right=0.53,
+    blood_vein=0.53,
     myocardium=0.23,
-    muscle=0.22,
+    muscle=0.25,
     fat=0.98,
-    lung=0.22,
+    lung=0.16,
     vessel=0.9,
     liver=0.42,
     spleen=0.3,
@@ -56,8 +56,8 @@ LGE = Contrast(
     fluid=-0.75,
     gut=0.1,
     skin=0.5,
-    infarct=0.62,
-    no_reflow=0.36,
+    infarct=0.59,
+    no_reflow=0.33,
 )
 
 

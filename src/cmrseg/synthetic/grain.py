@@ -50,15 +50,15 @@ class Grain:
         along = w * np.float32(0.6)
         broad = slow_noise(u, v, along, 1.6, heart.texture + 4096)
         drift = slow_noise(v, along, u, 1.6, heart.texture + 9192)
-        blood = 1 + np.float32(0.08) * drift + np.float32(0.05) * coarse
-        blood += np.float32(0.05) * middle + np.float32(0.06) * fine
+        blood = 1 + np.float32(0.13) * drift + np.float32(0.07) * coarse
+        blood += np.float32(0.05) * middle + np.float32(0.03) * fine
         return cls(
             fine=fine,
             middle=middle,
             coarse=coarse,
             broad=broad,
             drift=drift,
-            muscle=1 + np.float32(0.06) * (coarse + middle) + np.float32(0.07) * fine,
+            muscle=1 + np.float32(0.06) * (coarse + middle) + np.float32(0.03) * fine,
             blood=blood,
             fat=1 + np.float32(0.1) * coarse + np.float32(0.06) * middle,
             streak=np.maximum(1 - np.abs(broad + np.float32(0.3) * coarse) * np.float32(3), 0),

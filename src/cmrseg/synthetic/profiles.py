@@ -108,18 +108,21 @@ def rv_reach(phase: Phase, height: Floats) -> Floats:
     return np.asarray(np.float32(phase.rv_reach) * share)
 
 
-def rv_crescent(phase: Phase, x: Floats) -> Floats:
+def rv_crescent(phase: Phase, x: Floats, height: Floats) -> Floats:
     """Width of the RV around the LV, about 1 at the most.
 
     Seen from the LV's axis the free wall is made of three: it leaves the LV at either insertion
     nearly along its outline, and between these walls, on the diaphragm and behind the sternum, it
-    is flat. Their smooth minimum has the corners that make the RV a shield and not a balloon.
+    is flat. Their smooth minimum has the corners that make the RV a shield and not a balloon;
+    towards the apex they are rounder.
 
     Args:
         phase: the heart.
         x: from -1 (inferior insertion) over 0 (mid septum) to 1 (anterior insertion).
+        height: of :func:`rv_height`.
     """
-    front, below = (np.float32(edge) for edge in phase.rv_edges)
+    sharp = np.float32(0.65) + np.float32(0.4) * np.minimum(height, 1.0)
+    front, below = (np.float32(edge) * sharp for edge in phase.rv_edges)
     walls = _inverse_fifth(front * (1 - x)) + _inverse_fifth(below * (1 + x))
     side: Floats = 1 + np.float32(phase.rv_flat) * x * x
     if phase.bulge:
@@ -159,7 +162,7 @@ def rv_volume_terms(phase: Phase) -> tuple[float, float]:
     angle = 2 * np.arctan(half)
     form = phase.epi.around(np.cos(angle), np.sin(angle))
     inner = phase.epi.radius(form, phase.epi.depth(w))
-    outer = rv_axial(height) * rv_crescent(phase, x)
+    outer = rv_axial(height) * rv_crescent(phase, x, height)
     outer = np.where(w < rv_roof(phase, x), np.maximum(outer, 0), 0)
     turn = 2 * rv_reach(phase, height) / (1 + half * half) * float(x[0, 1] - x[0, 0])
     cell = turn * (float(w[1, 0] - w[0, 0]) / 1000.0)

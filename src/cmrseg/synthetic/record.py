@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cmrseg.errors import OutputError, UsageError
 
-GENERATION = 2
+GENERATION = 3
 """Raised whenever the same seed gives another patient than before."""
 
 FILE = "synthetic.json"

@@ -35,10 +35,10 @@ class Site:
         """Points (u, v, w) of a heart's frame, mm."""
         grain = Grain.of(heart, point)
         polar = Polar.of(heart, grain.bent(point, heart.uneven_mm))
-        cover = np.float32(0.4) * polar.cosine - np.float32(0.05) + np.float32(0.6) * grain.drift
+        cover = np.float32(0.4) * polar.cosine + np.float32(0.05) + np.float32(0.6) * grain.drift
         front = polar.cosine * np.float32(np.cos(heart.pad_angle))
         front += polar.sine * np.float32(np.sin(heart.pad_angle))
-        pad = np.maximum(front, 0.0) ** 2 * (np.float32(0.15) + grain.broad)
+        pad = np.maximum(front, 0.0) ** 2 * (np.float32(0.3) + grain.broad)
         return cls(
             heart=heart,
             grain=grain,

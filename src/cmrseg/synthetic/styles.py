@@ -59,8 +59,8 @@ class Style:
     breath_mm: float = 1.2
     apex_first: bool = False
     turns_deg: tuple[float, ...] = (0.0,)
-    resolution: tuple[Range, Range] = ((0.62, 0.88), (0.8, 1.0))
-    noise: Range = (0.01, 0.035)
+    resolution: tuple[Range, Range] = ((0.7, 0.95), (0.85, 1.0))
+    noise: Range = (0.018, 0.05)
     bias: Range = (0.3, 0.9)
     gamma: Range = (0.92, 1.12)
     spread: float = 0.13
@@ -79,13 +79,13 @@ CINE_STYLES: dict[str, Style] = {
         gaps_mm=(5.0, *[10.0] * 8, 12.0, 13.0),
     ),
     "siemens-3t": Style(
-        vendor="SIEMENS", scanner="Trio Tim", field_tesla=3.0, noise=(0.01, 0.03),
+        vendor="SIEMENS", scanner="Trio Tim", field_tesla=3.0, noise=(0.015, 0.045),
         bias=(0.5, 1.3), spacing_mm=(1.2, 1.7), gaps_mm=(5.0, 6.0, 7.0, *[10.0] * 8),
         spread=0.16, turns_deg=(0.0, 0.0, 55.0),
     ),
     "philips-1.5t": Style(
         vendor="PHILIPS", scanner="Achieva", field_tesla=1.5, spacing_mm=(1.2, 1.6),
-        matrices=((256, 256), (288, 288), (240, 240)), resolution=((0.6, 0.8), (0.7, 0.9)),
+        matrices=((256, 256), (288, 288), (240, 240)), resolution=((0.66, 0.88), (0.78, 0.96)),
         bias=(0.1, 0.5), gaps_mm=(5.0, 5.0, 8.0, *[10.0] * 6), turns_deg=(0.0, 0.0, 55.0),
         scale=(300.0, 1200.0), slices_above=(-0.2, 1.3),
     ),
@@ -97,17 +97,17 @@ LGE_STYLES: dict[str, Style] = {
         vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
         gaps_mm=(8.0, *[10.0] * 9, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
-        noise=(0.018, 0.05), bias=(0.3, 1.0), spread=0.18, fat_sign=1.0, scale=(45.0, 75.0),
+        noise=(0.022, 0.06), bias=(0.2, 0.7), spread=0.18, fat_sign=1.0, scale=(45.0, 75.0),
         zero=125.0, late=True, centred=True, slice_scale=0.15,
-        resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
+        resolution=((0.45, 0.64), (0.55, 0.78)), fat_shift_px=(0.5, 2.5),
     ),
     "psir-3t": Style(
         vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
         gaps_mm=(9.6, *[10.0] * 9, 13.0), matrices=((256, 224), (224, 256), (256, 256)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
-        noise=(0.015, 0.045), bias=(0.4, 1.1), spread=0.2, fat_sign=1.0, scale=(50.0, 90.0),
+        noise=(0.02, 0.055), bias=(0.25, 0.8), spread=0.2, fat_sign=1.0, scale=(50.0, 90.0),
         zero=118.0, late=True, centred=True, slice_scale=0.18,
-        resolution=((0.5, 0.7), (0.6, 0.85)), fat_shift_px=(0.5, 2.5),
+        resolution=((0.45, 0.64), (0.55, 0.78)), fat_shift_px=(0.5, 2.5),
     ),
 }  # fmt: skip
 

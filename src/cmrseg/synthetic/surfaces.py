@@ -218,7 +218,7 @@ def _right_ventricle(
     w = polar.point[2]
     height = rv_height(phase, w)
     x = polar.sine / ((1 + polar.cosine + np.float32(1e-4)) * rv_reach(phase, height))
-    width = np.float32(phase.rv_width_mm) * rv_axial(height) * rv_crescent(phase, x)
+    width = np.float32(phase.rv_width_mm) * rv_axial(height) * rv_crescent(phase, x, height)
     free_wall = (beyond_lv - width) * np.float32(0.88)
     body = np.maximum(free_wall, (w - rv_roof(phase, x)) * np.float32(0.9))
     # where both walls run through one voxel, the share between them is what is left of it

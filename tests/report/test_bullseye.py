@@ -85,7 +85,7 @@ def test_panels_come_of_measures_and_only_where_there_are_any():
     assert segment_panels({}) == []
     panels = segment_panels(segment_measures(*stack()))
     assert [panel.title for panel in panels] == [
-        "infarct transmurality [%]",
+        "infarct transmurality, share by artery [%]",
         "wall thickness [mm] (septum taken to be on the left)",
         "slices from base to apex",
     ]

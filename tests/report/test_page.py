@@ -126,13 +126,34 @@ def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_lin
 def test_a_number_of_a_flagged_image_is_doubted_in_words_and_with_a_sign():
     cases = [cine("fine"), cine("odd", pdc=0.3)]
     html = run_page(summary("mnms2", cases), {}, WEIGHTS)
-    cells = re.findall(r'<td class="number" data-v="[\d.]+">(\S+) <small class="doubt[^>]*>', html)
+    cells = re.findall(r'<td class="number" [^>]*>(\S+) <small class="doubt[^>]*>', html)
     assert cells == ["48.0", "149"], "RV EF and RV at ES of the odd case alone"
     assert html.count("\u25b2</span> not to be trusted</small>") == 2
     reason = "not to be trusted: quality control flagged SA_ES"
     (row,) = re.findall(r'<th scope="row">RV</th><td>48.0 (<span.*?)</td>', html)
     assert "\u25b2" in row
     assert reason in row
+
+
+def test_a_case_opens_to_its_numbers_side_by_side():
+    html = run_page(summary("mnms2", [cine("a", pdc=0.3)]), {}, WEIGHTS)
+    seen = html[html.index('<table class="seen">') : html.index('<details class="every">')]
+    groups = re.findall(r'<th scope="colgroup" colspan="(\d)">([^<]+)', seen)
+    assert groups[:2] == [("1", "Ejection fraction [%]"), ("2", "Volume [mL]")]
+    lines = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', seen, re.S)
+    assert [name for name, _ in lines] == ["LV", "MYO", "RV"]
+    cells = {name: re.findall(r"<td>(.*?)</td>", cells, re.S) for name, cells in lines}
+    assert {name: len(row) for name, row in cells.items()} == dict.fromkeys(cells, 9)
+    assert cells["MYO"][0] == "", "no ejection fraction"
+    assert "\u25b2" in cells["RV"][2]
+    assert "quality control flagged SA_ES" in cells["RV"][2]
+    assert "\u25b2" not in cells["RV"][1]
+
+
+def test_one_value_is_one_value():
+    page = Page(run_page(summary("mnms2", [cine("a")]), {}, WEIGHTS))
+    assert "1 value, 0 out of range" in page.text
+    assert "1 values" not in page.text
 
 
 def test_every_verdict_has_its_colour():

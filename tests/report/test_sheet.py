@@ -8,9 +8,13 @@ import pytest
 from PIL import Image, ImageColor
 
 from cmrseg.imaging import Geometry, Volume
+from cmrseg.report.head import Head
 from cmrseg.report.overlay import COLOURS
-from cmrseg.report.sheet import View, case_sheet
+from cmrseg.report.overview import overview
+from cmrseg.report.sheet import MARGIN, WIDE, View, case_sheet
 from cmrseg.report.tiles import around
+from cmrseg.report.verdict import FLAGGED, judge
+from report.made import cine
 from tiny import heart
 
 NAMES = {1: "LV", 2: "MYO", 3: "RV"}
@@ -64,11 +68,33 @@ def test_what_quality_control_expects_is_shown_where_the_mask_has_nothing_near()
     assert near(drawn, COLOURS[3]) > 2 * near(nothing, COLOURS[3]) > 0, "more than in the legend"
 
 
-def test_images_stand_below_each_other_and_an_empty_mask_is_drawn():
+def test_images_stand_beside_each_other_where_they_fit_and_an_empty_mask_is_drawn():
     empty = np.zeros((4, 40, 44))
-    one, two = (pixels(case_sheet("a", [view(empty)] * n, NAMES)) for n in (1, 2))
-    assert two.shape[0] - one.shape[0] > 100, "pixels: a band of its own"
+    one, two, many = (pixels(case_sheet("a", [view(empty)] * n, NAMES)) for n in (1, 2, 4))
+    assert two.shape[0] <= one.shape[0]
+    assert two.shape[1] > one.shape[1]
+    assert many.shape[0] - two.shape[0] > 100, "pixels: a row of its own"
+    assert many.shape[1] <= WIDE + 2 * MARGIN
     assert one.std() > 0.1, "not blank"
+
+
+def test_the_spread_of_samples_does_not_saturate():
+    _, labels = heart()
+    none, some, much = (
+        pixels(case_sheet("a", [view(maps={"variance": (labels == 3) * spread**2})], NAMES))
+        for spread in (0, 0.15, 0.25)
+    )
+    shown, told_apart = ((abs(one - much) > 0.1).any(-1).sum() for one in (none, some))
+    assert told_apart > 0.8 * shown > 0
+
+
+def test_numbers_of_the_case_stand_above_the_slices():
+    record = cine("a", pdc=0.3)
+    plain = pixels(case_sheet("a", [view()], NAMES))
+    told = case_sheet("a", [view()], NAMES, verdict=judge(record), overview=overview(record))
+    assert pixels(told).shape[0] > plain.shape[0] + 60
+    assert pixels(told).shape[1] >= Head(case="a", verdict=None, overview=overview(record)).wide
+    assert near(told, FLAGGED.colour, 0.1) > 100, "the sign, the verdict and doubted numbers"
 
 
 def test_the_same_case_gives_the_same_bytes_and_odd_names_are_drawn():

@@ -4,14 +4,12 @@ import pytest
 
 from cmrseg.report.segments import segment_measures
 from cmrseg.report.values import (
-    facts,
     interval_notes,
     number,
     rule_tables,
     segment_tables,
     tables,
 )
-from report.made import enhanced, failed
 from report.test_segments import stack
 
 
@@ -98,9 +96,6 @@ def test_a_note_on_a_measure_is_told_as_a_doubt_of_it_and_not_again():
         ("LV", ""),
         ("RV", "not to be trusted: SA_ES"),
     ]
-    assert facts({"measures": measures}) == [
-        "Ejection fraction [%]: LV 55.0, RV 48.0 (not to be trusted: SA_ES)"
-    ]
 
 
 def test_an_interval_without_its_measure_is_told_by_itself():
@@ -113,12 +108,6 @@ def test_lists_nulls_and_quality_control_are_no_tables():
     )
 
 
-def test_facts_are_the_numbers_in_lines():
-    lines = facts(enhanced("a"))
-    assert any(line.startswith("Volume [mL]: cavity 101, myocardium 120") for line in lines)
-    assert facts(failed("a")) == []
-
-
 def test_what_intervals_are_is_said_once_and_of_which_images():
     ml = {"volume_ml": {"RV": 20.0}}
     short, long = ml | {"interval": "95 % of 48"}, ml | {"interval": "94 % of 16"}
@@ -129,7 +118,6 @@ def test_what_intervals_are_is_said_once_and_of_which_images():
     ]
     assert interval_notes(measures | {"interval": "95 % of 48"})[0] == "Intervals: 95 % of 48"
     assert interval_notes(ml) == []
-    assert "of 48" not in " ".join(facts({"measures": measures}))
 
 
 def test_what_rules_changed_is_told():

@@ -9,13 +9,15 @@ import numpy as np
 
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.report.ink import GREY, Canvas, width
-from cmrseg.report.overlay import COLOURS, WALL
-from cmrseg.report.sheet import DIFFERS
-from cmrseg.report.tiles import DASHES, Pen, Sheet, around, square
+from cmrseg.report.ink import Canvas, width
+from cmrseg.report.legend import DIFFERS, Legend, pens
+from cmrseg.report.sheet import Panel, slice_numbers
+from cmrseg.report.tiles import Pen, Sheet, around, square
 
 COLUMNS, SLICES = 3, 9
-TILE, GAP, MARGIN, LINE = 120, 16, 14, 22
+TILE, GAP, MARGIN, LINE = 140, 24, 14, 24
+TITLE, SIDE = 17, 15
+"""Sizes of letters in pixels: of the title, and of the sides' names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,32 +47,36 @@ def picture(title: str, scenes: Sequence[Scene], names: Mapping[int, str]) -> by
     Returns:
         A PNG.
     """
-    rows = [_panels(scene, _pens(names)) for scene in scenes]
-    legend = sum(34 + width(name, 13) + 22 for name in names.values())
-    wide = max(sum(p.shape[1] + GAP for p in row.values()) - GAP for row in rows)
-    wide = round(max(wide, legend, width(title, 16))) + 2 * MARGIN
-    high = 2 * MARGIN + 2 * LINE
-    high += sum(max(p.shape[0] for p in row.values()) + LINE + 6 for row in rows)
-    canvas = Canvas(wide, high)
-    canvas.text(MARGIN, MARGIN, title, size=16)
-    x = float(MARGIN)
-    for label, name in names.items():
-        canvas.line([(x, MARGIN + LINE + 9), (x + 28, MARGIN + LINE + 9)], COLOURS[label], 3)
-        canvas.text(x + 34, MARGIN + LINE + 2, name, size=13)
-        x += 34 + width(name, 13) + 22
-    y = MARGIN + 2 * LINE
+    rows = [_panels(scene, pens(names)) for scene in scenes]
+    first = next(iter(scenes[0].masks))
+    several = any(len(scene.masks) > 1 for scene in scenes)
+    legend = Legend(names=names, differs=f"where it is not as {first}" if several else "")
+    wide = max(sum(p.pixels.shape[1] + GAP for p in row) - GAP for row in rows)
+    wide = round(max(wide, width(title, TITLE)))
+    top = MARGIN + TITLE + 10
+    high = top + legend.high(wide) + MARGIN
+    canvas = Canvas(wide + 2 * MARGIN, high + sum(_high(row) for row in rows))
+    canvas.text(MARGIN, MARGIN, title, size=TITLE)
+    legend.draw(canvas, MARGIN, top, wide)
+    y = top + legend.high(wide)
     for row in rows:
         left = MARGIN
-        for words, pixels in row.items():
-            canvas.text(left, y + 4, words, size=12, colour=GREY)
-            canvas.paste(pixels, left, y + LINE)
-            left += pixels.shape[1] + GAP
-        y += max(p.shape[0] for p in row.values()) + LINE + 6
+        for panel in row:
+            canvas.text(left, y + 4, panel.title, size=SIDE)
+            canvas.paste(panel.pixels, left, y + LINE)
+            for words, x, down in panel.labels:
+                canvas.label(left + x + 1, y + LINE + down + 1, words)
+            left += panel.pixels.shape[1] + GAP
+        y += _high(row)
     return canvas.png()
 
 
-def _panels(scene: Scene, pens: Sequence[Pen]) -> dict[str, Array]:
-    """Title -> pixels; slices and window are those that hold what any side found."""
+def _high(row: Sequence[Panel]) -> int:
+    return max(int(panel.pixels.shape[0]) for panel in row) + LINE + 8
+
+
+def _panels(scene: Scene, lines: Sequence[Pen]) -> list[Panel]:
+    """A panel a side; slices and window are those that hold what any side found."""
     masks = {title: canonical(mask)[0] for title, mask in scene.masks.items()}
     first = next(iter(masks.values()))
     found = np.any([mask.array > 0 for mask in masks.values()], axis=0)
@@ -86,21 +92,17 @@ def _panels(scene: Scene, pens: Sequence[Pen]) -> dict[str, Array]:
         return volume.array[chosen][:, rows, columns]
 
     grey = _grey(scene.image, sheet, chosen, (rows, columns), len(chosen), window)
-    drawn = {}
+    numbers = slice_numbers(chosen, sheet) if len(first.array) > 1 else []
+    role = scene.role.replace("_", " ")
+    drawn = []
     for title, mask in masks.items():
         labels = cut(mask)
         ground = grey
         if mask is not first:
             ground = sheet.shaded(grey, labels != cut(first), DIFFERS)
-        shown = f"{scene.role}, {title}" if mask is first else title
-        drawn[shown] = sheet.contours(ground, labels, pens)
+        pixels = sheet.contours(ground, labels, lines)
+        drawn.append(Panel(title=f"{role}, {title}", pixels=pixels, labels=numbers))
     return drawn
-
-
-def _pens(names: Mapping[int, str]) -> list[Pen]:
-    """A pen a label, the wall's first: its borders are its neighbours' too."""
-    order = sorted(names, key=lambda label: label != WALL)
-    return [Pen(label=n, colour=COLOURS[n], dash=DASHES.get(names[n], 0)) for n in order]
 
 
 def _grey(

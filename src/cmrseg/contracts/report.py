@@ -33,10 +33,10 @@ from cmrseg.errors import DEBUG_VARIABLE, CmrsegError
 from cmrseg.imaging.volume import Volume
 from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.ink import carried
+from cmrseg.report.overview import overview
 from cmrseg.report.page import Picture, Weights, run_page
 from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
 from cmrseg.report.sheet import View, case_sheet
-from cmrseg.report.values import facts
 from cmrseg.report.verdict import judge
 
 FOLDER = "report"
@@ -156,7 +156,7 @@ class RunReport:
             views,
             names,
             verdict=judge(told),
-            facts=facts(told),
+            overview=overview(told),
             below=segment_panels(told["measures"]),
         )
 

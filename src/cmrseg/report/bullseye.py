@@ -96,7 +96,7 @@ def segment_panels(measures: Mapping[str, Any]) -> list[Panel]:
     sure = "" if found["septum_sure"] else " (septum taken to be on the left)"
     return [
         Panel(
-            title="infarct transmurality [%]",
+            title="infarct transmurality, share by artery [%]",
             pixels=target(dead, lambda v: mixed(NOTHING, FULL, v / 100), "{:.0f}", told),
         ),
         Panel(

@@ -9,6 +9,7 @@ from typing import Any
 from cmrseg.report.values import NOTE, is_interval, is_number
 from cmrseg.report.verdict import (
     Record,
+    distrust,
     image_uncertainty,
     lowest_agreement,
     lowest_pdc,
@@ -59,7 +60,7 @@ def flagged(role: str) -> Callable[[Record], str]:
 
     def doubt(record: Record) -> str:
         out = dict(quality(record)).get(role, {}).get("out_of_distribution")
-        return f"not to be trusted: quality control flagged {role or 'it'}" if out else ""
+        return distrust(role) if out else ""
 
     return doubt
 

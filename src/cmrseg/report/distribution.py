@@ -58,6 +58,12 @@ class Distribution:
     told: str = ""
 
     @property
+    def counted(self) -> str:
+        """How many values there are, in words."""
+        count = len(self.values)
+        return f"{count} value{'' if count == 1 else 's'}"
+
+    @property
     def beyond(self) -> list[int]:
         """Numbers of the cases out of range, the farthest first."""
         if self.fence is None:
@@ -106,7 +112,7 @@ def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
         f'<text x="{x(least):.1f}" y="{BASE + 16}">{number(least)}</text>'
         f'<text x="{x(most):.1f}" y="{BASE + 16}" text-anchor="end">{number(most)}</text>'
     )
-    label = escape(f"{drawn.title}: {len(drawn.values)} values, {len(drawn.beyond)} out of range")
+    label = escape(f"{drawn.title}: {drawn.counted}, {len(drawn.beyond)} out of range")
     return Markup(
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {WIDE} {HIGH}" width="{WIDE}" '
         f'height="{HIGH}">{"".join(parts)}</svg>'

@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from cmrseg.report.columns import COLUMNS, Column
 from cmrseg.report.distribution import distributions, has_fences, svg
+from cmrseg.report.overview import Overview, overview
 from cmrseg.report.scores import scores
 from cmrseg.report.values import (
     Row,
@@ -79,11 +80,13 @@ class Cell:
     """A case's number in a column.
 
     Attributes:
+        title: the column's, with its unit.
         value: to sort by; None for none.
         text: the number in words.
         doubt: why it is not to be trusted; empty if nothing says so.
     """
 
+    title: str
     value: float | None
     text: str
     doubt: str
@@ -99,7 +102,8 @@ class Entry:
         verdict: what it comes to.
         cells: its numbers, by column.
         picture: None if there is none.
-        tables: its measures.
+        overview: its numbers at a glance.
+        tables: its measures, every one.
         notes: what its intervals are.
         controls: quality control's findings by role.
     """
@@ -109,6 +113,7 @@ class Entry:
     verdict: Verdict
     cells: tuple[Cell, ...]
     picture: Picture | None
+    overview: Overview
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     controls: tuple[Table, ...]
@@ -167,6 +172,7 @@ def _entry(
         verdict=judge(record),
         cells=tuple(_cell(column, record) for column in columns),
         picture=pictures.get(record["case"]),
+        overview=overview(record),
         tables=(
             *tables(record["measures"]),
             *rule_tables(record["measures"]),
@@ -180,7 +186,8 @@ def _entry(
 def _cell(column: Column, record: Record) -> Cell:
     value = column.value(record)
     text = "" if value is None else number(value)
-    return Cell(value=value, text=text, doubt=column.doubt(record) if text else "")
+    title = ", ".join(filter(None, (column.title, column.unit)))
+    return Cell(title=title, value=value, text=text, doubt=column.doubt(record) if text else "")
 
 
 def _control(role: str, found: Mapping[str, Any]) -> Table:

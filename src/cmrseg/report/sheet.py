@@ -11,43 +11,35 @@ import numpy as np
 
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.report.ink import GREY, Canvas, small_jpeg, width, wrapped
-from cmrseg.report.overlay import COLOURS, WALL
-from cmrseg.report.tiles import DASHES, Pen, Sheet, around, heat_bar, heated, square
+from cmrseg.report.head import Head
+from cmrseg.report.ink import Canvas, small_jpeg
+from cmrseg.report.legend import DIFFERS, Legend, Scale, pens
+from cmrseg.report.overview import Overview
+from cmrseg.report.tiles import Sheet, around, heated, square
 from cmrseg.report.verdict import Verdict
 
 COLUMNS = 4
 SLICES_ALONE, SLICES_AMONG = 12, 8
 """Slices shown of a case's only image, and of one among others."""
-TILE = 140
-"""Width of a slice on the picture, in pixels; of the only slice of an image, twice that."""
+TILE_ALONE, TILE_AMONG, TILE_SINGLE = 160, 106, 204
+"""Width of a slice on the picture in pixels: of a case's only image, of one among others, and of
+an image of one slice. A page shows pictures of this width as they are."""
+WIDE = 1332
+"""Images stand beside each other where they fit."""
 MARGIN, GAP, TITLE = 14, 16, 22
 THUMBNAIL = 96
-DIFFERS = "#ff4fd8"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """How a map is shown; the same for every case, so that pictures can be compared.
-
-    Attributes:
-        title: what is shown, in words.
-        top: the value at which the colour is full.
-        full: what that is, in words.
-        root: whether the square root is shown (a standard deviation, of a variance).
-    """
-
-    title: str
-    top: float
-    full: str
-    root: bool = False
-
 
 SCALES = {
-    "variance": Scale(title="spread of dropout samples", top=0.1, full="sd 0.1", root=True),
-    "entropy": Scale(title="entropy", top=float(np.log(2)), full="two labels equally likely"),
+    "variance": Scale(
+        title="spread of dropout samples (standard deviation)", top=0.3, full="0.3", root=True
+    ),
+    "entropy": Scale(
+        title="entropy (0.69: two labels equally likely)", top=float(np.log(3)), full="1.1"
+    ),
 }
-"""Maps that are shown, the first that there is; variance comes from samples and tells more."""
+"""Maps that are shown, the first that there is; variance comes from samples and tells more. It is
+averaged over the labels: of five, two of which are never or always drawn by halves, its root is
+0.32. Entropy is full where three labels are equally likely."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +69,11 @@ class Panel:
         title: written above it.
         pixels: (rows, columns, 3) uint8.
         labels: words to write on it, each with its place (x, y).
-        scale: of the map that it shows.
     """
 
     title: str
     pixels: Array
     labels: Sequence[tuple[str, int, int]] = ()
-    scale: Scale | None = None
 
 
 def case_sheet(
@@ -92,7 +82,7 @@ def case_sheet(
     names: Mapping[int, str],
     *,
     verdict: Verdict | None = None,
-    facts: Sequence[str] = (),
+    overview: Overview | None = None,
     below: Sequence[Panel] = (),
 ) -> bytes:
     """Draw a case.
@@ -102,70 +92,62 @@ def case_sheet(
         views: its images, at least one.
         names: label -> structure.
         verdict: what it comes to.
-        facts: what was measured, in words, a line each.
+        overview: what was measured.
         below: further parts, side by side under the images.
 
     Returns:
         A PNG that carries a thumbnail (``ink.carried``).
     """
-    count = SLICES_ALONE if len(views) == 1 else SLICES_AMONG
-    bands = [_band(view, count, names) for view in views]
-    thumbnail = small_jpeg(_thumbnail(views[0], names), THUMBNAIL)
-    rows = [*bands, *([list(below)] if below else [])]
-    wide = max(sum(p.pixels.shape[1] + GAP for p in row) for row in rows) + 2 * MARGIN - GAP
-    wide = max(wide, 640)
-    head = _head(case, verdict, facts, wide - 2 * MARGIN)
-    high = MARGIN + sum(line.high for line in head) + TITLE + MARGIN
-    high += sum(max(p.pixels.shape[0] for p in row) + TITLE + 6 for row in rows)
-    canvas = Canvas(wide, high)
-    y = MARGIN
-    for line in head:
-        line.draw(canvas, y)
-        y += line.high
-    _legend(canvas, y, names)
-    y += TITLE
+    alone = len(views) == 1
+    rows = _rows([_band(view, names, alone=alone) for view in views])
+    rows += [list(below)] if below else []
+    head = Head(case=case, verdict=verdict, overview=overview or Overview())
+    wide = round(max(*(_wide(row) for row in rows), head.wide, 640))
+    legend = _legend(views, names)
+    tall = head.high(wide) + legend.high(wide)
+    canvas = Canvas(wide + 2 * MARGIN, 2 * MARGIN + tall + sum(_high(row) for row in rows))
+    y = head.draw(canvas, MARGIN, MARGIN, wide)
+    legend.draw(canvas, MARGIN, y, wide)
+    y = MARGIN + tall
     for row in rows:
         _draw_row(canvas, y, row)
-        y += max(p.pixels.shape[0] for p in row) + TITLE + 6
-    return canvas.png(thumbnail)
+        y += _high(row)
+    return canvas.png(small_jpeg(_thumbnail(views[0], names), THUMBNAIL))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A line of the picture's head."""
-
-    words: str
-    size: int
-    colour: str = "#1b1b1f"
-    sign: str | None = None
-
-    @property
-    def high(self) -> int:
-        return self.size + 7
-
-    def draw(self, canvas: Canvas, y: int) -> None:
-        x = MARGIN
-        if self.sign:
-            canvas.sign(self.sign, x, y, self.size, self.colour)
-            x += self.size + 7
-        canvas.text(x, y, self.words, size=self.size, colour=self.colour)
+def _rows(bands: Sequence[list[Panel]]) -> list[list[Panel]]:
+    """Bands below each other, or beside each other where they fit."""
+    rows: list[list[Panel]] = []
+    for band in bands:
+        joined = [*rows[-1], *band] if rows else band
+        if rows and _wide(joined) <= WIDE:
+            rows[-1] = joined
+        else:
+            rows.append(band)
+    return rows
 
 
-def _head(case: str, verdict: Verdict | None, facts: Sequence[str], room: int) -> list[_Line]:
-    """The case's name, its verdict with reasons, and what was measured."""
-    lines = [_Line(words=case, size=20)]
-    if verdict is not None:
-        kind = verdict.kind
-        said = wrapped(kind.words, 16, room - 30)
-        lines += [_Line(words=said[0], size=16, colour=kind.colour, sign=kind.sign)]
-        for reason in verdict.reasons:
-            lines += [_Line(words=part, size=13) for part in wrapped(reason, 13, room)[:3]]
-    for fact in facts:
-        lines += [_Line(words=part, size=13, colour=GREY) for part in wrapped(fact, 13, room)]
-    return lines
+def _wide(row: Sequence[Panel]) -> int:
+    return sum(int(panel.pixels.shape[1]) + GAP for panel in row) - GAP
 
 
-def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
+def _high(row: Sequence[Panel]) -> int:
+    return max(int(panel.pixels.shape[0]) for panel in row) + TITLE + 8
+
+
+def _legend(views: Sequence[View], names: Mapping[int, str]) -> Legend:
+    maps = dict.fromkeys(name for view in views if (name := _shown(view)))
+    rebuilt = any(view.expected is not None for view in views)
+    differs = "rebuilt by quality control: where it differs" if rebuilt else ""
+    return Legend(names=names, scales=[SCALES[name] for name in maps], differs=differs)
+
+
+def _shown(view: View) -> str | None:
+    """The map of an image that is shown."""
+    return next((name for name in SCALES if name in view.maps), None)
+
+
+def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
     """An image's slices with contours, with its map, and with what was expected."""
     image, mask = canonical(view.image)[0], canonical(view.mask)[0]
     # What the mask lacks shows only where both are.
@@ -173,52 +155,50 @@ def _band(view: View, count: int, names: Mapping[int, str]) -> list[Panel]:
     if view.expected is not None:
         found = found | (canonical(view.expected)[0].array > 0)
     rows, columns = square(found, mask.spacing_mm)
-    chosen = around(found, count)
+    chosen = around(found, SLICES_ALONE if alone else SLICES_AMONG)
 
     def cut(volume: Volume) -> Array:
         return canonical(volume)[0].array[chosen][:, rows, columns]
 
-    sheet = _layout(mask.array[0, rows, columns].shape, mask.spacing_mm[1:], len(chosen))
+    wide = TILE_SINGLE if len(chosen) == 1 else TILE_ALONE if alone else TILE_AMONG
+    sheet = _layout(mask.array[0, rows, columns].shape, mask.spacing_mm[1:], len(chosen), wide)
     near = image.array[chosen][:, rows, columns]
     grey = sheet.grey(near, *np.percentile(near, (1, 99.5)))
     labels = mask.array[chosen][:, rows, columns]
-    pens = _pens(names)
-    numbers = _numbers(chosen, sheet)
-    shown = f"{len(chosen)} of {len(mask.array)}" if len(chosen) < len(mask.array) else "all"
-    title = f"{view.role}: mask ({shown} slices)" if len(mask.array) > 1 else f"{view.role}: mask"
-    panels = [Panel(title=title, pixels=sheet.contours(grey, labels, pens), labels=numbers)]
-    name = next((name for name in SCALES if name in view.maps), None)
-    if name:
-        scale = SCALES[name]
-        values = sheet.values(cut(view.maps[name])) / (scale.top**2 if scale.root else scale.top)
-        share = np.sqrt(np.maximum(values, 0)) if scale.root else values
-        pixels = heated(grey, share)
-        panels.append(Panel(title=scale.title, pixels=pixels, labels=numbers, scale=scale))
+    numbers = slice_numbers(chosen, sheet) if len(mask.array) > 1 else []
+    role = view.role.replace("_", " ")
+    left_out = len(chosen) < len(mask.array)
+    title = f"{role}, {len(chosen)} of {len(mask.array)} slices" if left_out else role
+    drawn = sheet.contours(grey, labels, pens(names))
+    panels = [Panel(title=title, pixels=drawn, labels=numbers)]
+    if name := _shown(view):
+        pixels = heated(grey, _share(sheet.values(cut(view.maps[name])), SCALES[name]))
+        panels.append(Panel(title=f"{role}, how unsure", pixels=pixels, labels=numbers))
     if view.expected is not None:
         expected = cut(view.expected)
         drawn = sheet.shaded(grey, expected != labels, DIFFERS)
-        drawn = sheet.contours(drawn, expected, pens)
-        title = "as quality control rebuilds it; striped where it differs"
+        drawn = sheet.contours(drawn, expected, pens(names))
+        title = f"{role}, rebuilt by quality control"
         panels.append(Panel(title=title, pixels=drawn, labels=numbers))
     return panels
 
 
-def _layout(window: tuple[int, int], spacing_mm: tuple[float, float], slices: int) -> Sheet:
-    """Tiles as wide as their place allows and as high as their shape in mm asks."""
-    wide = TILE if slices > 1 else 2 * TILE
+def _share(values: Array, scale: Scale) -> Array:
+    """Values of a map between nothing and a full colour, 0 to 1 and beyond."""
+    shown = np.sqrt(np.maximum(values, 0)) if scale.root else values
+    return shown / scale.top
+
+
+def _layout(
+    window: tuple[int, int], spacing_mm: tuple[float, float], slices: int, wide: int
+) -> Sheet:
+    """Tiles as wide as asked for and as high as their shape in mm asks."""
     aspect = window[0] * spacing_mm[0] / (window[1] * spacing_mm[1])
     return Sheet(tile=(round(wide * min(aspect, 3.0)), wide), columns=min(slices, COLUMNS))
 
 
-def _pens(names: Mapping[int, str]) -> list[Pen]:
-    """A pen a label, the wall's first: its borders are its neighbours' too."""
-    return [
-        Pen(label=label, colour=COLOURS[label], dash=DASHES.get(names[label], 0))
-        for label in sorted(names, key=lambda each: each != WALL)
-    ]
-
-
-def _numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, int]]:
+def slice_numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, int]]:
+    """The number of each slice shown, from 1, with the place of its tile (x, y)."""
     tall, wide = sheet.tile
     return [
         (str(z + 1), place % sheet.columns * wide, place // sheet.columns * tall)
@@ -235,29 +215,14 @@ def _thumbnail(view: View, names: Mapping[int, str]) -> Array:
     aspect = one.shape[1] * mask.spacing_mm[1] / (one.shape[2] * mask.spacing_mm[2])
     sheet = Sheet(tile=(round(THUMBNAIL * min(aspect, 1.5)), THUMBNAIL), columns=1)
     low, high = np.percentile(one, (1, 99.5))
-    return sheet.contours(sheet.grey(one, low, high), labels, _pens(names))
+    return sheet.contours(sheet.grey(one, low, high), labels, pens(names))
 
 
 def _draw_row(canvas: Canvas, y: int, row: Sequence[Panel]) -> None:
     x = MARGIN
     for panel in row:
-        end = canvas.text(x, y + 3, panel.title, size=13)
-        if panel.scale:
-            canvas.paste(heat_bar(60, 10), round(end) + 8, y + 5)
-            canvas.text(end + 74, y + 4, panel.scale.full, size=11, colour=GREY)
+        canvas.text(x, y + 3, panel.title, size=13)
         canvas.paste(panel.pixels, x, y + TITLE)
         for words, left, top in panel.labels:
             canvas.label(x + left + 1, y + TITLE + top + 1, words)
         x += panel.pixels.shape[1] + GAP
-
-
-def _legend(canvas: Canvas, y: int, names: Mapping[int, str]) -> None:
-    x = float(MARGIN)
-    for label, name in names.items():
-        dash = DASHES.get(name, 0)
-        step = 2 * dash or 28
-        for start in range(0, 28, step):
-            piece = [(x + start, y + 9), (x + min(start + (dash or 28), 28), y + 9)]
-            canvas.line([*piece], COLOURS[label], 3)
-        canvas.text(x + 34, y + 2, name, size=13)
-        x += 34 + width(name, 13) + 22

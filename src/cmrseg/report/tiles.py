@@ -48,7 +48,7 @@ def around(mask: Array, count: int) -> list[int]:
     return [round(z) for z in np.linspace(low, high, min(count, high - low + 1))]
 
 
-def square(mask: Array, spacing_mm: Sequence[float], margin: float = 0.3) -> tuple[slice, slice]:
+def square(mask: Array, spacing_mm: Sequence[float], margin: float = 0.25) -> tuple[slice, slice]:
     """Rows and columns of a window, square in mm, around the labels of a (z, y, x) mask.
 
     Args:
@@ -116,10 +116,7 @@ class Sheet:
     def shaded(self, onto: Array, slices: Array, colour: str) -> Array:
         """``onto`` with stripes where ``slices`` (n, y, x) is true."""
         there = self._laid([_resized(one, self.tile, smooth=False) for one in slices]) > 0.5
-        y, x = np.indices(there.shape)
-        alpha = (there * np.where((x + y) % 5 < 2, 0.9, 0.25))[..., None]
-        blended: Array = onto + alpha * (np.array(ImageColor.getrgb(colour)) - onto)
-        return blended.astype(np.uint8)
+        return striped(onto, there, colour)
 
     def _laid(self, tiles: Sequence[Array], blank: float = 0) -> Array:
         whole = np.full(self.size(len(tiles)), blank, np.float32)
@@ -133,6 +130,14 @@ class Sheet:
         line, column = divmod(place, self.columns)
         rows = slice(line * tall, (line + 1) * tall)
         return rows, slice(column * wide, (column + 1) * wide)
+
+
+def striped(onto: Array, there: Array, colour: str) -> Array:
+    """``onto`` (rows, columns, 3) with stripes where ``there`` (rows, columns) is true."""
+    y, x = np.indices(there.shape)
+    alpha = (there * np.where((x + y) % 5 < 2, 0.9, 0.25))[..., None]
+    blended: Array = onto + alpha * (np.array(ImageColor.getrgb(colour)) - onto)
+    return blended.astype(np.uint8)
 
 
 def heated(onto: Array, share: Array) -> Array:

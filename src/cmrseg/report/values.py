@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmrseg.report.verdict import Record
-
 UNITS = {"ml": "mL", "mm": "mm", "cm2": "cm\N{SUPERSCRIPT TWO}", "percent": "%", "s": "s"}
 """By the last word of a measure's name."""
 TITLES = {
@@ -67,7 +65,7 @@ def tables(measures: Mapping[str, Any], title: str = "") -> list[Table]:
 def _tables(measures: Mapping[str, Any], title: str, notes: Mapping[str, Any]) -> list[Table]:
     rows, inner = [], []
     for key, value in measures.items():
-        if key in ELSEWHERE or _goes_with_another(key, measures):
+        if key in ELSEWHERE or goes_with_another(key, measures):
             continue
         interval = measures.get(key + INTERVAL)
         if isinstance(value, Mapping) and not is_interval(value):
@@ -82,7 +80,7 @@ def _tables(measures: Mapping[str, Any], title: str, notes: Mapping[str, Any]) -
     return own + [table for table in inner if table.title != title]
 
 
-def _goes_with_another(key: str, measures: Mapping[str, Any]) -> bool:
+def goes_with_another(key: str, measures: Mapping[str, Any]) -> bool:
     """Whether a measure is told with the one that it is an interval of or a note on."""
     return any(key.endswith(end) and key.removesuffix(end) in measures for end in (INTERVAL, NOTE))
 
@@ -209,20 +207,6 @@ def percent(value: float | None) -> str:
 def millimetres(value: float | None) -> str:
     """A length, or that it is not known."""
     return "not seen" if value is None else f"{value:.1f} mm"
-
-
-def facts(record: Record) -> list[str]:
-    """Every table of a record's numbers in a line."""
-    lines = []
-    for table in tables(record["measures"]):
-        numbers = [
-            f"{r.name} {r.text}" + (f" ({r.doubt})" if r.doubt else "")
-            for r in table.rows
-            if r.text[:1].isdigit()
-        ]
-        told = ", ".join(numbers)
-        lines += [f"{table.title}: {told}" if table.title else told] if told else []
-    return lines
 
 
 def seconds(timings: Mapping[str, float]) -> Iterator[Row]:

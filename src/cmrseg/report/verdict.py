@@ -140,6 +140,11 @@ def quality(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield role, control
 
 
+def distrust(role: str) -> str:
+    """What speaks against numbers of a flagged image, or of a flagged case (no role, "")."""
+    return f"not to be trusted: quality control flagged {role or 'it'}"
+
+
 def lowest_pdc(record: Record) -> float | None:
     """The lowest pDC of the decisive structure among a case's images; None without any."""
     found = [

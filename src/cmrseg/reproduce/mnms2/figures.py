@@ -49,7 +49,9 @@ def save_ablation(all_results: Sequence[Results], path: Path) -> None:
         ax.set_title(title, fontsize=9)
         if metric == "rv_dice":
             ax.set_ylim(bottom=max(0.0, 0.95 * min(ax.get_ylim()[1], 1.0) - 0.4))
-    axes[0][0].legend(fontsize=7, loc="lower left")
+    figure.legend(
+        *axes[0][0].get_legend_handles_labels(), fontsize=7, loc="outside upper right", ncols=3
+    )
     _save(figure, path)
 
 

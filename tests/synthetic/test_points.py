@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cmrseg.imaging.volume import Geometry
-from cmrseg.synthetic.points import Points, where
+from cmrseg.synthetic.points import Points, around, sparse, where
+from cmrseg.synthetic.texture import slow_noise
 from cmrseg.synthetic.views import View
 
 
@@ -71,3 +72,23 @@ def test_a_part_keeps_the_coordinates_that_are_known() -> None:
     known = points.within(window)
     for a, b in zip(points.crop(window).xyz, known, strict=True):
         assert np.shares_memory(a, b)
+
+
+def test_slow_noise_is_the_same_in_a_part_found_at_every_fourth_point() -> None:
+    view, _ = oblique()
+    points = grid(view, 1, 3)
+    whole = slow_noise(*points.xyz, 0.65, 77)
+    marks = np.zeros((1, 5, 8), bool)  # of 20 rows and 30 columns
+    assert around(marks, points.shape) is None
+    for row, column, rows, columns in (
+        (2, 3, slice(4, 13), slice(8, 17)),
+        (0, 0, slice(0, 5), slice(0, 5)),
+        (4, 7, slice(12, 20), slice(24, 30)),
+    ):
+        marks[:] = False
+        marks[0, row, column] = True
+        window = around(marks, points.shape)
+        assert window == (slice(None), rows, columns)
+        part = slow_noise(*points.crop(window).xyz, 0.65, 77)
+        assert part == pytest.approx(whole[window], abs=1e-5)
+    assert sparse(whole).shape == (3, 5, 8)

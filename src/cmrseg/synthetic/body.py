@@ -11,7 +11,7 @@ import numpy as np
 from cmrseg.synthetic.abdomen import Noise, paint_abdomen
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.contrast import Contrast
-from cmrseg.synthetic.points import Points, where
+from cmrseg.synthetic.points import Points, around, sparse, where
 from cmrseg.synthetic.shapes import share, tube
 from cmrseg.synthetic.texture import STEP, Floats, Texture, slow_noise, spread
 from cmrseg.synthetic.trunk import Body
@@ -30,13 +30,20 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
         points: where, one point through the slice.
     """
     canvas = Canvas(signal, EDGE_MM)
+    if body.arms:
+        _paint_arms(canvas, body, contrast, points)
+    box = around(body.skin(*map(sparse, points.xyz)) < EDGE_MM, points.shape)
+    if box is not None:
+        _paint_trunk(canvas.part(box), body, contrast, points.crop(box))
+
+
+def _paint_trunk(canvas: Canvas, body: Body, contrast: Contrast, points: Points) -> None:
+    """From the skin inwards."""
     x, y, z = points.xyz
     grain = Texture.at(x, y, z, 1.0, body.texture)
     fine, middle = grain.fine(), grain.middle()
     coarse = slow_noise(x, y, z, 1.0, body.texture)
     broad = slow_noise(y, z, x, 1.6, body.texture + 4096)
-    if body.arms:
-        _paint_arms(canvas, body, contrast, points)
     skin = body.skin(x, y, z)
     fat = contrast.fat * (1 + np.float32(0.05) * coarse)
     canvas.paint(skin, contrast.skin)
@@ -91,8 +98,11 @@ def _paint_chest(
     canvas: Canvas, contrast: Contrast, points: Points, chest: Floats, noise: Noise
 ) -> None:
     """Lungs fill the chest; vessels branch through them, thick near the hila."""
-    fine, middle, coarse, broad = noise
-    x, y, _ = points.xyz
+    box = where(chest < EDGE_MM)
+    if box is None:
+        return
+    canvas, chest = canvas.part(box), chest[box]
+    (x, y, _), (fine, middle, coarse, broad) = points.within(box), (n[box] for n in noise)
     near = 1 - np.sqrt((np.abs(x) - 45) ** 2 + (y - 10) ** 2) * np.float32(1 / 115)
     near = np.maximum(near, 0)
     uneven = np.float32(0.25) * (coarse + middle) + np.float32(0.4) * near

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
-from scipy import ndimage
 
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.synthetic.anatomy import Heart, Phase
@@ -15,10 +15,11 @@ from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
-from cmrseg.synthetic.points import Points, Window, where
+from cmrseg.synthetic.points import Points, Window, around, where
 from cmrseg.synthetic.scanner import Scanner
 from cmrseg.synthetic.site import Site
 from cmrseg.synthetic.styles import Style
+from cmrseg.synthetic.surfaces import surfaces
 from cmrseg.synthetic.texture import Floats
 from cmrseg.synthetic.trunk import Body
 from cmrseg.synthetic.views import Pose, View
@@ -122,25 +123,30 @@ class Exam:
         if widest is None:
             return [self._empty(z) for _ in phases]
         near = points.crop(widest)
-        painted, before = [], None
-        for phase in phases:
-            window = _window(near, widest, scene.heart, phase)
-            if window is None:
-                painted.append(self._empty(z))
-                continue
-            if window != before:  # else the points are those of the phase before
-                before = window
-                inside = near if window == widest else points.crop(window)
-                site = Site.of(scene.heart, inside.xyz)
-            painted.append(self._with_heart(z, window, site, phase))
+        painted: list[tuple[Floats, Array]] = []
+        for window, group in groupby(phases, lambda p: _window(near, widest, scene.heart, p)):
+            painted += self._with_heart(z, points, window, list(group))
         return painted
 
     def _empty(self, z: int) -> tuple[Floats, Array]:
         """Signal and labels of a slice without a heart."""
         return self.scenery[z].copy(), np.zeros(self.scenery[z].shape, np.uint8)
 
-    def _with_heart(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
-        """Signal and labels of a slice with the heart in a window."""
+    def _with_heart(
+        self, z: int, points: Points, window: Window | None, phases: Sequence[Phase]
+    ) -> list[tuple[Floats, Array]]:
+        """Signal and labels of a slice with the heart in a window, at each of these phases."""
+        if window is None:
+            return [self._empty(z) for _ in phases]
+        site = Site.of(self.scene.heart, points.crop(window).xyz)
+        inner = _covered(site, phases)
+        if inner is None:
+            return [self._empty(z) for _ in phases]
+        site, window = site.within(inner), _inside(window, inner)
+        return [self._with_phase(z, window, site, phase) for phase in phases]
+
+    def _with_phase(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
+        """Signal and labels of a slice with the heart of one phase in a window."""
         signal, label = self._empty(z)
         canvas = Canvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
         shares = paint_heart(canvas, site, phase, self.scene.contrast, self.scene.infarct)
@@ -174,7 +180,25 @@ def _window(near: Points, widest: Window, heart: Heart, phase: Phase) -> Window 
     inner = where((u - np.float32(0.5 * width)) ** 2 + v * v < np.float32(reach * reach))
     if inner is None:
         return None
-    (_, rows, columns), (_, top, left) = inner, widest
+    return _inside(widest, inner)
+
+
+MARGIN_MM = 12.0
+"""How far from the points looked at, every fourth, the fat on the heart may reach unseen."""
+
+
+def _covered(site: Site, phases: Iterable[Phase]) -> Window | None:
+    """The part of a site that the heart and its fat fill at any of these phases."""
+    every = site.sparse()
+    cover = every.fat_mm + every.pad_mm + np.float32(MARGIN_MM)
+    near = [surfaces(site.heart, phase, every.polar).heart() < cover for phase in phases]
+    _, rows, columns = site.fat_mm.shape
+    return around(np.logical_or.reduce(near), (rows, columns))
+
+
+def _inside(whole: Window, part: Window) -> Window:
+    """A part of a part of a slice, as a part of the slice."""
+    (_, top, left), (_, rows, columns) = whole, part
     return (
         slice(None),
         slice(top.start + int(rows.start), top.start + int(rows.stop)),
@@ -218,7 +242,7 @@ def _centre(image: Array, label: Array) -> tuple[Array, Array]:
     """Image and labels moved to have the LV in the middle, margins filled with 0."""
     if not label.any():
         return image, label
-    middle = ndimage.center_of_mass(label > 0)
+    middle = np.argwhere(label > 0).mean(0)
     shift = [round((n - 1) / 2 - m) for n, m in zip(label.shape, middle, strict=True)]
     return _moved(image, shift), _moved(label, shift)
 

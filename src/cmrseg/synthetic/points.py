@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cmrseg.imaging.volume import Array
-from cmrseg.synthetic.texture import Floats
+from cmrseg.synthetic.texture import STEP, Floats
 
 Window = tuple[slice, slice, slice]
 
@@ -98,3 +98,31 @@ def where(mask: npt.NDArray[np.bool_]) -> Window | None:
     if not len(rows):
         return None
     return slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def sparse(field: Floats) -> Floats:
+    """A field at every fourth row and column: enough to see where something is."""
+    return np.asarray(field[:, ::STEP, ::STEP])
+
+
+def around(mask: npt.NDArray[np.bool_], shape: tuple[int, int]) -> Window | None:
+    """The part of a slice that holds all that was marked, and one step more on each side.
+
+    It starts where a step does and ends at one, or with the slice, so that slow noise
+    (:func:`cmrseg.synthetic.texture.slow_noise`) is the same in the part as in the whole.
+
+    Args:
+        mask: marks at every fourth row and column, of :func:`sparse` fields.
+        shape: rows and columns of the slice.
+
+    Returns:
+        None without any mark.
+    """
+    box = where(mask)
+    if box is None:
+        return None
+    rows, columns = (
+        slice(STEP * max(span.start - 1, 0), min(STEP * span.stop + 1, count))
+        for span, count in zip(box[1:], shape, strict=True)
+    )
+    return slice(None), rows, columns

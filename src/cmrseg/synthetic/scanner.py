@@ -116,6 +116,9 @@ def acquire(
     """
     rows, columns = (window(n, s) for n, s in zip(signal.shape, resolution, strict=True))
     grain = rng.standard_normal(signal.shape, dtype=np.float32)
-    noisy = signal + grain * np.float32(noise / max(resolution[0] * resolution[1], 0.1) ** 0.5)
-    k = fft.rfft2(noisy) * rows[:, None] * columns[None, : signal.shape[1] // 2 + 1]
-    return np.asarray(fft.irfft2(k, s=signal.shape), np.float32)
+    grain *= np.float32(noise / max(resolution[0] * resolution[1], 0.1) ** 0.5)
+    grain += signal
+    k = fft.rfft2(grain, overwrite_x=True)
+    k *= rows[:, None]
+    k *= columns[None, : signal.shape[1] // 2 + 1]
+    return np.asarray(fft.irfft2(k, s=signal.shape, overwrite_x=True), np.float32)

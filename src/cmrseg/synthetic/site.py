@@ -8,8 +8,9 @@ import numpy as np
 
 from cmrseg.synthetic.anatomy import Heart
 from cmrseg.synthetic.grain import Grain
+from cmrseg.synthetic.points import Window
 from cmrseg.synthetic.surfaces import HeartPoints, Polar
-from cmrseg.synthetic.texture import Floats
+from cmrseg.synthetic.texture import STEP, Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,3 +47,18 @@ class Site:
             fat_mm=np.maximum(cover, 0.0) * np.float32(heart.fat_mm),
             pad_mm=np.float32(heart.pad_mm) * np.maximum(pad, 0.0),
         )
+
+    def within(self, window: Window) -> Site:
+        """The site in a part of the slice."""
+        return Site(
+            heart=self.heart,
+            grain=self.grain.within(window),
+            polar=self.polar.within(window),
+            fat_mm=self.fat_mm[window],
+            pad_mm=self.pad_mm[window],
+        )
+
+    def sparse(self) -> Site:
+        """The site at every fourth row and column: enough to see where the heart is."""
+        every = slice(None, None, STEP)
+        return self.within((slice(None), every, every))

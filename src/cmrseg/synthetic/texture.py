@@ -59,15 +59,19 @@ class Texture:
 
     def fine(self) -> Floats:
         """Noise with grains of about four cells."""
-        return _tile(1.6)[self.index]
+        return self._look(1.6)
 
     def middle(self) -> Floats:
         """Noise with grains of about ten cells."""
-        return _tile(4.0)[self.index]
+        return self._look(4.0)
 
     def coarse(self) -> Floats:
         """Noise with grains of about two dozen cells."""
-        return _tile(10.0)[self.index]
+        return self._look(10.0)
+
+    def _look(self, sigma_cells: float) -> Floats:
+        # no index is out of range: wrapping only spares numpy the check
+        return _tile(sigma_cells).take(self.index, mode="wrap")
 
 
 STEP = 4

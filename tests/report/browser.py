@@ -109,6 +109,16 @@ class Browser:
         """Show the page as on ``screen`` or in ``print``."""
         self._call("Emulation.setEmulatedMedia", media=kind)
 
+    def size(self, width: int, height: int) -> None:
+        """Show the page on a screen of so many pixels."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
     def pdf(self) -> bytes:
         """The page as it prints."""
         told = self._call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)

@@ -150,7 +150,21 @@ def test_it_prints_what_a_reader_would_have_opened(browser, tmp_path):
     few = browser.pdf()
     assert few.startswith(b"%PDF")
     assert browser.ask("document.querySelectorAll('#cases details[open]').length") == 0
-    assert few.count(b"/Type /Page\n") + few.count(b"/Type /Page ") >= 3, "each case at length"
+    pages = few.count(b"/Type /Page\n") + few.count(b"/Type /Page ")
+    assert 3 <= pages <= 14, "each case at length, on a page of its own at most"
+
+
+def test_it_fits_a_phone_and_tells_what_each_number_is(browser, tmp_path):
+    browser.size(390, 800)
+    kept(browser, "phone", tmp_path, whole=True)
+    assert browser.ask("document.documentElement.scrollWidth") == 390
+    assert browser.ask(FIRST)[0] == "patient 0005"
+    told = (
+        "(() => { const c = document.querySelector('#case-0 .number');"
+        " return getComputedStyle(c, '::before').content; })()"
+    )
+    assert browser.ask(told).startswith('"LV EF, %')
+    browser.size(1400, 1000)
 
 
 def test_a_thousand_cases_open_and_sort_in_a_moment(tmp_path):

@@ -47,12 +47,12 @@
     found.textContent = asked === "" ? "" : `${shown} of ${cases.length} cases`;
   });
 
-  // On paper nobody can open anything: of few cases print all there is, of many what the list tells.
+  // On paper nobody can open anything: of few cases print picture and numbers, of many the list.
   const few = 20;
   let opened = [];
   addEventListener("beforeprint", () => {
     if (cases.length > few) return;
-    opened = [...table.querySelectorAll("details:not([open])")];
+    opened = [...table.querySelectorAll("details:not([open], .every)")];
     opened.forEach((details) => { details.open = true; });
   });
   addEventListener("afterprint", () => {

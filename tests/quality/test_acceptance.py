@@ -26,6 +26,19 @@ def test_agreement_by_hand():
     assert agreement(stripe(4), [], (10.0, 1.5, 1.5), {"RV": (3,)}) == Agreement(1.0, 0.0)
 
 
+def test_who_sees_no_such_structure_is_not_asked_about_it():
+    """Where no candidate found it, one that has come into range with it is taken."""
+    spacing, structures = (10.0, 1.5, 1.5), {"RV": (3,)}
+    before, after = (
+        agreement(mask, [stripe(0), stripe(0)], spacing, structures)
+        for mask in (stripe(0), stripe(4))
+    )
+    assert before == after == Agreement(1.0, 0.0)
+    assert believed(IN_RANGE, FENCES, after, before)
+    asked = agreement(stripe(4), [stripe(0), stripe(2)], spacing, structures)
+    assert asked == agreement(stripe(4), [stripe(2)], spacing, structures)
+
+
 def test_a_structure_that_the_others_still_see_may_not_be_lost_for_the_decisive_one():
     with_lv = stripe(4)
     with_lv[..., 8:] = 1

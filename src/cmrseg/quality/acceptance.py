@@ -54,6 +54,8 @@ def agreement(
 ) -> Agreement:
     """A mask's agreement with others; with nobody to ask it is perfect.
 
+    Who does not see the decisive structure at all is not asked about it: every heart has one.
+
     Args:
         mask: (z, y, x) labels.
         others: the other candidates' masks, as they were before anything was refined.
@@ -65,9 +67,10 @@ def agreement(
     overlap, distances = {}, []
     for name, labels in structures.items():
         own, rest = np.isin(mask, labels), [np.isin(other, labels) for other in others]
-        overlap[name] = float(np.mean([dice(own, other) for other in rest]))
         if name == DECISIVE:
-            distances = [hausdorff_mm(own, other, spacing_mm) for other in rest]
+            rest = [other for other in rest if other.any()]
+            distances = [hausdorff_mm(own, other, spacing_mm) for other in rest] or [0.0]
+        overlap[name] = float(np.mean([dice(own, other) for other in rest] or [1.0]))
     decisive = overlap.pop(DECISIVE)
     return Agreement(decisive, float(np.mean(distances)), tuple(overlap.values()))
 

@@ -5,6 +5,7 @@ import pytest
 from cmrseg import bundle, transfer
 from cmrseg.errors import InputError
 from cmrseg.imaging.read import read
+from cmrseg.synthetic.record import Run, claim
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.folds import held_out
 from cmrseg.training.pack import pack
@@ -88,7 +89,17 @@ def test_the_table_has_a_row_a_bundle_and_a_part_a_data_set(tmp_path, folder):
     )
     assert f"## as it is, {patients} patients" in text
     assert "6 steps on synthetic" in text
+    assert "of generation" not in text  # nobody drew these
     assert transfer.transfer(weights, data, tmp_path / "work", device="cpu") == text
+
+
+def test_drawn_hearts_are_named_with_their_generation(tmp_path, folder):
+    run = Run(challenge="mnms2", patients=8, seed=1, group=None, style="in", artefact=None)
+    claim(run, folder)
+    weights = {"one": made(tmp_path, "a", fold=1, sources=["hospital"])}
+    drawn = Data(name="drawn", folder=folder, source="hospital")
+    text = transfer.transfer(weights, [drawn], tmp_path / "work", device="cpu")
+    assert f"patients of generation {run.generation}\n" in text
 
 
 def test_differences_are_paired_by_patient_for_every_structure():

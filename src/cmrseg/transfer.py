@@ -166,10 +166,18 @@ def transfer(
             for name, found in bundles.items()
         }
         patients = len({item.patient for item in items})
-        lines += [f"## {one.name}, {patients} patients", "", *rows_of(table), ""]
+        lines += [f"## {one.name}, {patients} patients{_drawn(one)}", "", *rows_of(table), ""]
     lines += ["## Bundles", ""]
     lines += [f"- {name}: {_about(found)}" for name, found in bundles.items()]
     return "\n".join(lines) + "\n"
+
+
+def _drawn(data: Data) -> str:
+    """Which generation of the generator drew these hearts, if they were drawn."""
+    from cmrseg.synthetic.record import generation_in
+
+    number = generation_in(data.folder)
+    return "" if number is None else f" of generation {number}"
 
 
 HEADER = """# What carries over

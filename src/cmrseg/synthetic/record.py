@@ -70,6 +70,16 @@ def claim(run: Run, output_dir: Path) -> None:
         ) from error
 
 
+def generation_in(folder: Path) -> int | None:
+    """Which generation drew the patients in a folder; None for patients that were not drawn."""
+    try:
+        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    drawn = record.get("generation") if isinstance(record, dict) else None
+    return drawn if isinstance(drawn, int) else None
+
+
 def _check(there: object, asked: dict[str, object], remedy: str) -> None:
     """Refuse what differs; ``there`` is whatever JSON the file held."""
     known = there if isinstance(there, dict) else {}

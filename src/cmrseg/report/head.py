@@ -36,7 +36,12 @@ class Head:
     @property
     def wide(self) -> float:
         """How many pixels wide its numbers are."""
-        return max((x + wide for _, x, wide in self._columns()), default=0.0)
+        table = max((x + wide for _, x, wide in self._columns()), default=0.0)
+        single = (
+            width(name, SMALL) + BESIDE + 2 + _number_wide(figure) + APART
+            for name, figure in self.overview.single
+        )
+        return max(table, sum(single) - APART, 0.0)
 
     def draw(self, canvas: Canvas, left: float, top: float, room: float) -> float:
         """Draw it with its top left corner at (left, top); returns where it ends."""

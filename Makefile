@@ -4,15 +4,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # How the committed weights were made: `make weights ACDC=FOLDER EMIDEC=FOLDER` (hours on two cores).
-# Each network was trained in runs that go on from one another, each with a fresh schedule. The first
-# two of mnms2-sa and all of mnms2-la had the milder augmentation of commit eb1440e, the third of
-# mnms2-sa that of d3683a3. All had the seed of the run before them, so the same draws once more;
-# today's --start takes the next one.
-# The synthetic hearts that the committed weights saw were those of commit 4ac1c69; later commits draw
-# others from the same seeds (GENERATION in src/cmrseg/synthetic/record.py).
+# Each network was trained in runs that go on from one another, each with a fresh schedule. Up to
+# mnms2-sa-0d and mnms2-la-0b they had the seed of the run before them, so the same draws once more;
+# today's --start takes the next one. Those runs saw the first 80 hearts, as the generator drew them
+# at commit 4ac1c69, sa-synthetic too; mnms2-sa-0e and -s1 saw those of commit 1e280b8 and
+# mnms2-la-0c and -s1 those of e81c833 (GENERATION in src/cmrseg/synthetic/record.py tells). The
+# first two of mnms2-sa and of mnms2-la had the milder augmentation of commit eb1440e, mnms2-sa-0c
+# and sa-synthetic that of d3683a3.
 ACDC ?= data/acdc_as_mnms2
 EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train
+AT = checkpoint.safetensors
 COMMIT = $(shell git rev-parse --short HEAD)
 
 .PHONY: setup demo test lint containers expected bench weights results-mnms2 weights-emidec weights-mnms2 transfer realism cards samples clean
@@ -51,56 +53,73 @@ $(READY): pyproject.toml docker/locks/dev.txt docker/torch.sh
 
 weights: weights-mnms2 weights-emidec ## train, pack and score both committed bundles
 
-weights-mnms2: setup
+weights-mnms2: setup runs/sa-synthetic
 	rm -rf cache/hearts
-	$(BIN)/cmrseg synthesize mnms2 cache/hearts --patients 80 --seed 7
+	$(BIN)/cmrseg synthesize mnms2 cache/hearts --patients 160 --seed 7
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/mnms2-sa --source acdc
 	$(BIN)/cmrseg preprocess mnms2-la cache/hearts cache/mnms2-la --source synthetic
 	$(BIN)/cmrseg preprocess mnms2-la $(ACDC) cache/mnms2-la --source acdc-reformatted --reformat
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0b --steps 1300 --learning-rate 1.2e-3 --seed 0 \
-		--start runs/mnms2-sa-0/checkpoint.safetensors
+		--start runs/mnms2-sa-0/$(AT)
 	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts cache/mnms2-sa --source synthetic
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0c --steps 3000 --learning-rate 1.5e-3 --seed 0 \
-		--start runs/mnms2-sa-0b/checkpoint.safetensors
+		--start runs/mnms2-sa-0b/$(AT)
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0d --steps 3000 --learning-rate 1.2e-3 --seed 0 \
-		--start runs/mnms2-sa-0c/checkpoint.safetensors
+		--start runs/mnms2-sa-0c/$(AT)
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-0e --steps 3600 --learning-rate 1.5e-3 --seed 4 \
+		--start runs/mnms2-sa-0d/$(AT)
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-s1 --steps 3300 --learning-rate 2e-3 --seed 7 \
+		--start runs/sa-synthetic/$(AT)
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0 --steps 1000
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0b --steps 1300 --learning-rate 1.5e-3 --seed 0 \
-		--start runs/mnms2-la-0/checkpoint.safetensors
+		--start runs/mnms2-la-0/$(AT)
+	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0c --steps 1600 --learning-rate 2e-3 --seed 1 \
+		--start runs/mnms2-la-0b/$(AT)
+	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-s1 --steps 1600 --learning-rate 2e-3 --seed 5 \
+		--start runs/mnms2-la-0/$(AT)
 	$(BIN)/cmrseg train-qc mnms2-sa-qc cache/mnms2-sa runs/qc-sa
 	$(BIN)/cmrseg train-qc mnms2-la-qc cache/mnms2-la runs/qc-la
 	$(BIN)/cmrseg pack mnms2 weights/mnms2 --commit $(COMMIT) \
-		runs/mnms2-sa-0b/checkpoint.safetensors runs/mnms2-sa-0c/checkpoint.safetensors \
-		runs/mnms2-sa-0d/checkpoint.safetensors runs/mnms2-la-0/checkpoint.safetensors \
-		runs/mnms2-la-0b/checkpoint.safetensors \
-		runs/qc-sa/checkpoint.safetensors runs/qc-la/checkpoint.safetensors
+		$(foreach run,sa-0d sa-0e sa-s1 la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
+		runs/qc-sa/$(AT) runs/qc-la/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights weights/mnms2
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights weights/mnms2
 	$(BIN)/cmrseg validate mnms2 $(ACDC) out/scores-mnms2 --source acdc --weights weights/mnms2 --record
 
+runs/sa-synthetic: | setup ## a short-axis network that has seen drawn hearts alone
+	rm -rf cache/hearts-sa cache/synthetic-sa
+	$(BIN)/cmrseg synthesize mnms2 cache/hearts-sa --patients 240 --seed 11
+	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts-sa cache/synthetic-sa --source synthetic
+	$(TRAIN) mnms2-sa cache/synthetic-sa runs/sa-synthetic --steps 3000
+
 # The paper's second segmenter, and its tables. (The two trainings had the augmentation of 87d8741.)
+# Beside the committed BN1 stands one of more candidates, which tells what each trio would be worth.
 results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained beside the committed BN1
+	$(BIN)/cmrseg pack mnms2 out/more --commit $(COMMIT) \
+		$(foreach run,sa-0b sa-0c sa-0d sa-0e sa-s1 la-0 la-0b la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
+		runs/qc-sa/$(AT) runs/qc-la/$(AT)
+	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights out/more
+	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/more
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-bn2 --config bn2-compact --steps 1500
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-bn2b --config bn2-compact --steps 800 \
-		--learning-rate 1.2e-3 --seed 0 --start runs/mnms2-sa-bn2/checkpoint.safetensors
+		--learning-rate 1.2e-3 --seed 0 --start runs/mnms2-sa-bn2/$(AT)
 	$(BIN)/cmrseg pack mnms2 out/bn2 --commit $(COMMIT) \
-		runs/mnms2-sa-bn2b/best-?.safetensors runs/qc-sa/checkpoint.safetensors
+		runs/mnms2-sa-bn2b/best-?.safetensors runs/qc-sa/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/bn2
-	$(BIN)/cmrseg score-qc runs/qc-sa/checkpoint.safetensors cache/mnms2-sa out/qc-sa --errors 1
-	$(BIN)/cmrseg score-qc runs/qc-la/checkpoint.safetensors cache/mnms2-la out/qc-la --errors 1
+	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/qc-sa --errors 1
+	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la out/qc-la --errors 1
 	$(BIN)/cmrseg reproduce mnms2 $(ACDC) docs/results/mnms2 --precision fp32 \
-		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 --shift low-field --hearts 4 \
-		--refine-images 2 --scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json
+		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 --segmenter more=out/more \
+		--shift low-field --hearts 4 --refine-images 2 --scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json
 
 # A start that has seen no EMIDEC patient, then five folds: twice a usual training (a, g) and the
 # uncertainty loss (f, h). The ablation's baseline (c) goes on from the same point as the last of
 # these without it, for as many steps. The start, a and f had the augmentation of 5485fce, which
 # knew no other fields of view.
-EMIDEC_START = runs/emidec-pre/checkpoint.safetensors
+EMIDEC_START = runs/emidec-pre/$(AT)
 LAST = --steps 150 --learning-rate 1e-3
 PROPOSED = --samples 5 --alpha 3
-AT = checkpoint.safetensors
 RESULTS = docs/results/emidec
 
 weights-emidec: setup
@@ -118,9 +137,9 @@ weights-emidec: setup
 		run h $(LAST) $(PROPOSED) --start $$r-g$$k/$(AT) || exit 1; \
 		[ $$k -gt 1 ] || run c $(LAST) --start $$r-g$$k/$(AT) || exit 1; done
 	$(BIN)/cmrseg pack emidec weights/emidec --commit $(COMMIT) \
-		runs/emidec-h?/checkpoint.safetensors
+		runs/emidec-h?/$(AT)
 	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
-		runs/emidec-c?/checkpoint.safetensors
+		runs/emidec-c?/$(AT)
 	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
 		--baseline out/emidec-baseline --samples 6 --precision fp32
 	$(BIN)/cmrseg calibrate emidec $(EMIDEC) --weights weights/emidec --work $(RESULTS)/work \
@@ -133,16 +152,13 @@ weights-emidec: setup
 # Does adding synthetic hearts to real ones help? Bundles scored on hearts none of them saw: the same
 # start, steps and augmentation with and without them (0c), synthetic hearts alone (these three with
 # the augmentation of d3683a3), and the committed bundle.
-transfer: setup ## real against synthetic training, on real, synthetic and shifted hearts: a table
+transfer: setup runs/sa-synthetic ## real against synthetic training, on real and drawn hearts: a table
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/acdc-sa --source acdc
 	$(TRAIN) mnms2-sa cache/acdc-sa runs/sa-real --steps 3000 --learning-rate 1.5e-3 --seed 0 \
-		--start runs/mnms2-sa-0b/checkpoint.safetensors
-	rm -rf cache/hearts-sa cache/synthetic-sa out/transfer/in out/transfer/out
-	$(BIN)/cmrseg synthesize mnms2 cache/hearts-sa --patients 240 --seed 11
-	$(BIN)/cmrseg preprocess mnms2-sa cache/hearts-sa cache/synthetic-sa --source synthetic
-	$(TRAIN) mnms2-sa cache/synthetic-sa runs/sa-synthetic --steps 3000
+		--start runs/mnms2-sa-0b/$(AT)
+	rm -rf out/transfer/in out/transfer/out
 	@for name in sa-real sa-synthetic mnms2-sa-0c; do \
-		$(BIN)/cmrseg pack mnms2 out/transfer/$$name runs/$$name/checkpoint.safetensors || exit 1; done
+		$(BIN)/cmrseg pack mnms2 out/transfer/$$name runs/$$name/$(AT) || exit 1; done
 	@for style in in out; do $(BIN)/cmrseg synthesize mnms2 out/transfer/$$style \
 		--patients 16 --seed 99 --style $$style || exit 1; done
 	$(BIN)/python -m cmrseg.transfer src/cmrseg/synthetic/TRANSFER.md out/transfer/work \

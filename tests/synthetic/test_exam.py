@@ -5,8 +5,7 @@ from cmrseg.synthetic import exam
 from cmrseg.synthetic.cardiac import Shares
 from cmrseg.synthetic.exam import cine_labels, emidec_labels
 from cmrseg.synthetic.patient import Patient, draw_patient
-from cmrseg.synthetic.points import Window
-from cmrseg.synthetic.site import Site
+from cmrseg.synthetic.points import Points, Window
 
 
 def through(*samples: float) -> np.ndarray:
@@ -62,8 +61,8 @@ def test_nothing_of_the_heart_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> Non
 
     one = drawn()
 
-    def all_of_it(site: Site, phases: object) -> Window:
-        _, rows, columns = site.fat_mm.shape
+    def all_of_it(points: Points, heart: object, phases: object) -> Window:
+        rows, columns = points.shape
         return slice(None), slice(0, rows), slice(0, columns)
 
     monkeypatch.setattr(exam, "_covered", all_of_it)

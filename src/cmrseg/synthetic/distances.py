@@ -32,8 +32,8 @@ FAR = 0.8
 """A distance that wants a reason."""
 
 WHY = (
-    (("RV solidity", "base"), "the small RVs of HCM and DCM hearts are drawn to embrace the LV as "
-     "far as large ones do, and so are too slim at the base"),
+    (("RV solidity", "base"), "the drawn septum is rounder at the base, and the small RVs of "
+     "HCM and DCM hearts are too slim there"),
     (("RV solidity",), "one family of outlines: real RVs change their shape more along the axis"),
     (("RV width/length",), "one family of outlines: real RVs change their shape more along the "
      "axis"),
@@ -45,8 +45,7 @@ WHY = (
     (("MYO neighbours alike",), "muscle is drawn too smooth, its own texture or its noise too "
      "coarse; blood agrees better"),
     (("neighbours alike",), "few styles stand for the k-space of every scanner"),
-    (("Cine", "around the heart grey"), "lungs are drawn black and fat in patches: real rings hold "
-     "more fat, vessels and neighbouring organs"),
+    (("Cine", "around the heart grey"), "real rings hold more fat, vessels and other organs"),
     (("Late", "grey spread"), "real labels were resized and sit half a pixel off, so that "
      "neighbouring tissues mix in; and each synthetic tissue is drawn too even"),
     (("grey spread",), "real blood holds more slow flow, inflow and trabeculae, and coils light it "

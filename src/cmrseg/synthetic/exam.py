@@ -15,7 +15,7 @@ from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
-from cmrseg.synthetic.points import Points, Window, around, where
+from cmrseg.synthetic.points import Points, Window, around, sparse, where
 from cmrseg.synthetic.scanner import Scanner
 from cmrseg.synthetic.site import Site
 from cmrseg.synthetic.styles import Style
@@ -138,11 +138,11 @@ class Exam:
         """Signal and labels of a slice with the heart in a window, at each of these phases."""
         if window is None:
             return [self._empty(z) for _ in phases]
-        site = Site.of(self.scene.heart, points.crop(window).xyz)
-        inner = _covered(site, phases)
+        inside = points.crop(window)
+        inner = _covered(inside, self.scene.heart, phases)
         if inner is None:
             return [self._empty(z) for _ in phases]
-        site, window = site.within(inner), _inside(window, inner)
+        site, window = Site.of(self.scene.heart, inside.within(inner)), _inside(window, inner)
         return [self._with_phase(z, window, site, phase) for phase in phases]
 
     def _with_phase(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
@@ -187,13 +187,13 @@ MARGIN_MM = 12.0
 """How far from the points looked at, every fourth, the fat on the heart may reach unseen."""
 
 
-def _covered(site: Site, phases: Iterable[Phase]) -> Window | None:
-    """The part of a site that the heart and its fat fill at any of these phases."""
-    every = site.sparse()
-    cover = every.fat_mm + every.pad_mm + np.float32(MARGIN_MM)
-    near = [surfaces(site.heart, phase, every.polar).heart() < cover for phase in phases]
-    _, rows, columns = site.fat_mm.shape
-    return around(np.logical_or.reduce(near), (rows, columns))
+def _covered(points: Points, heart: Heart, phases: Iterable[Phase]) -> Window | None:
+    """The part of a slice that the heart and its fat fill at any of these phases."""
+    u, v, w = (sparse(each) for each in points.xyz)
+    site = Site.of(heart, (u, v, w), sparse=True)
+    cover = site.fat_mm + site.pad_mm + np.float32(MARGIN_MM)
+    near = [surfaces(heart, phase, site.polar).heart() < cover for phase in phases]
+    return around(np.logical_or.reduce(near), points.shape)
 
 
 def _inside(whole: Window, part: Window) -> Window:

@@ -9,7 +9,7 @@ import numpy as np
 from cmrseg.synthetic.anatomy import Heart
 from cmrseg.synthetic.points import Window
 from cmrseg.synthetic.surfaces import HeartPoints
-from cmrseg.synthetic.texture import Floats, Texture, slow_noise
+from cmrseg.synthetic.texture import Floats, Texture, noise_here, slow_noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,17 +39,24 @@ class Grain:
     streak: Floats
 
     @classmethod
-    def of(cls, heart: Heart, point: HeartPoints) -> Grain:
-        """The grain of a heart at points in its frame."""
+    def of(cls, heart: Heart, point: HeartPoints, *, sparse: bool = False) -> Grain:
+        """The grain of a heart at points in its frame.
+
+        Args:
+            heart: whose.
+            point: (u, v, w), mm.
+            sparse: whether these are but every fourth row and column of a slice's points.
+        """
+        slow_at = noise_here if sparse else slow_noise
         u, v, w = point
         # structures run along the heart: noise changes slowly from base to apex
         slow = w * np.float32(0.35)
         texture = Texture.at(u, v, slow, 0.65, heart.texture)
         fine, middle = texture.fine(), texture.middle()
-        coarse = slow_noise(u, v, slow, 0.65, heart.texture)
+        coarse = slow_at(u, v, slow, 0.65, heart.texture)
         along = w * np.float32(0.6)
-        broad = slow_noise(u, v, along, 1.6, heart.texture + 4096)
-        drift = slow_noise(v, along, u, 1.6, heart.texture + 9192)
+        broad = slow_at(u, v, along, 1.6, heart.texture + 4096)
+        drift = slow_at(v, along, u, 1.6, heart.texture + 9192)
         blood = 1 + np.float32(0.13) * drift + np.float32(0.07) * coarse
         blood += np.float32(0.05) * middle + np.float32(0.03) * fine
         return cls(

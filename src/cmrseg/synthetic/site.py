@@ -8,9 +8,8 @@ import numpy as np
 
 from cmrseg.synthetic.anatomy import Heart
 from cmrseg.synthetic.grain import Grain
-from cmrseg.synthetic.points import Window
 from cmrseg.synthetic.surfaces import HeartPoints, Polar
-from cmrseg.synthetic.texture import STEP, Floats
+from cmrseg.synthetic.texture import Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,9 +31,9 @@ class Site:
     pad_mm: Floats
 
     @classmethod
-    def of(cls, heart: Heart, point: HeartPoints) -> Site:
-        """Points (u, v, w) of a heart's frame, mm."""
-        grain = Grain.of(heart, point)
+    def of(cls, heart: Heart, point: HeartPoints, *, sparse: bool = False) -> Site:
+        """Points (u, v, w) of a heart's frame, mm; arguments as for :meth:`Grain.of`."""
+        grain = Grain.of(heart, point, sparse=sparse)
         polar = Polar.of(heart, grain.bent(point, heart.uneven_mm))
         cover = np.float32(0.4) * polar.cosine + np.float32(0.05) + np.float32(0.6) * grain.drift
         front = polar.cosine * np.float32(np.cos(heart.pad_angle))
@@ -47,18 +46,3 @@ class Site:
             fat_mm=np.maximum(cover, 0.0) * np.float32(heart.fat_mm),
             pad_mm=np.float32(heart.pad_mm) * np.maximum(pad, 0.0),
         )
-
-    def within(self, window: Window) -> Site:
-        """The site in a part of the slice."""
-        return Site(
-            heart=self.heart,
-            grain=self.grain.within(window),
-            polar=self.polar.within(window),
-            fat_mm=self.fat_mm[window],
-            pad_mm=self.pad_mm[window],
-        )
-
-    def sparse(self) -> Site:
-        """The site at every fourth row and column: enough to see where the heart is."""
-        every = slice(None, None, STEP)
-        return self.within((slice(None), every, every))

@@ -29,9 +29,6 @@ SEPTUM_MM = 2.5
 VENTRICLES = ("endo", "epi", "base", "rv", "rv_outside", "height", "cosine", "sine")
 """What of :class:`Surfaces` is there at all heights."""
 
-POLAR = ("r", "cosine", "sine", "endo_form", "epi_form")
-"""The fields of :class:`Polar`."""
-
 HeartPoints = tuple[Floats, Floats, Floats]
 """(u, v, w) in mm, see :mod:`cmrseg.synthetic.anatomy`."""
 
@@ -70,12 +67,6 @@ class Polar:
             endo_form=heart.ed.endo.around(cosine, sine),
             epi_form=heart.ed.epi.around(cosine, sine),
         )
-
-    def within(self, window: Window) -> Polar:
-        """The points in a part of the slice."""
-        u, v, w = (each[window] for each in self.point)
-        parts = {each: getattr(self, each)[window] for each in POLAR}
-        return Polar(point=(u, v, w), **parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -89,7 +89,12 @@ def slow_noise(a: Floats, b: Floats, c: Floats, cell_mm: float, offset: int) -> 
         offset: as for :meth:`Texture.at`.
     """
     x, y, z = (each[:, ::STEP, ::STEP] for each in np.broadcast_arrays(a, b, c))
-    return spread(Texture.at(x, y, z, cell_mm, offset).coarse(), a.shape[1:])
+    return spread(noise_here(x, y, z, cell_mm, offset), a.shape[1:])
+
+
+def noise_here(a: Floats, b: Floats, c: Floats, cell_mm: float, offset: int) -> Floats:
+    """What :func:`slow_noise` interpolates between, at all points; arguments as there."""
+    return Texture.at(a, b, c, cell_mm, offset).coarse()
 
 
 def spread(nodes: Floats, shape: tuple[int, ...]) -> Floats:

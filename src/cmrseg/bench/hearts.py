@@ -25,7 +25,8 @@ def rows(rounds: int) -> Iterator[Row]:
     CPU time, not the clock's: other programs on the machine do not stretch it, though they do
     slow a core that they share a cache or a pipeline with. Drawing uses one thread.
     """
-    draw_patient("mnms2", 0)  # the noise is made once a process
+    with TemporaryDirectory() as folder:  # noise is made and libraries are read once a process
+        write_mnms2(draw_patient("mnms2", 0), "000", Path(folder))
     whole, drawing = [], []
     for number in range(rounds):
         first = 1 + number * PATIENTS

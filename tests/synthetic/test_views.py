@@ -4,7 +4,7 @@ from scipy.spatial.transform import Rotation
 
 from cmrseg.synthetic.anatomy import draw_heart
 from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, LGE_STYLES, choose_style
-from cmrseg.synthetic.views import _rotated, draw_pose, four_chamber, short_axis
+from cmrseg.synthetic.views import _gap, _rotated, draw_pose, four_chamber, short_axis
 
 
 @pytest.mark.parametrize("style", [*CINE_STYLES.values(), *HELD_OUT_STYLES.values()])
@@ -19,8 +19,16 @@ def test_stack_covers_the_ventricle_across_its_axis(style: object) -> None:
     length = heart.ed.epi.length_mm
     covered = (geometry.shape[0] - 1) * geometry.spacing_mm[0]
     assert length - 2.5 * geometry.spacing_mm[0] < covered < length + 6 * geometry.spacing_mm[0]
-    assert 5 <= geometry.shape[0] <= 24
+    assert 5 <= geometry.shape[0] <= 17
     assert 1 <= geometry.spacing_mm[1] <= 2
+
+
+def test_no_stack_has_more_slices_than_a_technician_plans() -> None:
+    style = HELD_OUT_STYLES["ge-1.5t"]
+    for length_mm in (60.0, 100.0, 150.0, 250.0):
+        gap_mm, count = _gap(8.0, length_mm, 4.0, style)
+        assert gap_mm in style.gaps_mm
+        assert 5 <= count <= 17
 
 
 def test_late_stacks_start_at_the_apex_and_cine_at_the_base() -> None:

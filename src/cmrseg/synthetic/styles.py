@@ -133,7 +133,6 @@ HELD_OUT_STYLES: dict[str, Style] = {
         matrices=((256, 256),), resolution=((0.4, 0.55), (0.6, 0.8)), noise=(0.08, 0.14),
         bias=(1.2, 2.0), gamma=(0.6, 0.75), gaps_mm=(8.0, 10.0), fat_sign=1.0, spread=0.25,
         turns_deg=(90.0, 180.0, 270.0), slices_above=(1.0, 3.0), slices_below=(0.5, 2.0),
-        most_slices=24,
         scale=(1500.0, 3500.0),
     ),
     "low-field": Style(

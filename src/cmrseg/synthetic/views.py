@@ -119,6 +119,8 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
 def _gap(drawn_mm: float, length_mm: float, beyond: float, style: Style) -> tuple[float, int]:
     """Slice distance and number of slices: the drawn distance, or the next that needs few enough.
 
+    Where none does, the widest with as many as a technician plans: what lies beyond is not seen.
+
     Args:
         drawn_mm: one of the style's.
         length_mm: of the ventricle.
@@ -128,7 +130,7 @@ def _gap(drawn_mm: float, length_mm: float, beyond: float, style: Style) -> tupl
     wider = [gap for gap in style.gaps_mm if gap >= drawn_mm]
     counts = [max(int(length_mm / gap + beyond) + 1, FEWEST) for gap in wider]
     fits = [pair for pair in zip(wider, counts, strict=True) if pair[1] <= style.most_slices]
-    return fits[0] if fits else (wider[-1], counts[-1])
+    return fits[0] if fits else (wider[-1], style.most_slices)
 
 
 def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style) -> View:

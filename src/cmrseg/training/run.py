@@ -110,8 +110,9 @@ def train(
     With ``start`` the run goes on from another run's weights with a fresh schedule, and unless told
     otherwise with the seed after that run's: the same seed would draw the same patches, augmented
     the same way, once more. That run must have held out the same fold or learned from other data
-    sets alone, or scores out of fold would not be honest. Where snapshots are kept, a second fold is set aside to choose them by
-    (:func:`choosing`). ``configuration`` is what the settings are called, for the record.
+    sets alone, or scores out of fold would not be honest. Where snapshots are kept, a second fold
+    is set aside to choose them by (:func:`choosing`). ``configuration`` is what the settings are
+    called, for the record.
 
     Raises:
         InputError: ``start`` is no checkpoint or held out another fold; the cache is missing or

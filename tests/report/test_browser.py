@@ -167,6 +167,13 @@ def test_it_fits_a_phone_and_tells_what_each_number_is(browser, tmp_path):
     browser.size(1400, 1000)
 
 
+@pytest.mark.parametrize("width", [600, 800, 1100, 1280, 1301, 1440, 1920])
+def test_nothing_stands_beyond_the_edge_of_a_window(browser, width):
+    browser.size(width, 900)
+    assert browser.ask("document.documentElement.scrollWidth") == width
+    browser.size(1400, 1000)
+
+
 def test_a_thousand_cases_open_and_sort_in_a_moment(tmp_path):
     page = published(tmp_path / "run", 1000)
     with Browser(tmp_path / "home") as browser:

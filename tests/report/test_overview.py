@@ -22,7 +22,7 @@ def test_cine_numbers_stand_by_structure_and_image():
         ("Ejection fraction [%]", 1),
         ("Volume [mL]", 2),
         ("Area [cm\u00b2]", 2),
-        ("Mirror images agree (Dice)", 4),
+        ("Networks and mirror images agree (Dice)", 4),
     ], "of the heart before of the networks"
     told = figures(found)
     assert told["Volume [mL]", "SA ED", "LV"].text == "120"

@@ -75,7 +75,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column(title="Infarcted", unit="%", value=at("infarcted_percent"), doubt=JUDGED),
         Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow"), doubt=JUDGED),
         Column(title="Uncertainty", unit="", value=image_uncertainty),
-        Column(title="Samples agree, Eq. 6", unit="", value=lowest_agreement),
+        Column(title="Least agreement", unit="", value=lowest_agreement),
     ),
     "mnms2": (
         Column(title="LV EF", unit="%", value=at("ejection_fraction_percent", "LV")),
@@ -99,6 +99,6 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
             doubt=flagged("SA_ES"),
         ),
         Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
-        Column(title="Mirrors agree", unit="", value=lowest_agreement),
+        Column(title="Least agreement", unit="", value=lowest_agreement),
     ),
 }

@@ -15,7 +15,7 @@ TITLES = {
     "infarcted_percent": "Infarcted share of the myocardium",
     "image_level": "Image-level uncertainty (mean variance of dropout samples)",
     "dice_within_samples": "Dropout samples agree (Dice)",
-    "agreement": "Mirror images agree (Dice)",
+    "agreement": "Networks and mirror images agree (Dice)",
     "uncertainty": "",
     "no_reflow": "no-reflow",
 }

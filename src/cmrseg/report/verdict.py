@@ -156,7 +156,7 @@ def lowest_pdc(record: Record) -> float | None:
 
 
 def lowest_agreement(record: Record) -> float | None:
-    """The least that mirror images or dropout samples agree on any structure (Dice); or None."""
+    """The least that networks, mirror images or dropout samples agree on any structure (Dice)."""
     measures = record["measures"]
     tables = [found.get("agreement") for found in measures.values() if isinstance(found, Mapping)]
     tables.append(measures.get("uncertainty", {}).get("dice_within_samples"))

@@ -104,10 +104,10 @@ def test_drawn_hearts_are_named_with_their_generation(tmp_path, folder):
 
 def test_differences_are_paired_by_patient_for_every_structure():
     def rows(**gain):
-        dice = {"rv": (0.5, 0.9), "lv": (0.7, 0.8), "myo": (0.6, 0.6)}
+        dice = {"rv": (0.5, 0.9, 0.8), "lv": (0.7, 0.8, 0.9), "myo": (0.6, 0.6, 0.6)}
         return {
             case: {f"{s}_sa_dice": dice[s][at] + gain.get(s, 0) for s in dice}
-            for at, case in enumerate(("1", "2"))
+            for at, case in enumerate(("1", "2", "3"))
         }
 
     first = rows()

@@ -68,5 +68,11 @@ def test_holm_by_hand():
 
 
 def test_in_words():
-    assert in_words(paired([0.1, 0.1])) == "+0.100 (+0.100 to +0.100), p 0.5"
-    assert in_words(paired([0.1, 0.1]), digits=1, scale=100).startswith("+10.0 (")
+    assert in_words(paired([0.1] * 3)) == "+0.100 (+0.100 to +0.100), p 0.25"
+    assert in_words(paired([0.1] * 3), digits=1, scale=100, unit="mm") == (
+        "+10.0 (+10.0 to +10.0) mm, p 0.25"
+    )
+
+
+def test_two_differences_have_no_interval():
+    assert in_words(paired([0.1, 0.1])) == "+0.100, p 0.5"

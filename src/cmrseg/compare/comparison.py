@@ -12,7 +12,7 @@ from cmrseg import __version__
 from cmrseg.compare.sides import Side
 from cmrseg.compare.tables import Line, lines, table
 from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL
-from cmrseg.evaluation.paired import interval
+from cmrseg.evaluation.paired import FEWEST, interval
 from cmrseg.evaluation.pairs import Challenge
 from cmrseg.evaluation.run import LAYOUTS
 from cmrseg.evaluation.table import Column, Grid, Layout
@@ -151,6 +151,8 @@ def mean_dice(row: Mapping[str, float], other: Mapping[str, float] | None = None
 def _with_interval(values: Sequence[float], column: Column) -> str:
     if not values:
         return ""
+    if len(values) < FEWEST:
+        return f"{column.scale * fmean(values):.{column.decimals}f}"
     numbers = (fmean(values), *interval(values))
     mean, low, high = (f"{column.scale * v:.{column.decimals}f}" for v in numbers)
     return f"{mean} ({low} to {high})"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from cmrseg.evaluation.paired import Paired, Rows, differences, holm, paired
+from cmrseg.evaluation.paired import FEWEST, Paired, Rows, differences, holm, paired
 from cmrseg.evaluation.table import Column, Grid, Layout
 
 HIGHER_IS_BETTER = ("dice",)
@@ -100,7 +100,8 @@ def table(compared: Sequence[Line], first: str, other: str, *, won: bool = True)
             f"{scale * v:+.{digits}f}" for v in (line.found.mean, line.found.low, line.found.high)
         ]
         row = [f"{line.title} {line.column.title}", str(line.found.n), *told]
-        row += [f"{gain[0]} ({gain[1]} to {gain[2]})", f"{line.found.p:.2g}", f"{line.p_holm:.2g}"]
+        within = f" ({gain[1]} to {gain[2]})" if line.found.n >= FEWEST else ""
+        row += [f"{gain[0]}{within}", f"{line.found.p:.2g}", f"{line.p_holm:.2g}"]
         row += [f"{line.better[0]} / {line.better[1]}"] if won else []
         cells.append(row)
     return Grid(header=header, lines=cells)

@@ -17,6 +17,8 @@ DRAWS = 10_000
 """Bootstrap samples."""
 LEVEL = 0.95
 """Share of bootstrap means inside an interval."""
+FEWEST = 3
+"""A bootstrap of fewer differences draws the same few again and says nothing of other patients."""
 
 Rows = Mapping[str, Mapping[str, float]]
 """Case -> metric -> value."""
@@ -120,13 +122,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def in_words(found: Paired, *, digits: int = 3, scale: float = 1.0) -> str:
-    """``+0.012 (-0.003 to +0.020), p 0.03``: mean, interval, Wilcoxon's p.
+def in_words(found: Paired, *, digits: int = 3, scale: float = 1.0, unit: str = "") -> str:
+    """``+0.012 (-0.003 to +0.020) mm, p 0.03``: mean, interval, unit, Wilcoxon's p.
 
     Args:
-        found: what the differences say.
+        found: what the differences say; fewer than :data:`FEWEST` are told without an interval.
         digits: after the point.
         scale: by what the stored unit is multiplied (100 for a Dice in per cent).
+        unit: of the numbers, if it is not plain.
     """
     mean, low, high = (f"{scale * v:+.{digits}f}" for v in (found.mean, found.low, found.high))
-    return f"{mean} ({low} to {high}), p {found.p:.2g}"
+    within = f" ({low} to {high})" if found.n >= FEWEST else ""
+    return f"{mean}{within}{unit and ' '}{unit}, p {found.p:.2g}"

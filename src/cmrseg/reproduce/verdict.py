@@ -62,7 +62,7 @@ def sentences(found: Mapping[str, Paired]) -> list[str]:
     verdicts = {c.metric: verdict(c, found[c.metric]) for c in CLAIMS if c.metric in found}
     lines = [
         f"{c.words}: **{verdicts[c.metric]}**; difference "
-        f"{in_words(found[c.metric], digits=2, scale=c.scale)} {c.unit} over "
+        f"{in_words(found[c.metric], digits=2, scale=c.scale, unit=c.unit)} over "
         f"{found[c.metric].n} patients."
         for c in CLAIMS
         if c.metric in verdicts

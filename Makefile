@@ -6,11 +6,11 @@ READY := .venv/.ready
 # How the committed weights were made: `make weights ACDC=FOLDER EMIDEC=FOLDER` (hours on two cores).
 # Each network was trained in runs that go on from one another, each with a fresh schedule. Up to
 # mnms2-sa-0d and mnms2-la-0b they had the seed of the run before them, so the same draws once more;
-# today's --start takes the next one. Those runs saw the first 80 hearts, as the generator drew them
-# at commit 4ac1c69, sa-synthetic too; mnms2-sa-0e and -s1 saw those of commit 1e280b8 and
-# mnms2-la-0c and -s1 those of e81c833 (GENERATION in src/cmrseg/synthetic/record.py tells). The
-# first two of mnms2-sa and of mnms2-la had the milder augmentation of commit eb1440e, mnms2-sa-0c
-# and sa-synthetic that of d3683a3.
+# today's --start takes the next one. Those runs, sa-synthetic and the autoencoders saw the first 80
+# hearts (sa-synthetic its own 240), as the generator drew them at commit 4ac1c69; mnms2-sa-0e and
+# -s1 saw those of commit 1e280b8 and mnms2-la-0c and -s1 those of e81c833 (GENERATION in
+# src/cmrseg/synthetic/record.py tells). The first two of mnms2-sa and of mnms2-la had the milder
+# augmentation of commit eb1440e, mnms2-sa-0c and sa-synthetic that of d3683a3.
 ACDC ?= data/acdc_as_mnms2
 EMIDEC ?= data/emidec_from_png
 TRAIN = $(BIN)/cmrseg train

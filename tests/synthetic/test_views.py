@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from cmrseg.synthetic.anatomy import draw_heart
 from cmrseg.synthetic.styles import CINE_STYLES, HELD_OUT_STYLES, LGE_STYLES, choose_style
-from cmrseg.synthetic.views import _gap, _rotated, draw_pose, four_chamber, short_axis
+from cmrseg.synthetic.views import _gap, draw_pose, four_chamber, short_axis
 
 
 @pytest.mark.parametrize("style", [*CINE_STYLES.values(), *HELD_OUT_STYLES.values()])
@@ -80,12 +79,3 @@ def test_breath_holds_move_slices_in_their_plane() -> None:
     assert in_plane.std() == pytest.approx(style.breath_mm, rel=0.1)
     assert abs(in_plane.mean()) < 0.2
     assert not four_chamber(rng, heart, draw_pose(rng, heart), style).shifts_mm.any()
-
-
-def test_vectors_turn_about_a_vector() -> None:
-    rng = np.random.default_rng(7)
-    vectors = rng.normal(size=(4, 3))
-    for turn in (rng.normal(size=3), np.zeros(3), np.array([0, 0, np.pi / 2])):
-        found = _rotated(vectors, turn)
-        assert found == pytest.approx(Rotation.from_rotvec(turn).apply(vectors), abs=1e-12)
-    assert found[0] == pytest.approx([-vectors[0, 1], vectors[0, 0], vectors[0, 2]])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import radians
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from cmrseg.imaging.volume import Array, Geometry
 from cmrseg.synthetic.anatomy import Heart
@@ -85,7 +86,8 @@ def draw_pose(rng: np.random.Generator, heart: Heart) -> Pose:
     w = TYPICAL_BASE / np.linalg.norm(TYPICAL_BASE)
     u = TYPICAL_RIGHT - (TYPICAL_RIGHT @ w) * w
     u /= np.linalg.norm(u)
-    axes = _rotated(np.stack([u, np.cross(w, u), w]), np.radians(rng.normal(0, (7, 6, 9))))
+    turn = Rotation.from_rotvec(np.radians(rng.normal(0, (7, 6, 9))))
+    axes = turn.apply(np.stack([u, np.cross(w, u), w]))
     middle = np.array([rng.normal(42, 7), rng.normal(-43, 5), 0.0])
     half = 0.5 * heart.ed.endo.length_mm
     return Pose(axes=axes, origin_mm=middle + half * axes[2])
@@ -98,7 +100,7 @@ def short_axis(rng: np.random.Generator, heart: Heart, pose: Pose, style: Style)
     gap, count = _gap(float(rng.choice(style.gaps_mm)), length, sum(beyond), style)
     above = gap * beyond[0]
     lean = np.radians(rng.normal(0, 4, 2))
-    w = _rotated(pose.axes[2], lean @ pose.axes[:2])
+    w = Rotation.from_rotvec(lean @ pose.axes[:2]).apply(pose.axes[2])
     # the RV stands to the left and a little below, at 155 +- 12 degrees
     right, down = _turned(
         -pose.axes[0], w, rng.normal(-25, 12) + float(rng.choice(style.turns_deg))
@@ -151,15 +153,6 @@ def four_chamber(rng: np.random.Generator, heart: Heart, pose: Pose, style: Styl
     thickness = float(rng.uniform(6, 8))
     geometry = _around(centre, frame, shape, thickness, float(rng.uniform(*style.la_spacing_mm)))
     return View(geometry=geometry, shifts_mm=np.zeros((1, 3)), thickness_mm=thickness)
-
-
-def _rotated(vectors: Array, turn: Array) -> Array:
-    """Vectors (..., 3) turned about a vector by its length in radians (Rodrigues)."""
-    angle = float(np.linalg.norm(turn))
-    axis = turn / max(angle, 1e-12)
-    along = (vectors @ axis)[..., None] * axis
-    aside = np.cos(angle) * (vectors - along) + np.sin(angle) * np.cross(axis, vectors)
-    return np.asarray(along + aside)
 
 
 def _turned(rightward: Array, normal: Array, turn_deg: float) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal as signals
 import subprocess
 import tomllib
 from pathlib import Path
@@ -115,6 +116,8 @@ def test_a_signal_reaches_the_child_and_its_code_comes_back(tmp_path, signal):
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
         stdout=subprocess.PIPE,
         text=True,
+        # What a background shell starts ignores SIGINT, and no trap undoes that.
+        preexec_fn=lambda: signals.signal(signals.SIGINT, signals.SIG_DFL),
     )
     assert process.stdout.readline() == "up\n"
     process.send_signal({"TERM": 15, "INT": 2}[signal])

@@ -1,5 +1,7 @@
 """Sizes and ejection fractions of M&Ms-2 masks, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -93,10 +95,16 @@ def test_both_segmenters_of_the_paper_are_there(view):
 
 
 @pytest.mark.parametrize("view", ["SA", "LA"])
-def test_networks_of_both_views_see_one_slice_at_a_time(view):
-    for config in RECIPES[view].training.values():
-        assert not any(config.network.across)
-        assert config.patch[0] == 1
+def test_networks_see_one_slice_at_a_time_but_for_the_one_of_stacks(view):
+    for name, config in RECIPES[view].training.items():
+        assert any(config.network.across) == (config.patch[0] > 1) == (name == "stack")
+    assert ("stack" in RECIPES[view].training) == (view == "SA")
+
+
+def test_the_network_of_stacks_may_begin_as_the_compact_one():
+    compact, stack = (RECIPES["SA"].training[name] for name in ("compact", "stack"))
+    assert replace(stack.network, across=compact.network.across) == compact.network
+    assert 0 < stack.alone < 1
 
 
 def test_intervals_by_hand_and_only_where_errors_are_known():

@@ -105,13 +105,28 @@ def test_a_stack_no_deeper_than_the_patch_keeps_all_its_slices(depth, slices):
     assert (np.diff(seen) >= 0).all()
 
 
-def test_a_deeper_stack_is_seen_from_end_to_end():
+@pytest.mark.parametrize("depth", [1, 4, 5, 8])
+def test_a_deeper_stack_is_seen_from_end_to_end_and_not_beyond(depth):
     image = np.broadcast_to(np.arange(9, dtype=np.float32)[:, None, None], (9, 8, 8))
     stack = Sample(image, np.ones((9, 8, 8), np.uint8), (10.0, 1.5, 1.5))
-    patches = Patches([stack], training_config("emidec"))
+    patches = Patches([stack], training_config("emidec", patch=(depth, 8, 8)))
     rng = np.random.default_rng(0)
     centres = {patches._centre(rng, stack, patches.hearts[0])[0] for _ in range(200)}
-    assert centres == set(range(9))
+    seen = [crop(image, (z, 4, 4), (depth, 8, 8))[:, 0, 0].tolist() for z in sorted(centres)]
+    assert seen == [list(range(first, first + depth)) for first in range(9 - depth + 1)]
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_stacks_are_shown_upside_down_where_asked_with_their_labels(upside_down):
+    slices = np.broadcast_to(np.arange(1, 4)[:, None, None], (3, 16, 16))
+    stack = Sample(slices.astype(np.float32), slices.astype(np.uint8), (10.0, 1.5, 1.5))
+    config = training_config("emidec", patch=(3, 16, 16), upside_down=upside_down)
+    patches = Patches([stack], config)
+    patches.transform.transforms = ()
+    shown = [patches[i] for i in range(20)]
+    orders = {tuple(one["label"][:, 8, 8].tolist()) for one in shown}
+    assert orders == ({(1, 2, 3), (3, 2, 1)} if upside_down else {(1, 2, 3)})
+    assert all(torch.equal(one["image"][0], one["label"].float()) for one in shown)
 
 
 def test_beyond_the_volume_the_edge_goes_on():

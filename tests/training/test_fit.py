@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from cmrseg import cli
 from cmrseg.challenges.catalogue import RECIPES
 from cmrseg.errors import InputError, UsageError
+from cmrseg.networks.layers import SliceConv
 from cmrseg.networks.unet import UNet
 from cmrseg.training import fit as fitting
 from cmrseg.training.checkpoint import network_weights, read_state
@@ -382,3 +383,44 @@ def test_gradients_are_clipped(tmp_path):
     # Nesterov's first step is the gradient times one plus the momentum.
     norm = float(torch.stack([d.detach().square().sum() for d in moved]).sum().sqrt())
     assert norm == pytest.approx(1.99e-3, rel=1e-3)
+
+
+def test_slices_are_seen_alone_in_the_steps_that_the_seed_says():
+    """Alone, a slice gets the same logits whatever its neighbours show; among them it does not."""
+    network = UNet(network_config("emidec", across=(True, True, True))).eval()
+    image = torch.randn(2, 1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    other = image.clone()
+    other[:, :, 1:] += 1
+    config = training_config("emidec", alone=0.5)
+    alone = []
+    for at in range(40):
+        one, changed = (fitting._logits(network, x, config, at)[0] for x in (image, other))
+        assert one.shape == (2, network.config.classes, 4, 16, 16)
+        alone.append(torch.allclose(one[:, :, 0], changed[:, :, 0], atol=1e-6))
+        if alone[-1]:
+            single = network(image[1:, :, 2:3])[0]
+            assert torch.allclose(one[1:, :, 2:3], single, atol=1e-5)
+        else:
+            assert torch.equal(one, network(image)[0])
+    assert 8 < sum(alone) < 32
+    again = replace(config, alone=0.0)
+    assert torch.equal(fitting._logits(network, image, again, 0)[0], network(image)[0])
+
+
+def test_a_network_that_looks_across_begins_as_one_that_does_not(tmp_path):
+    flat = run(tmp_path / "flat", "mnms2-sa", steps=2)
+    network = network_config("mnms2-sa", across=(False, True, True))
+    deep = tmp_path / "deep"
+    options = {"device": CPU, "precision": "fp32", "workers": 0, "start": flat}
+    config = training_config("mnms2-sa", network=network, steps=1, learning_rate=0.0)
+    samples = [sample(0), sample(1)]
+    path = fit(config, samples, samples[:1], deep, **options)
+    before, after = UNet(network_config("mnms2-sa")), UNet(network)
+    before.load_state_dict(network_weights(flat))
+    after.load_state_dict(network_weights(path))
+    kernels = [m.weight for m in after.modules() if isinstance(m, SliceConv)]
+    assert any(k.shape[2] == 3 for k in kernels)
+    assert all(not k[:, :, [0, 2]].any() for k in kernels if k.shape[2] == 3)
+    old = [m.weight for m in before.modules() if isinstance(m, SliceConv)]
+    pairs = zip(old, kernels, strict=True)
+    assert all(torch.equal(a[:, :, 0], b[:, :, b.shape[2] // 2]) for a, b in pairs)

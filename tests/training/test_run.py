@@ -1,5 +1,7 @@
 """Which volumes are learned from: held-out patients never are, and drawn hearts never score."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -225,6 +227,16 @@ def test_weights_that_have_seen_the_held_out_patients_are_no_start(earlier, tmp_
     with pytest.raises(InputError, match="another network"):
         train(wider, tmp_path / "cache", tmp_path / "two", **options)
     assert not (tmp_path / "two").exists()
+
+
+def test_a_network_may_go_on_looking_across_more_slices_not_fewer(earlier, tmp_path):
+    options = {"device": "cpu", "workers": 0, "start": tmp_path / "one" / CHECKPOINT}
+    more = replace(earlier, network=network_config("emidec", across=(True, True, True)))
+    path = train(more, tmp_path / "cache", tmp_path / "two", **options)
+    assert checkpoint.read_state(path)["about"]["started_from"]["steps"] == 2
+    fewer = replace(earlier, network=network_config("emidec", across=(True, False, True)))
+    with pytest.raises(InputError, match="another network"):
+        train(fewer, tmp_path / "cache", tmp_path / "three", **options)
 
 
 def test_weights_that_have_seen_those_to_choose_by_are_no_start(earlier, tmp_path):

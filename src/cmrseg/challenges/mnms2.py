@@ -49,7 +49,9 @@ def _recipe(view: str) -> Recipe:
     winner; ``bn2`` the 2-D U-Net of the ACDC winner, with his optimiser, rates, batch, weight decay
     and dropout (the public MIC-DKFZ/ACDC2017, UNet2D_config.py and network.py), but up-sampling by
     transposed convolutions, with our heads and on our grid. Both learn by Eq. 1 and keep
-    m_best = 3. ``compact`` and ``bn2-compact`` are what a CPU trains in an hour or so.
+    m_best = 3. ``compact`` and ``bn2-compact`` are what a CPU trains in an hour or so. ``stack`` is
+    ``compact`` whose deep stages look at neighbouring slices too: which slices show a ventricle at
+    all, at the base above all, is hard to tell from one of them.
     """
     name = f"mnms2-{view.lower()}"
     compact = UNetConfig(classes=4, features=(16, 32, 64, 128, 192), across=NO, dropout=(0.0,) * 5)
@@ -99,6 +101,16 @@ def _recipe(view: str) -> Recipe:
         on_heart=1 / 3,
         validate_every=1000,
     )
+    stack = TrainingConfig(
+        recipe=name,
+        network=replace(compact, across=(False, False, False, True, True)),
+        patch=(6, 128, 128),
+        batch=3,
+        steps=4500,
+        on_heart=0.9,
+        upside_down=True,
+        alone=0.2,
+    )
     return Recipe(
         name=name,
         labels={1: "LV", 2: "MYO", 3: "RV"},
@@ -126,6 +138,7 @@ def _recipe(view: str) -> Recipe:
                 on_heart=0.9,
                 validate_every=250,
             ),
+            **({"stack": stack} if view == "SA" else {}),
         },
     )
 

@@ -152,9 +152,11 @@ class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):
             self.config.patch[0],
             *(int(n * MARGIN) for n in self.config.patch[1:]),
         )
+        order = -1 if self.config.upside_down and rng.random() < 0.5 else 1
+        shown, truth = (crop(a, centre, size)[::order] for a in (sample.image, sample.label))
         data: dict[str, Any] = {
-            "image": torch.from_numpy(crop(sample.image, centre, size)),
-            "label": torch.from_numpy(crop(sample.label, centre, size).astype(np.float32)),
+            "image": torch.from_numpy(np.ascontiguousarray(shown)),
+            "label": torch.from_numpy(truth.astype(np.float32)),
         }
         self.transform.set_random_state(seed=int(rng.integers(2**31)))
         data = self.transform(data)
@@ -166,7 +168,9 @@ class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):
         self, rng: np.random.Generator, sample: Sample, heart: tuple[Array, Array]
     ) -> tuple[int, int, int]:
         shape, depth = sample.image.shape, self.config.patch[0]
-        z = int(rng.integers(shape[0])) if depth < shape[0] else shape[0] // 2
+        # Inside the stack where that has slices enough: its ends look like ends.
+        spare = shape[0] - depth
+        z = int(rng.integers(spare + 1)) + depth // 2 if spare > 0 else shape[0] // 2
         low, high = heart
         if rng.random() < self.config.on_heart:
             y, x = (int(rng.integers(a, b + 1)) for a, b in zip(low, high, strict=True))

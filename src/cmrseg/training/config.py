@@ -32,6 +32,9 @@ class TrainingConfig:
         scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
             usual one (nnU-Net's), which learns faster where all hearts come from one centre.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
+        upside_down: show half of the stacks from apex to base: not every file begins at the base.
+        alone: share of steps whose slices are shown without their neighbours to a network that
+            looks across: it has to serve single slices as well, as refinement rehearses.
         samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1); 1 is the baseline.
         alpha: weight of the uncertainty in the loss (Eq. 5); 3 with 5 samples in the paper.
         seed: everything random follows from it.
@@ -57,6 +60,8 @@ class TrainingConfig:
     on_heart: float = 0.8
     scanners: Literal["one", "many"] = "many"
     slice_contrast: float = 0.0
+    upside_down: bool = False
+    alone: float = 0.0
     samples: int = 1
     alpha: float = 0.0
     seed: int = 0

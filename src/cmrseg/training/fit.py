@@ -13,12 +13,14 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cmrseg.errors import UsageError
+from cmrseg.networks.layers import deepened
 from cmrseg.networks.unet import UNet, count_parameters
 from cmrseg.runtime import Precision, autocast, fastest_precision
 from cmrseg.training import checkpoint
@@ -90,7 +92,7 @@ def fit(
     if group.size > 1:
         share_norms(network, group)
     if start and not resume:
-        network.load_state_dict(checkpoint.network_weights(start))
+        network.load_state_dict(deepened(checkpoint.network_weights(start), network))
     optimiser = make_optimiser(network, config)
     path = run_dir / CHECKPOINT
     state = begin(path, network, optimiser, config, about or {}, resume=resume)
@@ -209,7 +211,7 @@ def step(
     image = batch["image"].to(device, non_blocking=True)
     label = batch["label"].to(device, non_blocking=True)
     with autocast(device, state["precision"]):
-        heads = network(image, config.samples)
+        heads = _logits(network, image, config, state["step"])
     heads = [group.whole(head, config.batch, config.samples) for head in heads]
     label = group.whole(label, config.batch)
     loss = deep_supervision(heads, label, config.samples, config.alpha, config.dice)
@@ -221,6 +223,19 @@ def step(
     scaler.step(optimiser)
     scaler.update()
     return float(loss.detach())
+
+
+def _logits(network: UNet, image: Tensor, config: TrainingConfig, at: int) -> list[Tensor]:
+    """Every head's logits of (B, C, Z, Y, X); in some steps each slice is seen without the others.
+
+    Which steps those are follows from the seed, so all processes agree.
+    """
+    if np.random.default_rng([config.seed, at]).random() >= config.alone:
+        return cast("list[Tensor]", network(image, config.samples))
+    depth = image.shape[2]
+    apart = image.transpose(1, 2).flatten(0, 1)[:, :, None]
+    heads = network(apart, config.samples)
+    return [head[:, :, 0].unflatten(0, (-1, depth)).transpose(1, 2) for head in heads]
 
 
 def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Precision:

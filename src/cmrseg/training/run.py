@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cmrseg.errors import InputError, UsageError
+from cmrseg.networks.unet import UNetConfig
 from cmrseg.runtime import Precision
 from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
@@ -175,7 +176,7 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
     """What the manifest says of the run whose weights are gone on from."""
     state = checkpoint.read_state(start)
     earlier, began = state["about"], TrainingConfig.from_dict(state["config"])
-    same_network = (began.recipe, began.network) == (config.recipe, config.network)
+    same_network = began.recipe == config.recipe and _becomes(began.network, config.network)
     met = _patients(earlier) & _patients(about)
     others = earlier["held_out"] != about["held_out"]
     # Who was learned from cannot choose any more.
@@ -189,6 +190,12 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
         )
     kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
     return {"steps": state["step"], "seed": began.seed, **kept}
+
+
+def _becomes(earlier: UNetConfig, network: UNetConfig) -> bool:
+    """Whether one network can go on as the other: as it is, or looking across slices as well."""
+    pairs = zip(earlier.across, network.across, strict=False)
+    return replace(earlier, across=network.across) == network and all(b >= a for a, b in pairs)
 
 
 def _patients(about: dict[str, Any]) -> set[str]:

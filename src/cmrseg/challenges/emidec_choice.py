@@ -38,14 +38,15 @@ def _every(name: str, **values: Iterable[object]) -> list[Rule]:
     ]
 
 
-def _gate(name: str, expected_ml: Iterable[float], found_ml: Iterable[float]) -> list[Rule]:
-    """A gate by each feature."""
-    by_feature = {
-        "expected_ml": expected_ml,
-        "peak": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95),
-        "found_ml": found_ml,
-    }
+def _gate(name: str, up_to_ml: float, step_ml: float) -> list[Rule]:
+    """A gate by each feature, in steps fine enough to pass between any two patients."""
+    volumes = _steps(step_ml, up_to_ml, step_ml)
+    by_feature = {"expected_ml": volumes, "peak": _steps(0.4, 0.98, 0.02), "found_ml": volumes}
     return [rule for by, v in by_feature.items() for rule in _every(name, by=[by], below=v)]
+
+
+def _steps(first: float, last: float, by: float) -> list[float]:
+    return [round(first + by * n, 4) for n in range(round((last - first) / by) + 1)]
 
 
 SHARES = (0.3, 0.4, 0.5, 0.6)
@@ -53,14 +54,10 @@ CHOICES: dict[str, list[Rule]] = {
     "nested": _every("nested", infarction=SHARES, no_reflow=SHARES),
     "one_ring": _every("one_ring", least_share=(0.05, 0.1, 0.25, 0.5, 1.0)),
     "infarct_in_myocardium": _every("infarct_in_myocardium", least_share=(0.02, 0.1, 0.2)),
-    "normal_heart": _gate(
-        "normal_heart", (0.5, 1.0, 2.0, 3.0, 4.0, 6.0), (0.5, 1.0, 2.0, 3.0, 4.0, 6.0)
-    ),
+    "normal_heart": _gate("normal_heart", up_to_ml=6.0, step_ml=0.25),
     "smallest_infarct": _every("smallest_infarct", least_ml=(0.1, 0.2, 0.4, 0.7, 1.0, 1.5)),
     "no_reflow_in_infarct": _every("no_reflow_in_infarct", least_share=(0.05, 0.15, 0.3)),
-    "no_obstruction": _gate(
-        "no_obstruction", (0.2, 0.4, 0.7, 1.0, 1.5, 2.0), (0.2, 0.4, 0.7, 1.0, 1.5, 2.0)
-    ),
+    "no_obstruction": _gate("no_obstruction", up_to_ml=2.0, step_ml=0.1),
     "smallest_no_reflow": _every("smallest_no_reflow", least_ml=(0.05, 0.1, 0.2, 0.4, 0.7, 1.0)),
 }
 """What is tried, rule by rule, in the order in which rules are applied."""

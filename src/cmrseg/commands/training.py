@@ -64,7 +64,8 @@ def _run_synthesize(o: argparse.Namespace) -> int:
         )
     seconds, processes = time.perf_counter() - started, min(o.jobs or cpu_limit(), o.patients)
     rate = o.patients / seconds / processes
-    print(f"{o.patients} patients in {seconds:.1f} s: {rate:.2f} a second and process")
+    noun = "patient" if o.patients == 1 else "patients"
+    print(f"{o.patients} {noun} in {seconds:.1f} s: {rate:.2f} a second and process")
     return EXIT_OK
 
 

@@ -1,8 +1,8 @@
 """Networks look at the whole image once, and from then on at the heart.
 
-Mirror images and dropout samples take forty passes a case, and three quarters of a slice are chest
-wall. One pass of every network over the whole image tells where the heart is; the others see its
-box and :data:`MARGIN` voxels around, which is more than the patches that networks learn from show.
+Mirror images and dropout samples take forty passes a case, refinement dozens, and three quarters
+of a slice are chest wall. What is found in the whole image tells where the heart is; further passes
+see its box and :data:`MARGIN` voxels around, more than the patches that networks learn from show.
 Beyond the box is background, without doubt.
 """
 
@@ -49,11 +49,20 @@ class Focus:
             image: prepared, (z, y, x).
             passes: that are to follow, of all networks together.
         """
-        everything = cls(image, image.array.shape, np.s_[:, :, :])
         few = passes < FEWEST_PASSES * len(segmenter.networks)
         if few or min(image.array.shape[1:]) < SMALLEST:
-            return everything
-        heart = largest(np.asarray(segmenter.look(image).argmax(axis=0) > 0))
+            return cls(image, image.array.shape, np.s_[:, :, :])
+        return cls.around(image, largest(np.asarray(segmenter.look(image).argmax(axis=0) > 0)))
+
+    @classmethod
+    def around(cls, image: Volume, heart: Array) -> Focus:
+        """A heart that was found already; the whole image where there is none, or little to save.
+
+        Args:
+            image: prepared, (z, y, x).
+            heart: (z, y, x) bool.
+        """
+        everything = cls(image, image.array.shape, np.s_[:, :, :])
         if not heart.any():
             return everything
         rows, columns = (np.asarray(heart.any(axis=axes)) for axes in ((0, 2), (0, 1)))

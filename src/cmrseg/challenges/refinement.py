@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from cmrseg.challenges.focus import Focus
 from cmrseg.challenges.pieces import out_of_memory
 from cmrseg.challenges.segmenter import MIRRORS
 from cmrseg.challenges.steps import ventricles
@@ -49,11 +50,6 @@ class Effort:
     pass_s: float
     judge_s: float
     mirrors: int = 1
-
-    @property
-    def look_s(self) -> float:
-        """Seconds to expect of a trainable network's masks and their judgement."""
-        return self.mirrors * UNFUSED * self.pass_s + self.judge_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,11 +120,14 @@ def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Fl
 class _Attempt:
     """One image's refinement; what it began with, and how far it came.
 
+    Refined networks are shown what any candidate calls heart, and its surroundings.
+
     Attributes:
         maps: class probabilities, one a candidate; refined ones once they are believed.
         measures: theirs.
         taken: which candidates are refined ones.
         reasons: why a refined candidate was not taken after all.
+        focus: the part of the image they are shown.
     """
 
     refiner: Refiner
@@ -141,8 +140,11 @@ class _Attempt:
     measures: list[dict[str, Pseudo]] = field(init=False)
     taken: list[bool] = field(init=False)
     reasons: dict[int, str] = field(default_factory=dict)
+    focus: Focus = field(init=False)
 
     def __post_init__(self) -> None:
+        hearts = [ventricles(one) > 0 for one in self.maps]
+        self.focus = Focus.around(self.image, np.logical_or.reduce(hearts))
         self.deadline = Deadline(self.effort.budget_s, time.perf_counter)
         self.measures = list(self.before.measures)
         self.refined = [None] * len(self.maps)
@@ -150,7 +152,8 @@ class _Attempt:
 
     def run(self) -> None:
         """Refine, and take what is believed, as far as time and memory allow."""
-        flagged = flagged_image(self.image, self.maps, self.before)
+        shown = [one[(slice(None), *self.focus.box)] for one in self.maps]
+        flagged = flagged_image(self.focus.image, shown, self.before)
         try:
             self.refined = self._refined(flagged)
             for number, one in enumerate(self.refined):
@@ -164,27 +167,26 @@ class _Attempt:
     def _refined(self, flagged: Flagged) -> Sequence[Refined | None]:
         if self.refiner.cohort is not None:
             return self.refiner.cohort
-        # Refined candidates are looked at once more, mirrored as the others were.
-        kept_s = Deadline.MARGIN * len(self.maps) * self.effort.look_s
-        return self.refiner.on_cohort(
-            [flagged],
-            Effort(
-                budget_s=self.deadline.left_s - kept_s,
-                pass_s=self.effort.pass_s,
-                judge_s=self.effort.judge_s,
-                mirrors=self.effort.mirrors,
-            ),
-        )
+        part_s = self.effort.pass_s * self.focus.share
+        effort = replace(self.effort, budget_s=self.deadline.left_s, pass_s=part_s)
+        return self.refiner.on_cohort([flagged], effort)
 
     def _take(self, number: int, one: Refined, flagged: Flagged) -> None:
-        """Take a refined candidate's answer if it is believed, and if there is time to look."""
+        """Take a refined candidate's answer if it is believed."""
+        if one.after.maps:  # refined on this image alone: that was looked at
+            self._replace(number, one.after.maps[0], one.after.measures[0])
+        else:
+            self._look_at(number, one, flagged)
+
+    def _look_at(self, number: int, one: Refined, flagged: Flagged) -> None:
+        """What a candidate refined on a cohort says of this image, if there is time to look."""
         network, control = self.refiner.networks()[number], self.refiner.control
         try:
             with borrowed(network):
                 network.load_state_dict(one.weights or {})
                 maps = probabilities(
                     network,
-                    self.image.array,
+                    flagged.image,
                     FLIPS[: self.effort.mirrors],
                     control.reconstructor.device,
                     before_each=lambda: self.deadline.ask("end"),
@@ -200,10 +202,13 @@ class _Attempt:
         ]
         measures = control.measure(mask, spacing_mm)
         if believed(measures, flagged.fences, *agreed):
-            self.maps[number], self.measures[number] = maps.astype(np.float32), measures
-            self.taken[number] = True
+            self._replace(number, maps, measures)
         else:
             self.reasons[number] = "not believed here"
+
+    def _replace(self, number: int, maps: Array, measures: dict[str, Pseudo]) -> None:
+        self.maps[number] = self.focus.probabilities(maps.astype(np.float32))
+        self.measures[number], self.taken[number] = measures, True
 
     def told(self, after: Assessment) -> dict[str, Any]:
         """What refinement did, JSON-ready."""

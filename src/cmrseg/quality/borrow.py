@@ -19,7 +19,7 @@ Label = Callable[[Array], Array]
 
 Weights = dict[str, Tensor]
 """A network's state, by name."""
-SLICES_AT_ONCE = 16
+SLICES_AT_ONCE = 24
 """A network sees so many slices at a time: memory stays flat however long the stack."""
 
 

@@ -10,6 +10,7 @@ slices. Weights come back as they were: what is refined serves these cases alone
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -185,11 +186,31 @@ class _Work:
 
     def time_for_a_step(self) -> bool:
         """Whether a step fits, and after it the checks that decide whether it is believed."""
-        # A step goes forward over less than a whole image, and backward at twice the cost.
-        expected = {"step": 3 * self.pass_s, "check": self.pass_s, "look": self.look_s}
+        expected = {"step": self._step_s(), "check": self._check_s(), "look": self.look_s}
         needed = {kind: self.deadline.longest.get(kind, s) for kind, s in expected.items()}
         needed["look"] *= len(self.flagged)
         return sum(needed.values()) * self.deadline.MARGIN <= self.deadline.left_s
+
+    def _step_s(self) -> float:
+        """Seconds to expect of a step: forward, and backward at twice the cost."""
+        window = self.config.window
+        unlabelled = max(
+            min(self.config.slices, len(case.image))
+            * math.prod(min(size, window) for size in case.image.shape[1:])
+            for case in self.flagged
+        )
+        return 3 * (self._forward_s(unlabelled) + self._rehearsal_s(self.config.rehearsed))
+
+    def _check_s(self) -> float:
+        return self._rehearsal_s(self.config.checked)
+
+    def _rehearsal_s(self, most: int) -> float:
+        images = self.rehearsal.images
+        return self._forward_s(min(most, len(images)) * images[0].size)
+
+    def _forward_s(self, pixels: int) -> float:
+        """Seconds to expect of so much of what a pass over the largest image goes through."""
+        return self.pass_s * pixels / max(case.image.size for case in self.flagged)
 
     def _unlabelled(self, number: int, piece: slice, latest: Look) -> tuple[Tensor, Tensor]:
         """Slices of an image around the heart, (1, 1, z, y, x), and what they should show."""
@@ -249,12 +270,13 @@ class _Work:
     def _look(self, before: Look) -> Look:
         pairs = zip(self.flagged, before.agreements, strict=True)
         found = [self._look_at(case, agreed) for case, agreed in pairs]
-        return Look(*(tuple(column) for column in zip(*found, strict=True)))
+        again, measures, agreed, trusted, maps = zip(*found, strict=True)
+        return Look(again, measures, agreed, trusted, maps if len(found) == 1 else ())
 
     def _look_at(
         self, case: Flagged, agreed: Agreement
-    ) -> tuple[Array, dict[str, Pseudo], Agreement, bool]:
-        """Reconstruction, measures, agreement and belief of one image as it is seen now."""
+    ) -> tuple[Array, dict[str, Pseudo], Agreement, bool, Array]:
+        """Reconstruction, measures, agreement, belief and maps of one image as it is seen now."""
         self.deadline.ask("look", self.look_s)
         with self.deadline.timing("look"):
             maps = probabilities(
@@ -269,7 +291,7 @@ class _Work:
             again = self.control.reconstructor.labels(mask)
             measures = pseudo_measures(mask, again, case.spacing_mm, self.control.structures)
             now = self._agreement(case, mask)
-            return again, measures, now, believed(measures, case.fences, now, agreed)
+            return again, measures, now, believed(measures, case.fences, now, agreed), maps
 
     def _agreement(self, case: Flagged, mask: Array) -> Agreement:
         others = [other for n, other in enumerate(case.masks) if n != self.index]
@@ -277,7 +299,7 @@ class _Work:
 
     def _rehearsal_loss(self) -> float:
         """L_SUP on always the same labelled slices."""
-        self.deadline.ask("check", self.pass_s)
+        self.deadline.ask("check", self._check_s())
         with self.deadline.timing("check"), torch.no_grad():
             images, truth = self.rehearsal.batch(
                 np.arange(len(self.rehearsal))[: self.config.checked]

@@ -78,12 +78,14 @@ class Look:
         measures: structure -> pDC and pHD.
         agreements: with the other segmenters' masks.
         believed: whether the mask would be taken (:mod:`cmrseg.quality.acceptance`).
+        maps: (C, z, y, x) class probabilities; of a single image alone, a cohort's fill the memory.
     """
 
     reconstructions: tuple[Array, ...]
     measures: tuple[dict[str, Pseudo], ...]
     agreements: tuple[Agreement, ...]
     believed: tuple[bool, ...]
+    maps: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

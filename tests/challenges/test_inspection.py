@@ -1,12 +1,14 @@
 """Quality control at work: the verdict is told, the best is taken, refinement reports itself."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from cmrseg import bundle
+from cmrseg.challenges.focus import MARGIN
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import Mnms2
 from cmrseg.challenges.mnms2_sizes import STRUCTURES
@@ -17,6 +19,7 @@ from cmrseg.imaging import Geometry, Volume
 from cmrseg.imaging.overlap import dice
 from cmrseg.networks.unet import UNet
 from cmrseg.quality.acceptance import Agreement
+from cmrseg.quality.measures import Pseudo
 from cmrseg.quality.refining import Look, Refined
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences, Thresholds
@@ -103,6 +106,39 @@ def test_refinement_tells_what_it_did():
     assert told["candidates_kept"] == int(one["kept"])
     assert found.refined_s > 0
     assert json.dumps(found.told, allow_nan=False)
+
+
+def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
+    """It was shown the heart alone; beyond it lies background, and nothing is computed again."""
+    whole = np.pad(heart()[1], ((0, 0), (60, 60), (60, 60)))
+    image = np.pad(picture().array, ((0, 0), (60, 60), (60, 60)))
+    grey = Volume(image, Geometry(image.shape, (10.0, 1.5, 1.5)))
+    seen = []
+
+    def refine(networks, flagged, *_, **__):
+        seen.append(flagged[0].image.shape)
+        maps = certain(np.full(flagged[0].image.shape, 3))
+        measures = {name: Pseudo(1.0, 0.0) for name in STRUCTURES}
+        look = Look((None,), (measures,), (Agreement(1.0, 0.0),), (True,), (maps,))
+        return [replace(cohort_of(networks[0], {}), before=look, after=look)]
+
+    monkeypatch.setattr("cmrseg.challenges.refinement.refine", refine)
+    lost = certain(np.where(whole == 3, 0, whole))[None]
+    found = inspector(Copier(size=64), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
+        "SA_ED", grey, lost, refine_s=999.0, pass_s=0.01
+    )
+    assert found.told["refinement"]["candidates_kept"] == 1
+    rows, columns = (
+        np.flatnonzero((lost[0].argmax(axis=0) > 0).any(axis=a)) for a in ((0, 2), (0, 1))
+    )
+    box = np.s_[
+        :, rows[0] - MARGIN : rows[-1] + MARGIN + 1, columns[0] - MARGIN : columns[-1] + MARGIN + 1
+    ]
+    assert seen == [image[box].shape]
+    answer = found.probabilities.argmax(axis=0)
+    assert (answer[box] == 3).all()
+    answer[box] = 0
+    assert not answer.any()
 
 
 def test_a_budget_too_small_to_begin_in_is_met():

@@ -325,6 +325,38 @@ def test_on_a_machine_that_gets_busy_it_is_late_by_one_piece_at_most(busy_from):
     assert slow.now <= 100 + piece_s
 
 
+def test_a_step_on_a_window_is_not_expected_to_take_what_the_whole_image_takes():
+    """A pass takes 36 s, but for a look: steps see a ninth of the image, and small slices."""
+    slow, planes = Slow(), []
+
+    def forward(network, x):
+        planes.append(tuple(x.shape[2:]))
+        slow.now += 36.0 * x[:, 0].numel() / image.size * (3 if torch.is_grad_enabled() else 1)
+        return network(x)
+
+    image = np.pad(heart(), ((0, 0), (40, 40), (40, 40)))
+    known, networks = control(Copier(without_rv=True)), [Threshold()]
+    config = Refining(epochs=3, slices=3, window=40, rehearsed=3, checked=3, budget_s=150.0)
+    images = [flagged(networks, known, image=image)]
+    timing = {"pass_s": 36.0, "clock": slow, "forward": forward}
+    (found,) = refine(networks, images, known, rehearsal(1), config, **timing)
+    assert found is not None  # a step over the whole image would take 3 x 36 s, before any look
+    assert found.epochs >= 2
+    assert (3, 120, 120) in planes
+    assert slow.now <= 150
+
+
+def test_maps_of_the_best_moment_are_kept_of_one_image_and_of_no_cohort():
+    alone, cohort = (
+        refined([Threshold()], control(Square()), rehearsal(1), QUICK, cases=cases)[0]
+        for cases in (1, 2)
+    )
+    (maps,) = alone.after.maps
+    np.testing.assert_array_equal(most_probable(maps) == 3, heart() >= 1)
+    assert cohort.kept
+    assert cohort.after.maps == ()
+
+
 def test_the_budget_is_met_by_the_real_clock():
     def forward(network, x):
         time.sleep(0.01 * x.shape[0] * x.shape[2])

@@ -115,3 +115,10 @@ def test_scores_are_json(tmp_path):
     path = tmp_path / "out" / "work" / "emidec" / "scores" / "evaluation.json"
     assert json.loads(path.read_text())["challenge"] == "emidec"
     assert "rules" not in bundle.load(tmp_path / "out/emidec", "emidec").manifest
+
+
+def test_a_configuration_that_one_network_lacks_is_told_before_anything_begins(tmp_path, capsys):
+    options = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    assert cli.main(["train", "mnms2", *options, "--config", "stack"]) == EXIT_USAGE
+    assert "mnms2-la has no configuration stack" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

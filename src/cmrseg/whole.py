@@ -90,6 +90,7 @@ def train_whole(course: Course) -> Path:
     """
     from cmrseg.training.pack import pack
 
+    _check_configuration(course)
     checkpoints: list[Path] = []
     for network in NETWORKS[course.challenge]:
         _preprocess(course, network)
@@ -102,6 +103,18 @@ def train_whole(course: Course) -> Path:
     _score(course)
     _say(f"the bundle lies in {course.bundle}")
     return course.bundle
+
+
+def _check_configuration(course: Course) -> None:
+    """Of all networks, before the first is trained for hours."""
+    from cmrseg.challenges.catalogue import RECIPES
+
+    for network in NETWORKS[course.challenge]:
+        known = RECIPES[network].training
+        if course.config not in known:
+            raise UsageError(
+                f"{network} has no configuration {course.config}", f"use {' or '.join(known)}"
+            )
 
 
 def _cache(course: Course, network: str) -> Path:
@@ -134,13 +147,8 @@ def _segmenter(course: Course, network: str, fold: int | None) -> list[Path]:
     from cmrseg.training.run import train
 
     run = course.work / network / f"fold-{'all' if fold is None else fold}"
-    configurations = RECIPES[network].training
-    if course.config not in configurations:
-        raise UsageError(
-            f"{network} has no configuration {course.config}", f"use {' or '.join(configurations)}"
-        )
     last = train(
-        configurations[course.config],
+        RECIPES[network].training[course.config],
         _cache(course, network),
         run,
         fold=fold,

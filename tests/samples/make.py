@@ -26,7 +26,7 @@ FIELD_MM = {"emidec": 400.0, "mnms2": 176.0}
 GREYS = 127
 """Greatest grey value; what is brighter than nearly all of the image is cut off."""
 
-SEED = {"emidec": 3, "mnms2": 9}
+SEED = {"emidec": 17, "mnms2": 9}
 EMIDEC = (("Case_P001", "P", "psir-1.5t"), ("Case_P002", "P", "magnitude"))
 MNMS2 = (("001", "NOR", "siemens-1.5t"), ("002", "FALL", "ge-1.5t"))
 

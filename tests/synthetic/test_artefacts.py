@@ -55,4 +55,36 @@ def test_wrong_inversion_time_brings_muscle_towards_blood() -> None:
 
 
 def test_every_name_of_an_image_artefact_does_something() -> None:
-    assert tuple(artefacts.IMAGE) == strengths.IMAGE
+    assert (*artefacts.IMAGE, "wrap") == strengths.IMAGE
+
+
+def test_what_lies_outside_the_field_of_view_folds_onto_the_far_edge() -> None:
+    rows = np.arange(10, dtype=np.float32)[:, None] * np.ones(3, np.float32)
+    assert np.array_equal(artefacts.wrapped(rows, slice(0, 10)), rows)
+    # rows 0 and 1 appear below, row 9 above
+    folded = artefacts.wrapped(rows, slice(2, 9))
+    assert folded[:, 0].tolist() == [2 + 9, 3, 4, 5, 6, 7 + 0, 8 + 1]
+    # less than half of the body: all of it is still there
+    assert artefacts.wrapped(rows, slice(4, 7))[:, 0].tolist() == [
+        4 + 1 + 7,
+        5 + 2 + 8,
+        6 + 0 + 3 + 9,
+    ]
+
+
+def test_the_field_of_view_shrinks_onto_the_heart() -> None:
+    shown = np.zeros((2, 100, 50), bool)
+    shown[0, 50, 20] = shown[1, 61, 30] = True
+    assert artefacts.field_of_view(shown, 0.0) == slice(0, 100)
+    assert artefacts.field_of_view(shown, 0.5) == slice(24, 82)
+    assert artefacts.field_of_view(shown, 1.0) == slice(47, 65)
+    assert artefacts.field_of_view(shown & False, 1.0) == slice(0, 100)
+
+
+def test_a_field_of_view_hardly_larger_than_the_heart_folds_the_chest_onto_it() -> None:
+    plain = draw_patient("emidec", 8, group="P")
+    small = draw_patient("emidec", 8, group="P", artefact="wrap=1")
+    label = plain.labels["LGE"].array
+    assert np.array_equal(small.labels["LGE"].array, label)
+    before, after = (p.images["LGE"].array[label > 0].mean() for p in (plain, small))
+    assert after > before + 10  # 60 grey values are the signal of blood and more

@@ -60,7 +60,7 @@ def test_rv_lies_outside_the_lv_on_the_side_of_the_septum() -> None:
 def test_whole_heart_holds_its_parts() -> None:
     one = heart()
     found = found_at(one, grid(-100, 40))
-    whole = found.heart()
+    whole = found.heart(found.ventricles())
     for part in (np.maximum(found.epi, found.base), found.rv_outside):
         assert (whole[part < 0] < 0.01).all()
 

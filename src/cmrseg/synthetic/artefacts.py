@@ -8,8 +8,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import fft
 
+from cmrseg.imaging.volume import Array
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.texture import Floats
+
+FIELD_MARGIN = 3
+"""Rows beside the heart that even the smallest field of view holds."""
 
 Artefact = Callable[[Floats, float, np.random.Generator], Floats]
 
@@ -48,15 +52,39 @@ def motion(signal: Floats, strength: float, rng: np.random.Generator) -> Floats:
     return np.asarray(fft.ifft2(k * ramp[:, None]).real, np.float32)
 
 
-def wrap(signal: Floats, strength: float, rng: np.random.Generator) -> Floats:
-    """A field of view too small: one edge of the body folded onto the other."""
-    rows = signal.shape[0]
-    over = max(int(0.3 * strength * rows), 1)
-    folded = signal.copy()
-    if rng.random() < 0.5:
-        folded[:over] += signal[rows // 2 : rows // 2 + over]
-    else:
-        folded[-over:] += signal[rows // 2 - over : rows // 2]
+def field_of_view(shown: Array, strength: float) -> slice:
+    """The rows that are acquired: all of them at strength 0, hardly more than the heart at 1.
+
+    Args:
+        shown: (slices, rows, columns) nonzero where the heart is.
+        strength: how far the field of view is too small.
+    """
+    rows, count = np.flatnonzero(shown.any((0, 2))), shown.shape[1]
+    if not len(rows):
+        return slice(0, count)
+    low, high = max(int(rows[0]) - FIELD_MARGIN, 0), min(int(rows[-1]) + 1 + FIELD_MARGIN, count)
+    return slice(round(strength * low), count - round(strength * (count - high)))
+
+
+def wrapped(signal: Floats, field: slice) -> Floats:
+    """What a field of view smaller than the body shows: what lies outside folds onto the far edge.
+
+    Along the phase-encoding direction a row cannot be told from those whole fields of view away,
+    and their signals add up.
+
+    Args:
+        signal: (rows, columns) of everything.
+        field: the rows that are acquired.
+
+    Returns:
+        (rows of the field, columns).
+    """
+    rows = field.stop - field.start
+    folded = np.zeros((rows, signal.shape[1]), np.float32)
+    for start in range(field.start % rows - rows, len(signal), rows):
+        part = signal[max(start, 0) : start + rows]
+        first = max(-start, 0)
+        folded[first : first + len(part)] += part
     return folded
 
 
@@ -64,9 +92,8 @@ IMAGE: Mapping[str, Artefact] = {
     "ghosting": ghosting,
     "banding": banding,
     "motion": motion,
-    "wrap": wrap,
 }
-"""Artefacts of the image."""
+"""Artefacts of the image, but for wrap, which changes what is imaged."""
 
 
 def noise_factor(strengths: Mapping[str, float]) -> float:

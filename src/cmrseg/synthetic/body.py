@@ -10,7 +10,7 @@ import numpy as np
 
 from cmrseg.synthetic.abdomen import Noise, paint_abdomen
 from cmrseg.synthetic.canvas import Canvas
-from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.contrast import CINE, Contrast
 from cmrseg.synthetic.points import Points, around, sparse, where
 from cmrseg.synthetic.shapes import share, tube
 from cmrseg.synthetic.texture import STEP, Floats, Texture, slow_noise, spread
@@ -58,7 +58,7 @@ def _paint_trunk(canvas: Canvas, body: Body, contrast: Contrast, points: Points)
         seam = np.abs(inner + np.float32(depth) + np.float32(3.0) * wave) - np.float32(0.3)
         # no dark rims: strands thinner than a voxel
         canvas.paint(seam - np.float32(0.8) * middle, np.abs(fat) * np.float32(0.7))
-    _paint_ribs(canvas, body, contrast, points, inner, middle)
+    _paint_ribs(canvas, body, contrast, points, inner, (middle, coarse))
     chest = inner + np.float32(body.wall_mm)
     _paint_chest(canvas, contrast, points, chest, (fine, middle, coarse, broad))
     paint_abdomen(canvas, body, contrast, points, chest, (fine, middle, coarse, broad))
@@ -77,15 +77,20 @@ def _paint_arms(canvas: Canvas, body: Body, contrast: Contrast, points: Points) 
 
 
 def _paint_ribs(
-    canvas: Canvas, body: Body, contrast: Contrast, points: Points, inner: Floats, middle: Floats
+    canvas: Canvas,
+    body: Body,
+    contrast: Contrast,
+    points: Points,
+    inner: Floats,
+    noise: tuple[Floats, Floats],
 ) -> None:
-    x, y, z = points.xyz
+    (x, y, z), (middle, coarse) = points.xyz, noise
     slant = z + np.float32(0.5) * y + np.float32(0.05) * np.abs(x)
     turn = slant * np.float32(1 / 27.0)
     along = (turn - np.floor(turn) - np.float32(0.5)) * np.float32(27.0)
     deep = inner + np.float32(body.wall_mm - 6.0)
     rib = np.sqrt(along * along * np.float32(0.36) + deep * deep) - np.float32(3.6)
-    rib += np.float32(1.4) * middle
+    rib += np.float32(1.8) * middle + np.float32(1.6) * np.maximum(coarse, 0)
     canvas.paint(rib, contrast.cortex)
     canvas.paint(rib + np.float32(1.8), abs(contrast.bone))
     edge = np.float32(-body.half_depth_mm + body.fat_mm + 12.0)
@@ -106,7 +111,8 @@ def _paint_chest(
     near = 1 - np.sqrt((np.abs(x) - 45) ** 2 + (y - 10) ** 2) * np.float32(1 / 115)
     near = np.maximum(near, 0)
     uneven = np.float32(0.25) * (coarse + middle) + np.float32(0.4) * near
-    canvas.paint(chest, contrast.lung * (1 + uneven))
+    # where lungs are as dark as air they still are uneven
+    canvas.paint(chest, contrast.lung + np.float32(max(contrast.lung, CINE.lung)) * uneven)
     # two noises vanish together along curves: tubes around these, seen cut into beads
     thick = np.float32(2.6) * near + np.float32(0.7) * (broad + fine) - np.float32(0.6)
     off = np.sqrt((np.float32(4) * middle) ** 2 + (np.float32(8) * coarse) ** 2)

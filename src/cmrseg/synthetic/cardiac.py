@@ -8,7 +8,7 @@ import numpy as np
 
 from cmrseg.synthetic.anatomy import Heart, Phase
 from cmrseg.synthetic.canvas import Canvas
-from cmrseg.synthetic.contrast import Contrast
+from cmrseg.synthetic.contrast import CINE, Contrast
 from cmrseg.synthetic.grain import Grain
 from cmrseg.synthetic.infarct import Infarct
 from cmrseg.synthetic.points import NOWHERE, Window, where
@@ -92,7 +92,7 @@ def paint_heart(
         canvas=canvas,
         contrast=contrast,
         grain=site.grain,
-        muscle=np.float32(contrast.myocardium) * site.grain.muscle,
+        muscle=_muscle(contrast, site.grain),
         flow=_flow(phase, site.polar.point[2], site.grain),
         surfaces=surfaces(site.heart, phase, site.polar),
     )
@@ -102,6 +102,12 @@ def paint_heart(
     shares = _paint_ventricles(easel, site.heart, infarct)
     _paint_papillaries(easel, site, phase)
     return shares
+
+
+def _muscle(contrast: Contrast, grain: Grain) -> Floats:
+    """Myocardium; where it is nulled its fibres still differ as much as where it is grey."""
+    uneven = np.float32(max(contrast.myocardium, CINE.myocardium)) * (grain.muscle - 1)
+    return np.asarray(np.float32(contrast.myocardium) + uneven)
 
 
 def _flow(phase: Phase, w: Floats, grain: Grain) -> Floats:
@@ -115,9 +121,10 @@ def _flow(phase: Phase, w: Floats, grain: Grain) -> Floats:
 
 def _paint_fat(easel: _Easel, site: Site) -> None:
     """Fat in the grooves and in patches on the RV, pericardium, and pads of fat outside it."""
-    inner = easel.surfaces.heart() - site.fat_mm
+    ventricles = easel.surfaces.ventricles()
+    inner = easel.surfaces.heart(ventricles) - site.fat_mm
     fat: Floats = np.float32(0.9 * easel.contrast.fat) * easel.grain.fat
-    easel.canvas.paint(inner - np.float32(0.9) - site.pad_mm, fat)
+    easel.canvas.paint(ventricles - site.fat_mm - np.float32(0.9) - site.pad_mm, fat)
     easel.canvas.paint(inner - np.float32(0.7), 0.8 * easel.contrast.muscle)
     easel.canvas.paint(inner, fat)
 
@@ -227,7 +234,7 @@ def _paint_infarct(easel: _Easel, infarct: Infarct) -> tuple[Floats, Floats]:
     reach = infarct.reach(window, coarse)
     thickness, depth = np.maximum(s.endo - s.epi, 2.0), s.depth()
     dead = share((depth - reach) * thickness, canvas.pixel_mm)
-    uneven = 1 + np.float32(0.1) * coarse + np.float32(0.04) * easel.grain.fine
+    uneven = 1 + np.float32(0.13) * coarse + np.float32(0.06) * easel.grain.fine
     inside = share(wall, canvas.pixel_mm)
     canvas.blend(dead * inside, np.float32(easel.contrast.infarct) * uneven)
     if infarct.core <= 0:
@@ -236,5 +243,7 @@ def _paint_infarct(easel: _Easel, infarct: Infarct) -> tuple[Floats, Floats]:
     rim = (np.float32(1 - infarct.core) - window - np.float32(0.12) * coarse) * np.float32(22.0)
     inner = np.maximum(rim, (depth - np.float32(0.72) * reach) * thickness)
     core = share(inner, canvas.pixel_mm)
-    canvas.blend(core * inside, easel.contrast.no_reflow)
+    # a core is as uneven as the muscle it was, and blood seeps into it
+    seeping = easel.muscle - np.float32(easel.contrast.myocardium) + np.float32(0.05) * coarse
+    canvas.blend(core * inside, np.float32(easel.contrast.no_reflow) + seeping)
     return dead, core

@@ -40,25 +40,32 @@ class Contrast:
 CINE = Contrast()
 
 LGE = Contrast(
-    blood=0.54,
-    blood_right=0.53,
-    blood_vein=0.53,
-    myocardium=0.23,
-    muscle=0.25,
-    fat=0.98,
-    lung=0.16,
-    vessel=0.9,
-    liver=0.42,
-    spleen=0.3,
-    kidney=0.6,
-    bone=0.55,
-    cortex=0.08,
-    fluid=-0.75,
-    gut=0.1,
-    skin=0.5,
-    infarct=0.59,
-    no_reflow=0.33,
+    blood=0.39,
+    blood_right=0.385,
+    blood_vein=0.385,
+    myocardium=0.1,
+    muscle=0.03,
+    fat=0.74,
+    lung=0.02,
+    vessel=0.5,
+    liver=0.33,
+    spleen=0.2,
+    kidney=0.42,
+    bone=0.26,
+    cortex=-0.02,
+    fluid=-0.6,
+    gut=-0.12,
+    skin=0.3,
+    infarct=0.43,
+    no_reflow=0.21,
 )
+"""Zero is air and about what healthy muscle is nulled to: grey where the phase is kept."""
+
+NOT_RECOVERING = ("fat", "bone", "lung", "vessel", "cortex", "skin", "air")
+"""Tissues whose signal does not hang on when after the inversion they are read."""
+
+INVERSION = 0.07
+"""How much more or less than planned other tissues have recovered then (deviation)."""
 
 
 def draw_contrast(rng: np.random.Generator, table: Contrast, spread: float) -> Contrast:
@@ -80,3 +87,22 @@ def draw_contrast(rng: np.random.Generator, table: Contrast, spread: float) -> C
     drawn["fat"] *= float(np.exp(rng.normal(-0.1, 0.2)))
     drawn["lung"] *= float(np.exp(rng.normal(0, 0.3)))
     return replace(table, **drawn)
+
+
+def draw_late(rng: np.random.Generator, spread: float) -> Contrast:
+    """A patient's own table of late enhancement.
+
+    The time after the inversion is chosen by eye: read a little early or late, all tissues that
+    still recover are darker or brighter together, and blood stays brighter than healthy muscle.
+
+    Args:
+        rng: all randomness.
+        spread: as for :func:`draw_contrast`.
+    """
+    table = draw_contrast(rng, LGE, spread)
+    late = float(rng.normal(0, INVERSION))
+    names = [each.name for each in fields(table) if each.name not in NOT_RECOVERING]
+    table = replace(table, **{name: getattr(table, name) + late for name in names})
+    brighter = max(table.myocardium + 0.12 - table.blood, 0.0)
+    pools = ("blood", "blood_right", "blood_vein", "infarct")
+    return replace(table, **{name: getattr(table, name) + brighter for name in pools})

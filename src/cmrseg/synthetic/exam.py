@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.synthetic.anatomy import Heart, Phase
+from cmrseg.synthetic.artefacts import field_of_view, wrapped
 from cmrseg.synthetic.body import front_light, paint_body
 from cmrseg.synthetic.canvas import Canvas
 from cmrseg.synthetic.cardiac import Shares, paint_heart
 from cmrseg.synthetic.contrast import Contrast
 from cmrseg.synthetic.infarct import Infarct
-from cmrseg.synthetic.points import Points, Window, around, sparse, where
+from cmrseg.synthetic.points import Points, Window, around
 from cmrseg.synthetic.scanner import Scanner
 from cmrseg.synthetic.site import Site
 from cmrseg.synthetic.styles import Style
@@ -93,21 +93,30 @@ class Exam:
         self, rng: np.random.Generator, artefact_rng: np.random.Generator, phases: Sequence[Phase]
     ) -> list[tuple[Volume, Volume]]:
         """The image and its labels at each phase."""
-        painted = zip(*(self._paint(z, phases) for z in range(len(self.scenery))), strict=True)
-        return [self._image(rng, artefact_rng, slices) for slices in painted]
+        painted = list(
+            zip(*(self._paint(z, phases) for z in range(len(self.scenery))), strict=True)
+        )
+        shown = np.stack([label for slices in painted for _, label in slices])
+        field = field_of_view(shown, self.scanner.artefacts.get("wrap", 0.0))
+        return [self._image(rng, artefact_rng, slices, field) for slices in painted]
 
     def _image(
         self,
         rng: np.random.Generator,
         artefact_rng: np.random.Generator,
         slices: Sequence[tuple[Floats, Array]],
+        field: slice,
     ) -> tuple[Volume, Volume]:
-        """The image and its labels, of the signal and labels of each slice."""
+        """The image and its labels, of the signal and labels of each slice.
+
+        Rows outside the field of view stay empty, so that all images of a view share a grid.
+        """
         geometry = self.view.geometry
-        image = np.empty(geometry.shape, np.int16)
+        image = np.zeros(geometry.shape, np.int16)
         label = np.zeros(geometry.shape, np.uint8)
         for z, (signal, label[z]) in enumerate(slices):
-            image[z] = self.scanner.image(rng, artefact_rng, signal * self.light[z])
+            seen = wrapped(signal * self.light[z], field)
+            image[z, field] = self.scanner.image(rng, artefact_rng, seen)
             if self.style.centred:
                 image[z], label[z] = _centre(image[z], label[z])
         if self.style.centred:
@@ -119,31 +128,15 @@ class Exam:
         """Signal and labels of one slice at each phase."""
         scene = self.scene
         points = self.view.points(z, scene.pose.axes, scene.pose.origin_mm, SAMPLES)
-        widest = _widest(points, scene.heart)
-        if widest is None:
+        window = _covered(points, scene.heart, phases)
+        if window is None:
             return [self._empty(z) for _ in phases]
-        near = points.crop(widest)
-        painted: list[tuple[Floats, Array]] = []
-        for window, group in groupby(phases, lambda p: _window(near, widest, scene.heart, p)):
-            painted += self._with_heart(z, points, window, list(group))
-        return painted
+        site = Site.of(scene.heart, points.crop(window).xyz)
+        return [self._with_phase(z, window, site, phase) for phase in phases]
 
     def _empty(self, z: int) -> tuple[Floats, Array]:
         """Signal and labels of a slice without a heart."""
         return self.scenery[z].copy(), np.zeros(self.scenery[z].shape, np.uint8)
-
-    def _with_heart(
-        self, z: int, points: Points, window: Window | None, phases: Sequence[Phase]
-    ) -> list[tuple[Floats, Array]]:
-        """Signal and labels of a slice with the heart in a window, at each of these phases."""
-        if window is None:
-            return [self._empty(z) for _ in phases]
-        inside = points.crop(window)
-        inner = _covered(inside, self.scene.heart, phases)
-        if inner is None:
-            return [self._empty(z) for _ in phases]
-        site, window = Site.of(self.scene.heart, inside.within(inner)), _inside(window, inner)
-        return [self._with_phase(z, window, site, phase) for phase in phases]
 
     def _with_phase(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
         """Signal and labels of a slice with the heart of one phase in a window."""
@@ -155,55 +148,23 @@ class Exam:
         return signal, label
 
 
-def _widest(points: Points, heart: Heart) -> Window | None:
-    """The part of a slice that can hold the heart and its vessels."""
-    width = heart.ed.rv_width_mm
-    return points.ball((0.4 * width, 0.0, -14.0), 80.0 + 0.42 * width)
-
-
-def _window(near: Points, widest: Window, heart: Heart, phase: Phase) -> Window | None:
-    """The part of a slice that can hold the heart and, where it reaches so high, its vessels.
-
-    Args:
-        near: the points in ``widest``.
-        widest: of :func:`_widest`.
-        heart: what is the same over the cycle.
-        phase: the moment.
-    """
-    width = heart.ed.rv_width_mm
-    u, v, w = near.xyz
-    if float(w.max()) > min(phase.epi.base_w, phase.tricuspid_w) - 9:
-        return widest
-    # below the valves there are the ventricles only, and fat
-    reach = heart.ed.epi.radius_mm + 0.55 * width + heart.fat_mm + 12
-    reach += 0.4 * heart.pad_mm
-    inner = where((u - np.float32(0.5 * width)) ** 2 + v * v < np.float32(reach * reach))
-    if inner is None:
-        return None
-    return _inside(widest, inner)
-
-
 MARGIN_MM = 12.0
 """How far from the points looked at, every fourth, the fat on the heart may reach unseen."""
 
 
 def _covered(points: Points, heart: Heart, phases: Iterable[Phase]) -> Window | None:
-    """The part of a slice that the heart and its fat fill at any of these phases."""
-    u, v, w = (sparse(each) for each in points.xyz)
-    site = Site.of(heart, (u, v, w), sparse=True)
+    """The part of a slice that the heart, its vessels and its fat fill at any of these phases.
+
+    What is drawn does not depend on the window, as long as it holds all of the heart.
+    """
+    some = points.sparse()
+    site = Site.of(heart, some.xyz, sparse=True)
     cover = site.fat_mm + site.pad_mm + np.float32(MARGIN_MM)
-    near = [surfaces(heart, phase, site.polar).heart() < cover for phase in phases]
+    near = []
+    for phase in phases:
+        shapes = surfaces(heart, phase, site.polar)
+        near.append(shapes.heart(shapes.ventricles()) < cover)
     return around(np.logical_or.reduce(near), points.shape)
-
-
-def _inside(whole: Window, part: Window) -> Window:
-    """A part of a part of a slice, as a part of the slice."""
-    (_, top, left), (_, rows, columns) = whole, part
-    return (
-        slice(None),
-        slice(top.start + int(rows.start), top.start + int(rows.stop)),
-        slice(left.start + int(columns.start), left.start + int(columns.stop)),
-    )
 
 
 def cine_labels(shares: Shares) -> Array:

@@ -65,7 +65,7 @@ class Grain:
             coarse=coarse,
             broad=broad,
             drift=drift,
-            muscle=1 + np.float32(0.06) * (coarse + middle) + np.float32(0.03) * fine,
+            muscle=1 + np.float32(0.05) * (coarse + middle) + np.float32(0.07) * fine,
             blood=blood,
             fat=1 + np.float32(0.1) * coarse + np.float32(0.06) * middle,
             streak=np.maximum(1 - np.abs(broad + np.float32(0.3) * coarse) * np.float32(3), 0),

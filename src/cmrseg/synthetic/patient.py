@@ -119,7 +119,7 @@ def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
     name, look = styles.choose_style(rng, "emidec", style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
-    table = contrast.draw_contrast(rng, contrast.LGE, look.spread)
+    table = contrast.draw_late(rng, look.spread)
     if spoilt.get("inversion"):
         table = artefacts.wrong_inversion(table, spoilt["inversion"])
     infarct = _infarct(rng) if group == "P" else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cmrseg.errors import OutputError, UsageError
 
-GENERATION = 3
+GENERATION = 4
 """Raised whenever the same seed gives another patient than before."""
 
 FILE = "synthetic.json"

@@ -8,8 +8,11 @@ import numpy as np
 
 from cmrseg.synthetic.anatomy import Heart
 from cmrseg.synthetic.grain import Grain
-from cmrseg.synthetic.surfaces import HeartPoints, Polar
+from cmrseg.synthetic.surfaces import FAT_MOST, HeartPoints, Polar
 from cmrseg.synthetic.texture import Floats
+
+PAD_MOST_MM = 36.0
+"""How thick the fat outside the pericardium is at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,6 +46,6 @@ class Site:
             heart=heart,
             grain=grain,
             polar=polar,
-            fat_mm=np.maximum(cover, 0.0) * np.float32(heart.fat_mm),
-            pad_mm=np.float32(heart.pad_mm) * np.maximum(pad, 0.0),
+            fat_mm=np.clip(cover, 0.0, FAT_MOST) * np.float32(heart.fat_mm),
+            pad_mm=np.clip(np.float32(heart.pad_mm) * pad, 0.0, PAD_MOST_MM),
         )

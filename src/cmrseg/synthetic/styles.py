@@ -97,17 +97,17 @@ LGE_STYLES: dict[str, Style] = {
         vendor="SIEMENS", scanner="Aera", field_tesla=1.5, spacing_mm=(1.36, 1.6),
         gaps_mm=(8.0, *[10.0] * 9, 13.0), matrices=((256, 256), (256, 216), (216, 256), (256, 208)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
-        noise=(0.022, 0.06), bias=(0.2, 0.7), spread=0.18, fat_sign=1.0, scale=(45.0, 75.0),
+        noise=(0.022, 0.06), bias=(0.2, 0.7), spread=0.18, fat_sign=1.0, scale=(58.0, 98.0),
         zero=125.0, late=True, centred=True, slice_scale=0.15,
-        resolution=((0.45, 0.64), (0.55, 0.78)), fat_shift_px=(0.5, 2.5),
+        resolution=((0.48, 0.68), (0.58, 0.82)), fat_shift_px=(0.5, 2.5),
     ),
     "psir-3t": Style(
         vendor="SIEMENS", scanner="Skyra", field_tesla=3.0, spacing_mm=(1.3, 1.5),
         gaps_mm=(9.6, *[10.0] * 9, 13.0), matrices=((256, 224), (224, 256), (256, 256)),
         slices_above=(-1.4, -0.4), slices_below=(-1.2, -0.3), breath_mm=2.2, apex_first=True,
-        noise=(0.02, 0.055), bias=(0.25, 0.8), spread=0.2, fat_sign=1.0, scale=(50.0, 90.0),
+        noise=(0.02, 0.055), bias=(0.25, 0.8), spread=0.2, fat_sign=1.0, scale=(65.0, 115.0),
         zero=118.0, late=True, centred=True, slice_scale=0.18,
-        resolution=((0.45, 0.64), (0.55, 0.78)), fat_shift_px=(0.5, 2.5),
+        resolution=((0.48, 0.68), (0.58, 0.82)), fat_shift_px=(0.5, 2.5),
     ),
 }  # fmt: skip
 
@@ -115,7 +115,7 @@ HELD_OUT_LGE_STYLES: dict[str, Style] = {
     "magnitude": Style(
         vendor="GE", scanner="Signa HDx", field_tesla=1.5, spacing_mm=(1.4, 1.9),
         gaps_mm=(8.0, 10.0), matrices=((256, 256), (192, 192)), slices_above=(-0.5, 1.5),
-        slices_below=(-0.5, 1.0), breath_mm=1.5, late=True, noise=(0.08, 0.16), bias=(0.8, 1.6),
+        slices_below=(-0.5, 1.0), breath_mm=1.5, late=True, noise=(0.06, 0.12), bias=(0.8, 1.6),
         gamma=(0.7, 0.85), spread=0.22, fat_sign=1.0, scale=(500.0, 1500.0),
         turns_deg=(90.0, 180.0), resolution=((0.4, 0.55), (0.6, 0.8)),
     ),

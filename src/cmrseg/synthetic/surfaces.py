@@ -23,6 +23,9 @@ from cmrseg.synthetic.texture import Floats
 EDGE_MM = 1.4
 """About a pixel: what is thinner than this fills none."""
 
+FAT_MOST = 1.6
+"""How thick the fat on a heart is at the most, over :attr:`Heart.fat_mm`."""
+
 SEPTUM_MM = 2.5
 """Thickness of the wall between the atria."""
 
@@ -129,13 +132,16 @@ class Surfaces:
         parts = {name: getattr(self, name)[window] for name in VENTRICLES}
         return Surfaces(**parts, above=None)
 
-    def heart(self) -> Floats:
-        """Signed distance to the whole heart, creases filled."""
-        both = blend_union(np.maximum(self.epi, self.base - 4), self.rv_outside, 10.0)
+    def ventricles(self) -> Floats:
+        """Signed distance to both ventricles, the crease between them filled."""
+        return blend_union(np.maximum(self.epi, self.base - 4), self.rv_outside, 10.0)
+
+    def heart(self, ventricles: Floats) -> Floats:
+        """Signed distance to the whole heart, creases filled; ``ventricles`` of that method."""
         if self.above is None:
-            return both
+            return ventricles
         upper = np.minimum(self.above.atria(), self.above.vessels()) - np.float32(2.0)
-        return blend_union(both, upper, 8.0)
+        return blend_union(ventricles, upper, 8.0)
 
 
 def surfaces(heart: Heart, phase: Phase, polar: Polar) -> Surfaces:
@@ -217,7 +223,9 @@ def _right_ventricle(
     """Signed distances to the RV cavity, and to cavity and free wall together."""
     w = polar.point[2]
     height = rv_height(phase, w)
-    x = polar.sine / ((1 + polar.cosine + np.float32(1e-4)) * rv_reach(phase, height))
+    # opposite the septum, where both vanish, the sine must not: there is no RV
+    sine = np.copysign(np.maximum(np.abs(polar.sine), -polar.cosine), polar.sine)
+    x = sine / ((1 + polar.cosine + np.float32(1e-4)) * rv_reach(phase, height))
     width = np.float32(phase.rv_width_mm) * rv_axial(height) * rv_crescent(phase, x, height)
     free_wall = (beyond_lv - width) * np.float32(0.88)
     body = np.maximum(free_wall, (w - rv_roof(phase, x)) * np.float32(0.9))
@@ -225,13 +233,15 @@ def _right_ventricle(
     cavity = np.maximum(np.maximum(body, -epi), body - epi + np.float32(0.5 * EDGE_MM))
     beside = np.maximum(np.abs(x) - np.float32(1.06), 0) * np.float32(30.0)
     outside = body - np.float32(phase.rv_wall_mm) + beside
-    return cavity, np.maximum(outside, np.float32(phase.rv_apex_w - 2.0) - w)
+    below = np.float32(phase.rv_apex_w - 2.0) - w
+    return np.maximum(cavity, below), np.maximum(outside, below)
 
 
 def _above(heart: Heart, phase: Phase, point: HeartPoints) -> Above | None:
     w = point[2]
     base, tricuspid = phase.epi.base_w, phase.tricuspid_w
-    if float(w.max()) < min(base, tricuspid) - 8:
+    # fat on the atria reaches lower than they do, and its seam with that on the ventricles too
+    if float(w.max()) < min(base, tricuspid) - FAT_MOST * heart.fat_mm - 14:
         return None
     left, right = _atria(heart, phase, point)
     radius = phase.endo.radius_mm

@@ -26,21 +26,21 @@ FIELD_MM = {"emidec": 400.0, "mnms2": 176.0}
 GREYS = 127
 """Greatest grey value; what is brighter than nearly all of the image is cut off."""
 
-SEED = {"emidec": 17, "mnms2": 9}
-EMIDEC = (("Case_P001", "P", "psir-1.5t"), ("Case_P002", "P", "magnitude"))
-MNMS2 = (("001", "NOR", "siemens-1.5t"), ("002", "FALL", "ge-1.5t"))
+EMIDEC = (("Case_P001", 17, "P", "psir-1.5t"), ("Case_P002", 14, "P", "magnitude"))
+MNMS2 = (("001", 9, "NOR", "siemens-1.5t"), ("002", 10, "FALL", "ge-1.5t"))
+"""Case, seed, group and style."""
 
 
 def main() -> None:
     """Replace the sample cases."""
-    for challenge in SEED:
+    for challenge in FIELD_MM:
         shutil.rmtree(HERE / challenge, ignore_errors=True)
-    for number, (case, group, style) in enumerate(EMIDEC):
-        patient = draw_patient("emidec", SEED["emidec"] + number, group=group, style=style)
+    for case, seed, group, style in EMIDEC:
+        patient = draw_patient("emidec", seed, group=group, style=style)
         write_emidec(_cropped(patient, FIELD_MM["emidec"]), case, HERE / "emidec")
     rows = []
-    for number, (case, group, style) in enumerate(MNMS2):
-        patient = draw_patient("mnms2", SEED["mnms2"] + number, group=group, style=style)
+    for case, seed, group, style in MNMS2:
+        patient = draw_patient("mnms2", seed, group=group, style=style)
         write_mnms2(_cropped(patient, FIELD_MM["mnms2"]), case, HERE / "mnms2")
         rows.append((case, patient.facts))
     write_mnms2_table(rows, HERE / "mnms2")

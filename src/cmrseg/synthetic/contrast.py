@@ -103,6 +103,6 @@ def draw_late(rng: np.random.Generator, spread: float) -> Contrast:
     late = float(rng.normal(0, INVERSION))
     names = [each.name for each in fields(table) if each.name not in NOT_RECOVERING]
     table = replace(table, **{name: getattr(table, name) + late for name in names})
-    brighter = max(table.myocardium + 0.12 - table.blood, 0.0)
+    brighter = max(table.myocardium + 0.17 - table.blood, 0.0)
     pools = ("blood", "blood_right", "blood_vein", "infarct")
     return replace(table, **{name: getattr(table, name) + brighter for name in pools})

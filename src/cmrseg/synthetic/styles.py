@@ -115,7 +115,7 @@ HELD_OUT_LGE_STYLES: dict[str, Style] = {
     "magnitude": Style(
         vendor="GE", scanner="Signa HDx", field_tesla=1.5, spacing_mm=(1.4, 1.9),
         gaps_mm=(8.0, 10.0), matrices=((256, 256), (192, 192)), slices_above=(-0.5, 1.5),
-        slices_below=(-0.5, 1.0), breath_mm=1.5, late=True, noise=(0.06, 0.12), bias=(0.8, 1.6),
+        slices_below=(-0.5, 1.0), breath_mm=1.5, late=True, noise=(0.05, 0.1), bias=(0.8, 1.6),
         gamma=(0.7, 0.85), spread=0.22, fat_sign=1.0, scale=(500.0, 1500.0),
         turns_deg=(90.0, 180.0), resolution=((0.4, 0.55), (0.6, 0.8)),
     ),

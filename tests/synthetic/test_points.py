@@ -92,3 +92,12 @@ def test_slow_noise_is_the_same_in_a_part_found_at_every_fourth_point() -> None:
         part = slow_noise(*points.crop(window).xyz, 0.65, 77)
         assert part == pytest.approx(whole[window], abs=1e-5)
     assert sparse(whole).shape == (3, 5, 8)
+
+
+def test_sparse_points_are_every_fourth_of_the_middle_plane() -> None:
+    view, _ = oblique()
+    points = grid(view, 1, 3)
+    few = points.sparse()
+    assert few.shape == (5, 8)
+    for whole, part in zip(points.xyz, few.xyz, strict=True):
+        assert part == pytest.approx(sparse(whole)[1:2], abs=1e-4)

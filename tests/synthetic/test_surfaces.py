@@ -106,3 +106,16 @@ def test_window_of_the_papillaries_holds_all_that_is_near_them() -> None:
     assert not outside.any()
     assert near[window].size < near.size
     assert papillary_window(one, one.ed, Polar.of(one, grid(10, 30)), 4.0) is None
+
+
+def test_there_is_no_rv_opposite_the_septum_nor_below_its_apex() -> None:
+    one = heart()
+    far = np.linspace(-90, -1, 60, dtype=np.float32)[None, None]
+    zero = np.zeros_like(far)
+    for v in (-1e-3, 0.0, 1e-3):
+        opposite = found_at(one, (far, zero + np.float32(v), zero - 40))
+        assert opposite.rv.min() > 0.5
+        assert (opposite.rv_outside > 1)[opposite.epi > 3].all()
+    below = np.float32(one.ed.rv_apex_w - 20) - np.arange(0, 90, 3, dtype=np.float32)[None, None]
+    axis = found_at(one, (0 * below, 0 * below, below))  # both walls end on the axis
+    assert axis.rv.min() > 1

@@ -42,8 +42,8 @@ WHY = (
     (("septal curvature",), "the drawn septum is rounder than the real one and varies more"),
     (("Late", "neighbours alike"), "the real pictures were stretched to 256 x 256"),
     (("Late", "around the heart grey spread"), "real rings reach from darker air to brighter fat"),
-    (("MYO neighbours alike",), "muscle is drawn too smooth, its own texture or its noise too "
-     "coarse; blood agrees better"),
+    (("MYO neighbours alike",), "noise is too coarse where there is little else to see, as in "
+     "muscle (more fine texture of its own changed nothing); blood agrees"),
     (("neighbours alike",), "few styles stand for the k-space of every scanner"),
     (("Cine", "around the heart grey"), "real rings hold more fat, vessels and other organs"),
     (("Late", "grey spread"), "real labels were resized and sit half a pixel off, so that "

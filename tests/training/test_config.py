@@ -64,3 +64,17 @@ def test_the_rate_falls_by_a_factor_an_epoch():
     assert rates == pytest.approx(expected, rel=1e-12)
     short = RECIPES["mnms2-sa"].training["bn2-compact"]
     assert short.rate(short.steps - 1) == pytest.approx(short.rate(0) * 0.985**299, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("share", "counted"), [(0.0, []), (1 / 3, [3]), (0.5, [2, 3]), (1.0, [1, 2, 3])]
+)
+def test_the_last_share_of_the_steps_is_averaged(share, counted):
+    config = training_config("emidec", steps=3, averaged=share)
+    assert [step for step in (1, 2, 3) if config.averages(step)] == counted
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_more_than_all_steps_cannot_be_averaged(share):
+    with pytest.raises(ValueError, match="share"):
+        training_config("emidec", averaged=share)

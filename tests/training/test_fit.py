@@ -226,9 +226,9 @@ def test_checkpoints_come_by_the_clock(tmp_path, monkeypatch):
     saved = []
     save = fitting.checkpoint.save
 
-    def count(path, network, optimiser, state):
+    def count(path, network, optimiser, state, average):
         saved.append(state["step"])
-        save(path, network, optimiser, state)
+        save(path, network, optimiser, state, average)
 
     monkeypatch.setattr(fitting.checkpoint, "save", count)
     run(tmp_path / "often", steps=4, checkpoint_every_s=0.0)
@@ -424,3 +424,48 @@ def test_a_network_that_looks_across_begins_as_one_that_does_not(tmp_path):
     old = [m.weight for m in before.modules() if isinstance(m, SliceConv)]
     pairs = zip(old, kernels, strict=True)
     assert all(torch.equal(a[:, :, 0], b[:, :, b.shape[2] // 2]) for a, b in pairs)
+
+
+def test_the_mean_of_the_last_weights_is_what_a_run_leaves(tmp_path, monkeypatch):
+    """Of six steps the last three: by hand, over a stop and beginning another run."""
+    after = []
+    take = fitting.step
+
+    def step(network, *rest):
+        loss = take(network, *rest)
+        after.append({k: v.clone() for k, v in network.state_dict().items()})
+        return loss
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting, "step", step)
+        run(tmp_path / "straight", averaged=0.5)
+    mean = {k: torch.stack([w[k].double() for w in after[3:]]).mean(dim=0) for k in after[0]}
+    left = network_weights(tmp_path / "straight" / CHECKPOINT)
+    for name, weight in left.items():
+        if weight.is_floating_point():
+            torch.testing.assert_close(weight, mean[name].float(), msg=name)
+    last = load_file(tmp_path / "straight" / CHECKPOINT)
+    name = "heads.0.weight"
+    assert torch.equal(last[f"network.{name}"], after[-1][name])
+    assert not torch.equal(left[name], after[-1][name])
+
+    with monkeypatch.context() as patched:
+        stop_during(patched, 5)
+        with pytest.raises(TrainingStoppedError):
+            run(tmp_path / "stopped", averaged=0.5)
+    run(tmp_path / "stopped", averaged=0.5, resume=True)
+    assert same_state(tmp_path / "straight", tmp_path / "stopped")
+    logs = [(tmp_path / d / LOG).read_text() for d in ("straight", "stopped")]
+    assert logs[0] == logs[1]
+    averaged = UNet(network_config("emidec"))
+    averaged.load_state_dict(left)
+    told = json.loads(logs[0].splitlines()[-1])["dice"]
+    assert told == validate(averaged, [sample(0)], CPU, "fp32")
+
+
+def test_before_the_last_share_nothing_is_averaged(tmp_path):
+    path = run(tmp_path, steps=2, averaged=0.2)  # of two steps a fifth is none
+    stored = load_file(path)
+    assert not any(name.startswith("average.") for name in stored)
+    weights = network_weights(path)
+    assert all(torch.equal(stored[f"network.{name}"], weights[name]) for name in weights)

@@ -110,6 +110,7 @@ def _recipe(view: str) -> Recipe:
         on_heart=0.9,
         upside_down=True,
         alone=0.2,
+        averaged=1 / 3,
     )
     return Recipe(
         name=name,

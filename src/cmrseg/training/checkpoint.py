@@ -10,8 +10,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from cmrseg.errors import InputError
+
+AVERAGE = "average."
+"""What names of the averaged network's tensors begin with."""
 
 
 def save(
@@ -19,9 +23,15 @@ def save(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     state: dict[str, Any],
+    average: AveragedModel | None = None,
 ) -> None:
-    """Write network, optimiser, random state and ``state`` (JSON-ready) in one move."""
+    """Write network, optimiser, random state and ``state`` (JSON-ready) in one move.
+
+    The mean of its weights goes with them once it is one of any.
+    """
     tensors: dict[str, Tensor] = {f"network.{k}": v for k, v in network.state_dict().items()}
+    if average is not None and average.n_averaged:
+        tensors |= {f"{AVERAGE}{k}": v for k, v in average.state_dict().items()}
     for index, slots in optimiser.state_dict()["state"].items():
         for name, value in slots.items():
             tensors[f"optimiser.{index}.{name}"] = torch.as_tensor(value)
@@ -70,9 +80,16 @@ def restore(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) ->
     return state
 
 
+def restore_average(path: Path, average: AveragedModel) -> None:
+    """Put the mean of the weights back where :func:`save` found it, if there was one yet."""
+    if kept := _under(AVERAGE, load_file(path)):
+        average.load_state_dict(kept)
+
+
 def network_weights(path: Path) -> dict[str, Tensor]:
-    """Only the network's tensors."""
-    return _under("network.", load_file(path))
+    """Only the network's tensors: the mean's where weights were averaged."""
+    tensors = load_file(path)
+    return _under(f"{AVERAGE}module.", tensors) or _under("network.", tensors)
 
 
 def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:

@@ -37,6 +37,8 @@ class TrainingConfig:
             looks across: it has to serve single slices as well, as refinement rehearses.
         samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1); 1 is the baseline.
         alpha: weight of the uncertainty in the loss (Eq. 5); 3 with 5 samples in the paper.
+        averaged: share of the steps, the last ones, whose weights are averaged (stochastic weight
+            averaging, Izmailov et al. 2018): what is scored, kept and packed is the mean.
         seed: everything random follows from it.
         keep: how many snapshots to keep, the best of all looks at patients set aside for choosing
             (m_best of galati2021 section 2.2); 0 sets nobody aside and keeps the last weights only.
@@ -64,6 +66,7 @@ class TrainingConfig:
     alone: float = 0.0
     samples: int = 1
     alpha: float = 0.0
+    averaged: float = 0.0
     seed: int = 0
     keep: int = 0
     validate_every: int = 500
@@ -75,6 +78,8 @@ class TrainingConfig:
             raise ValueError(f"patch {self.patch} is no multiple of {multiple} in y and x")
         if self.samples < 1 or self.alpha < 0:
             raise ValueError("samples must be one or more and alpha not negative")
+        if not 0 <= self.averaged <= 1:
+            raise ValueError("averaged is a share, 0 to 1")
         if self.keep < 0 or self.epochs < 1:
             raise ValueError("epochs must be one or more and keep not negative")
 
@@ -83,6 +88,10 @@ class TrainingConfig:
         if self.schedule == "exponential":
             return float(self.learning_rate * self.decay ** (step * self.epochs // self.steps))
         return float(self.learning_rate * (1 - step / self.steps) ** self.decay)
+
+    def averages(self, step: int) -> bool:
+        """Whether the weights after so many steps count for the mean."""
+        return step > self.steps - round(self.averaged * self.steps)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready, the inverse of :meth:`from_dict`."""

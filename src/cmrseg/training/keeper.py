@@ -6,9 +6,10 @@ import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from cmrseg.networks.unet import UNet, pad_to_multiple
 from cmrseg.runtime import Precision, Progress, autocast
@@ -49,6 +50,9 @@ class Keeper:
         self.held_out, self.choosers = held_out, choosers
         forget_after(path.parent, state["step"])
         self.snapshots = Snapshots(path.parent, config.keep, state["step"])
+        self.average = AveragedModel(network, use_buffers=True) if config.averaged else None
+        if self.average is not None and state["step"]:
+            checkpoint.restore_average(path, self.average)
         self.saved_at = time.monotonic()
         self.kept = False
 
@@ -67,30 +71,39 @@ class Keeper:
         """Whether the last step was taken."""
         return bool(self.state["step"] == self.config.steps)
 
+    @property
+    def shown(self) -> UNet:
+        """The network as it will be used: the mean of its weights, once they are averaged."""
+        if self.average is None or not self.average.n_averaged:
+            return self.network
+        return cast(UNet, self.average.module)
+
     def note(self, loss: float) -> None:
         """Tell a step that was taken; look at the held-out volumes and choosers when it is time."""
         at: int = self.state["step"]
         self.progress.show(at, f"loss {loss:.3f}")
         self.scalars.add(at, {"loss/train": loss})
         self.kept = False
+        if self.average is not None and self.config.averages(at):
+            self.average.update_parameters(self.network)
         if at % self.config.validate_every == 0 or self.done:
             watched = self.held_out if self.done or not self.config.keep else []
             dice, choice = (self._dice(looked_at) for looked_at in (watched, self.choosers))
             self.scalars.add_scores(at, dice, choice)
             note_scores(self.path.parent, at, loss, dice, choice)
-            self.kept = self.snapshots.offer(choice, self.network, self.state)
+            self.kept = self.snapshots.offer(choice, self.shown, self.state)
 
     def save(self, *, stopping: bool) -> None:
         """Write the checkpoint if it is due, or the training ends or was just kept."""
         due = time.monotonic() - self.saved_at > self.config.checkpoint_every_s
         if stopping or due or self.kept or self.done:
             self.state["scaler"] = self.scaler.state_dict()
-            checkpoint.save(self.path, self.network, self.optimiser, self.state)
+            checkpoint.save(self.path, self.network, self.optimiser, self.state, self.average)
             self.saved_at = time.monotonic()
 
     def _dice(self, samples: Sequence[Sample]) -> dict[str, float]:
         device = next(self.network.parameters()).device
-        return validate(self.network, samples, device, self.state["precision"])
+        return validate(self.shown, samples, device, self.state["precision"])
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime import Precision, Progress, use_device
+from cmrseg.synthetic.record import GENERATION
 from cmrseg.synthetic.restyle import restyle
 from cmrseg.synthetic.styles import choose_style
 from cmrseg.training.datasets import Labelled
@@ -166,7 +167,7 @@ def identity(found: Bundle, effort: Effort) -> str:
     """Names a bundle's networks, whatever else its manifest says, and the effort."""
     digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.networks))
     name = hashlib.sha256(digests.encode()).hexdigest()[:12]
-    style = f"-{effort.style}" if effort.style else ""
+    style = f"-{effort.style}-{GENERATION}" if effort.style else ""
     return f"{KEPT}-{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}{style}"
 
 

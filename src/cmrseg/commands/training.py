@@ -131,7 +131,8 @@ def add_train(p: argparse.ArgumentParser) -> None:
     whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
     p.add_argument(
         "--config",
-        help="compact or paper; mnms2 also bn1, bn2, bn2-compact (compact; paper with --data)",
+        help="compact or paper; mnms2 also bn1, bn2, bn2-compact, its short axis stack "
+        "(default: compact; paper with --data)",
     )
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
     p.add_argument(
@@ -150,6 +151,12 @@ def add_train(p: argparse.ArgumentParser) -> None:
     p.add_argument("--learning-rate", type=float, help="default: the configuration's")
     p.add_argument("--samples", type=options.count, help="dropout passes a step; 1 is the baseline")
     p.add_argument("--alpha", type=options.weight, help="weight of their uncertainty in the loss")
+    p.add_argument(
+        "--averaged",
+        type=options.share,
+        metavar="SHARE",
+        help="of the steps, the last ones: the mean of their weights is what the run leaves",
+    )
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     p.add_argument(
         "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
@@ -163,8 +170,8 @@ def _run_train(o: argparse.Namespace) -> int:
     from cmrseg.training.fit import TrainingStoppedError
     from cmrseg.training.parallel import EndedTogetherError
 
-    names = ("device", "learning_rate", "samples", "alpha", "workers", "steps", "seed", "keep")
-    settings = {name: getattr(o, name) for name in (*names, "precision")}
+    names = ("device", "learning_rate", "samples", "alpha", "averaged", "workers", "steps", "seed")
+    settings = {name: getattr(o, name) for name in (*names, "keep", "precision")}
     try:
         if o.data:
             _train_whole(o, settings)

@@ -102,6 +102,7 @@ def train(
     learning_rate: float | None = None,
     samples: int | None = None,
     alpha: float | None = None,
+    averaged: float | None = None,
     keep: int | None = None,
     precision: Precision | None = None,
     configuration: str | None = None,
@@ -129,6 +130,7 @@ def train(
         learning_rate=learning_rate or config.learning_rate,
         samples=config.samples if samples is None else samples,
         alpha=config.alpha if alpha is None else alpha,
+        averaged=config.averaged if averaged is None else averaged,
         keep=config.keep if keep is None else keep,
     )
     if config.alpha and config.samples == 1:

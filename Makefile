@@ -7,9 +7,10 @@ READY := .venv/.ready
 # Each network was trained in runs that go on from one another, each with a fresh schedule. Up to
 # mnms2-sa-0d and mnms2-la-0b they had the seed of the run before them, so the same draws once more;
 # today's --start takes the next one. Those runs, sa-synthetic and the autoencoders saw the first 80
-# hearts (sa-synthetic its own 240), as the generator drew them at commit 4ac1c69; mnms2-sa-0e and
-# -s1 saw those of commit 1e280b8 and mnms2-la-0c and -s1 those of e81c833 (GENERATION in
-# src/cmrseg/synthetic/record.py tells). The first two of mnms2-sa and of mnms2-la had the milder
+# hearts (sa-synthetic its own 240), as the generator drew them at commit 4ac1c69; mnms2-sa-0e, -s1,
+# -st0 and -st1 saw those of commit 1e280b8 and mnms2-la-0c and -s1 those of e81c833 (GENERATION in
+# src/cmrseg/synthetic/record.py tells). EMIDEC's networks were made before patches of a deep stack
+# stopped reaching beyond its ends (52e0051). The first two of mnms2-sa and of mnms2-la had the milder
 # augmentation of commit eb1440e, mnms2-sa-0c and sa-synthetic that of d3683a3.
 ACDC ?= data/acdc_as_mnms2
 EMIDEC ?= data/emidec_from_png
@@ -71,6 +72,10 @@ weights-mnms2: setup runs/sa-synthetic
 		--start runs/mnms2-sa-0d/$(AT)
 	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-s1 --steps 3300 --learning-rate 2e-3 --seed 7 \
 		--start runs/sa-synthetic/$(AT)
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-st0 --config stack --steps 3300 --seed 21 \
+		--learning-rate 1.5e-3 --start runs/mnms2-sa-0e/$(AT)
+	$(TRAIN) mnms2-sa cache/mnms2-sa runs/mnms2-sa-st1 --config stack --steps 2200 --seed 22 \
+		--learning-rate 1.5e-3 --start runs/mnms2-sa-s1/$(AT)
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0 --steps 1000
 	$(TRAIN) mnms2-la cache/mnms2-la runs/mnms2-la-0b --steps 1300 --learning-rate 1.5e-3 --seed 0 \
 		--start runs/mnms2-la-0/$(AT)
@@ -81,7 +86,7 @@ weights-mnms2: setup runs/sa-synthetic
 	$(BIN)/cmrseg train-qc mnms2-sa-qc cache/mnms2-sa runs/qc-sa
 	$(BIN)/cmrseg train-qc mnms2-la-qc cache/mnms2-la runs/qc-la
 	$(BIN)/cmrseg pack mnms2 weights/mnms2 --commit $(COMMIT) \
-		$(foreach run,sa-0d sa-0e sa-s1 la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
+		$(foreach run,sa-0e sa-st0 sa-st1 la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
 		runs/qc-sa/$(AT) runs/qc-la/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights weights/mnms2
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights weights/mnms2
@@ -97,7 +102,7 @@ runs/sa-synthetic: | setup ## a short-axis network that has seen drawn hearts al
 # Beside the committed BN1 stands one of more candidates, which tells what each trio would be worth.
 results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained beside the committed BN1
 	$(BIN)/cmrseg pack mnms2 out/more --commit $(COMMIT) \
-		$(foreach run,sa-0b sa-0c sa-0d sa-0e sa-s1 la-0 la-0b la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
+		$(foreach run,sa-0d sa-0e sa-s1 sa-st0 sa-st1 la-0b la-0c la-s1,runs/mnms2-$(run)/$(AT)) \
 		runs/qc-sa/$(AT) runs/qc-la/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la --weights out/more
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/more

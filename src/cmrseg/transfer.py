@@ -187,6 +187,10 @@ of ED and ES, one pass without mirror images, scored at native geometry on patie
 the networks learned from. The second table of each part: Dice less that of "{first}", over the same
 patients: mean, 95 % bootstrap interval, Wilcoxon's p, made larger by Holm's rule for the number of
 comparisons in that table.
+
+What was aimed at, for a network trained on synthetic hearts alone and shown real ones as they are:
+Dice of the RV 0.60, of the LV 0.75. HD is the largest distance between the outlines: one island far
+from the heart makes it large where Dice hardly falls.
 """
 
 

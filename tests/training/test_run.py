@@ -1,5 +1,6 @@
 """Which volumes are learned from: held-out patients never are, and drawn hearts never score."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -200,7 +201,32 @@ def test_what_a_run_started_from_is_recorded_and_survives_resuming(earlier, tmp_
     train(earlier, tmp_path / "cache", tmp_path / "two", start=path, seed=8, **options)
     train(earlier, tmp_path / "cache", tmp_path / "two", seed=8, resume=True, **options)
     about = checkpoint.read_state(tmp_path / "two" / CHECKPOINT)["about"]
-    assert about["started_from"] == {"steps": 2, "seed": 0, "sources": ["hospital"]}
+    assert about["started_from"] == {
+        "steps": 2,
+        "seed": 0,
+        "samples": earlier.samples,
+        "alpha": earlier.alpha,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sources": ["hospital"],
+    }
+
+
+def test_a_run_that_recorded_less_of_its_start_is_resumed(earlier, tmp_path, monkeypatch):
+    path = tmp_path / "one" / CHECKPOINT
+    options = {"device": "cpu", "workers": 0, "start": path, "seed": 8}
+    full = running._same_fold
+
+    def less(*of):
+        return {k: v for k, v in full(*of).items() if k not in ("samples", "alpha", "sha256")}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_same_fold", less)
+        train(earlier, tmp_path / "cache", tmp_path / "two", **options)
+    train(earlier, tmp_path / "cache", tmp_path / "two", resume=True, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "_same_fold", lambda *of: full(*of) | {"steps": 3})
+        with pytest.raises(UsageError, match="started_from"):
+            train(earlier, tmp_path / "cache", tmp_path / "two", resume=True, **options)
 
 
 def test_a_run_that_goes_on_draws_other_patches_unless_told_otherwise(earlier, tmp_path):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cmrseg.challenges.out_of_fold import Effort
 from cmrseg.errors import UsageError
-from cmrseg.reproduce import tables, verdict
+from cmrseg.reproduce import lineage, tables, verdict
 from cmrseg.reproduce.method import Method
 from cmrseg.reproduce.page import Page
 from cmrseg.reproduce.paper import CITED
@@ -114,6 +114,7 @@ def _claims(page: Page, baseline: Method, proposed: Method) -> None:
         "Proposed (uncertainty in the loss) less baseline, on the patients both held out. "
         "Reproduced: the 95 % bootstrap interval of the mean difference lies on the claimed side "
         "of zero; contradicted: on the other side; undecided: it holds zero.",
+        lineage.ablated(baseline.found, proposed.found),
         "\n".join(f"- {line}" for line in verdict.sentences(found)),
     )
     page.table("comparison", tables.comparison(baseline, proposed, columns))

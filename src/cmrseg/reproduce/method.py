@@ -12,6 +12,7 @@ from cmrseg.challenges.emidec_calibration import FEWEST, gather, measured
 from cmrseg.challenges.out_of_fold import Effort, Held, predict_held_out
 from cmrseg.evaluation.calibration import Reliability
 from cmrseg.evaluation.emidec import STRUCTURES
+from cmrseg.reproduce import lineage
 from cmrseg.reproduce.scores import Row, Scored, ruled, score
 from cmrseg.reproduce.trusted import trusted_rows
 
@@ -108,13 +109,11 @@ class Method:
         return total
 
     def about(self) -> str:
-        """The bundle in a line: digest, commit, samples and alpha it was trained with."""
+        """The bundle in a line: digest, commit, how it was trained, and what came before that."""
         manifest = self.found.manifest
-        told = {(n["training"]["samples"], n["training"]["alpha"]) for n in self.found.networks
-                if "samples" in n["training"]}  # fmt: skip
-        trained = ", ".join(f"N = {samples}, alpha = {alpha:g}" for samples, alpha in sorted(told))
         folds = ", ".join(map(str, self.folds))
         return (
             f"{self.name}: bundle {self.found.digest[:12]} packed at {manifest['commit'][:12]}, "
-            f"{trained or 'training not told'}, folds {folds}, {len(self.scored)} patients"
+            f"{lineage.last_runs(self.found)}, folds {folds}, {len(self.scored)} patients. "
+            f"{lineage.history(self.found)}"
         )

@@ -55,6 +55,10 @@ def _check_same_run(state: dict[str, Any], config: TrainingConfig, about: dict[s
     pairs = {k: (began[k], now[k]) for k in now if k != "checkpoint_every_s"}
     # Runs from before configurations had names are told apart by their settings.
     pairs |= {k: (stored.get(k), about[k]) for k in about if k in stored or k != "configuration"}
+    if "started_from" in stored and "started_from" in about:
+        # Runs from before more was recorded of their start are compared by what they recorded.
+        then, asked = stored["started_from"], about["started_from"]
+        pairs["started_from"] = (then, {k: v for k, v in asked.items() if k in then})
     changed = [_differing(k, then, asked) for k, (then, asked) in pairs.items() if then != asked]
     if changed:
         raise UsageError(

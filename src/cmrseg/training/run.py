@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,16 @@ def _same_fold(start: Path, config: TrainingConfig, about: dict[str, Any]) -> di
             + (" that kept snapshots, or use --keep 0" if spoiled else ""),
         )
     kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
-    return {"steps": state["step"], "seed": began.seed, **kept}
+    with start.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "steps": state["step"],
+        "seed": began.seed,
+        "samples": began.samples,
+        "alpha": began.alpha,
+        "sha256": digest,
+        **kept,
+    }
 
 
 def _becomes(earlier: UNetConfig, network: UNetConfig) -> bool:

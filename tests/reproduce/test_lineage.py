@@ -1,0 +1,68 @@
+"""The page tells what both methods had in common before, and what it cannot know."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from cmrseg.reproduce.lineage import ablated, history, last_runs
+
+PRE = {"steps": 1300, "seed": 0, "sources": ["drawn"]}
+
+
+def run(steps, samples, alpha, *, fold=0, before=None):
+    told = {"steps_done": steps, "samples": samples, "alpha": alpha, "fold": fold}
+    return told | ({"started_from": before} if before else {})
+
+
+def earlier(steps, samples=None, alpha=0.0, before=PRE, sha256="ab"):
+    told = {"steps": steps, "seed": 0, "sources": ["emidec"]}
+    if samples:
+        told |= {"samples": samples, "alpha": alpha, "sha256": sha256}
+    return told | ({"started_from": before} if before else {})
+
+
+def bundle(*trainings):
+    return SimpleNamespace(networks=[{"training": one} for one in trainings])
+
+
+def both(before, other=None):
+    """What is said of a baseline and a proposed bundle that went on from these."""
+    one, two = run(150, 1, 0.0, before=before), run(150, 5, 3.0, before=other or before)
+    return ablated(bundle(one), bundle(two, run(150, 5, 3.0, fold=1)))
+
+
+def test_last_runs_and_those_before_are_told_apart():
+    found = bundle(*(run(150, 5, 3.0, fold=k, before=earlier(250, 5, 3.0)) for k in (0, 1)))
+    assert last_runs(found) == "N = 5, alpha = 3 for 150 steps"
+    assert history(found) == (
+        "Gone on from 1300 steps on drawn (N and alpha not recorded), then 250 steps on emidec "
+        "(N = 5, alpha = 3)."
+    )
+    alone = bundle(run(150, 1, 0.0), {"fold": 1})
+    assert history(alone) == "Trained from the beginning."
+    assert last_runs(bundle({"fold": 1})) == "training not told"
+
+
+@pytest.mark.parametrize(
+    ("before", "weights", "loss"),
+    [
+        (earlier(500), "presumably the same weights", "is not recorded of all"),
+        (earlier(500, 1, 0.0), "both went on from the same weights", "is not recorded of all"),
+        (earlier(9, 1, before=earlier(8, 5, 3.0, before=None)), "from the same weights", "too"),
+        (earlier(9, 1, before=earlier(8, 5, before=None)), "from the same weights", "no run"),
+    ],
+)  # fmt: skip
+def test_of_one_start_the_last_steps_alone_are_compared(before, weights, loss):
+    told = both(before)
+    assert "of the last 150 steps alone" in told
+    assert weights in told
+    assert loss in told
+
+
+def test_other_weights_are_another_start_though_told_alike():
+    assert "went on from different runs" in both(earlier(9, 1), earlier(9, 1, sha256="cd"))
+    assert "went on from different runs" in both(earlier(9), earlier(8))
+    whole = ablated(bundle(run(9, 1, 0.0)), bundle(run(9, 5, 3.0)))
+    assert "from the beginning" in whole
+    # A start in one of them alone is another start.
+    assert "different runs" in ablated(bundle(run(9, 1, 0.0)), bundle(run(9, 5, 3.0, before=PRE)))

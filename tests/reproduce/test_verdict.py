@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cmrseg.evaluation.paired import paired
-from cmrseg.reproduce.verdict import CLAIMS, aims, sentences, verdict
+from cmrseg.reproduce.verdict import CLAIMS, aims, elsewhere, sentences, verdict
 
 RISES = next(c for c in CLAIMS if c.metric == "infarction_dice")
 FALLS = next(c for c in CLAIMS if c.metric == "infarction_brier_near")
@@ -42,3 +42,29 @@ def test_aims_are_met_or_missed():
     assert "myocardium 0.850 (aim 0.82, met)" in told
     assert "infarction 0.600 (aim 0.68, missed)" in told
     assert "no-reflow 0.750 (aim 0.75, met)" in told
+
+
+def test_volume_errors_of_both_are_claimed():
+    """Section 3.1: "the HD and the average volume error of both scar and myocardium"."""
+    claims = {c.metric: c for c in CLAIMS}
+    for structure in ("infarction", "myocardium"):
+        claim = claims[f"{structure}_volume_difference_cm3"]
+        assert verdict(claim, paired([-1.0, -2.0, -1.5])) == "reproduced"
+        (line, _) = sentences({claim.metric: paired([1.0, 2.0, 1.5])})
+        assert "**contradicted**; difference +1.50 (+1.00 to +2.00) cm3" in line
+
+
+def test_what_was_worse_outside_the_claims_is_told():
+    up, down, unclear = ([0.1, 0.11, 0.12], [-0.1, -0.11, -0.12], [-0.1, 0.1, 0.0])
+    metrics = {
+        "no_reflow_dice": down,
+        "no_reflow_brier_near": up,
+        "infarction_pd_percent": down,
+        "myocardium_hd_mm": unclear,
+        "infarction_dice": down,  # a claim
+    }
+    found = {metric: paired(values) for metric, values in metrics.items()}
+    told = elsewhere(found, {metric: metric.upper() for metric in metrics})
+    assert "Of the other 4 metrics" in told
+    assert "worse in NO_REFLOW_DICE, NO_REFLOW_BRIER_NEAR; better in INFARCTION_PD_PERCENT." in told
+    assert "worse in none; better in none" in elsewhere({}, {})

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cmrseg.challenges.out_of_fold import Effort
 from cmrseg.errors import UsageError
-from cmrseg.reproduce import lineage, tables, verdict
+from cmrseg.reproduce import doubt, lineage, tables, verdict
 from cmrseg.reproduce.method import Method
 from cmrseg.reproduce.page import Page
 from cmrseg.reproduce.paper import CITED
@@ -116,6 +116,9 @@ def _claims(page: Page, baseline: Method, proposed: Method) -> None:
         "of zero; contradicted: on the other side; undecided: it holds zero.",
         lineage.ablated(baseline.found, proposed.found),
         "\n".join(f"- {line}" for line in verdict.sentences(found)),
+        verdict.elsewhere(found, {column.metric: column.short for column in columns}),
+        "The paper claims a better HD of the scar too, without a figure; the challenge does not "
+        "measure that one, and it is not judged here.",
     )
     page.table("comparison", tables.comparison(baseline, proposed, columns))
     page.say(f"Wilcoxon's signed-rank test, two-sided, over {both} patients; Holm's correction "
@@ -149,10 +152,11 @@ def _doubt(page: Page, methods: list[Method], shifted: dict[str, Method]) -> Non
 
     proposed, patients = methods[-1], _common(methods)
     page.say("## Does doubt point at what is wrong?")
-    page.table("trust", tables.trust(proposed))
+    page.table("trust", doubt.trust(proposed))
     page.say(
         "Means of DSC when only so large a share of patients, the most certain, is kept; the share "
-        "of the best order is 1 for doubt that ranks patients as their DSC does, 0 for none."
+        "of the best order is 1 for doubt that ranks patients as their DSC does, 0 for none.",
+        *doubt.sentences(proposed),
     )
     path = page.figure("risk_coverage", "Risk-coverage curves by image-level uncertainty")
     figures.save_risk_coverage(methods, patients, path)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from cmrseg.evaluation.positions import POSITIONS
 from cmrseg.evaluation.risk import rank_correlation, risk_coverage
@@ -16,6 +18,7 @@ from cmrseg.reproduce.method import Method
 from cmrseg.reproduce.tables import SHORT
 
 COLOURS = {"baseline": "#7b8794", "proposed": "#1f6f8b"}
+NEUTRAL = "#444444"
 INCH, DPI = 3.2, 110
 
 
@@ -35,7 +38,7 @@ def save_positions(methods: Sequence[Method], patients: set[str], path: Path) ->
             ax.bar(at, means, 0.38, yerr=error, color=COLOURS[method.name], label=method.name)
         ax.set_xticks(range(len(groups)), [f"{SHORT[s]}\n{p}" for s, p in groups], fontsize=7)
         ax.set(title=title, ylim=(0, 1))
-    axes[0].legend(fontsize=7, loc="lower left")
+    _legend(figure, axes[0].get_legend_handles_labels()[0])
     _save(figure, path)
 
 
@@ -58,7 +61,10 @@ def save_reliability(methods: Sequence[Method], patients: set[str], path: Path) 
 
 
 def save_risk_coverage(methods: Sequence[Method], patients: set[str], path: Path) -> None:
-    """Mean DSC of the patients kept, by image-level uncertainty; dashed, the best order."""
+    """Mean DSC of the patients kept, by image-level uncertainty.
+
+    Dashed, had they been kept in the order of their DSC; dotted, the mean of all.
+    """
     figure, axes = _figure(len(SHORT))
     for ax, (structure, short) in zip(axes, SHORT.items(), strict=True):
         for method in methods:
@@ -70,10 +76,13 @@ def save_risk_coverage(methods: Sequence[Method], patients: set[str], path: Path
             colour = COLOURS[method.name]
             ax.plot(curve.coverage, curve.score, color=colour, label=method.name)
             ax.plot(curve.coverage, curve.best, color=colour, lw=0.7, ls="--")
-            ax.axhline(curve.score[-1], color=colour, lw=0.4)
+            ax.axhline(curve.score[-1], color=colour, lw=0.7, ls=":")
         ax.set(title=short, xlabel="share of patients kept", xlim=(0, 1))
     axes[0].set_ylabel("mean DSC")
-    _legend(axes[0])
+    if handles := axes[0].get_legend_handles_labels()[0]:
+        best = Line2D([], [], color=NEUTRAL, lw=0.7, ls="--", label="in the order of DSC: best")
+        level = Line2D([], [], color=NEUTRAL, lw=0.7, ls=":", label="all patients")
+        _legend(figure, [*handles, best, level])
     _save(figure, path)
 
 
@@ -101,9 +110,9 @@ def _figure(columns: int, wide: float = 1.0) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
-def _legend(ax: Axes) -> None:
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=7)
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """One for all plots, below them, where it covers nothing."""
+    figure.legend(handles=handles, fontsize=7, loc="outside lower center", ncols=len(handles))
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 
 from cmrseg.evaluation.paired import Paired, differences, holm, paired
 from cmrseg.evaluation.positions import POSITIONS
-from cmrseg.evaluation.risk import rank_correlation, risk_coverage
 from cmrseg.evaluation.table import NOTHING, Grid
 from cmrseg.reproduce import paper
 from cmrseg.reproduce.method import Method
@@ -35,6 +34,17 @@ class Column:
     title: str
     scale: float = 1.0
     decimals: int = 2
+
+    @property
+    def place(self) -> str:
+        """``, apical`` and so on behind the title of a metric of such slices, else nothing."""
+        place = self.metric.rpartition("_")[2]
+        return f", {place}" if place in POSITIONS else ""
+
+    @property
+    def short(self) -> str:
+        """The title without its unit."""
+        return f"{self.title.partition(' (')[0]}{self.place}"
 
     def cell(self, rows: Rows) -> str:
         """``mean (std)`` over the patients that have the metric."""
@@ -149,40 +159,12 @@ def comparison(baseline: Method, proposed: Method, columns: Sequence[Column]) ->
         mean, low, high = (
             f"{v * column.scale:+.{column.decimals}f}" for v in (one.mean, one.low, one.high)
         )
-        place = column.metric.rpartition("_")[2]
-        where = f", {place}" if place in POSITIONS else ""
         cells = [column.cell(method.among(both)) for method in (baseline, proposed)]
         difference = [f"{mean} ({low} to {high})", f"{one.p:.2g}", f"{adjusted[column.metric]:.2g}"]
         counts = f"{one.larger} / {one.smaller} / {one.n}"
-        lines.append([f"{column.title}{where}", *cells, *difference, counts])
+        lines.append([f"{column.title}{column.place}", *cells, *difference, counts])
     header = ["", baseline.name, proposed.name, "difference (95 % interval)", "p", "p, Holm",
               "larger / smaller / patients"]  # fmt: skip
-    return Grid(header=header, lines=lines)
-
-
-def trust(method: Method) -> Grid:
-    """Does doubt point at what is wrong: rank correlation, and means when the doubtful are left.
-
-    Structures are scored by their DSC; doubt is the image-level uncertainty (Eq. 4) or one less the
-    structure's Dice within samples (Eq. 6).
-    """
-    kept = (1.0, 0.9, 0.8, 0.5)
-    lines = []
-    for structure, short in SHORT.items():
-        rows = [row for row in method.rows.values() if f"{structure}_certainty" in row]
-        score = [row[f"{structure}_dice"] for row in rows]
-        kinds = {
-            "image-level uncertainty": [row["image_level"] for row in rows],
-            "1 - Dice within samples": [1 - row[f"{structure}_certainty"] for row in rows],
-        }
-        for kind, doubt in kinds.items() if rows else ():
-            curve = risk_coverage(doubt, score)
-            rho, p = rank_correlation(doubt, score)
-            cells = [f"{100 * curve.at(share):.1f}" for share in kept]
-            told = [f"{rho:+.2f}", f"{p:.2g}", f"{curve.share_of_best:.2f}"]
-            lines.append([f"{short} DSC by {kind}", *cells, *told])
-    titles = [f"{share:.0%} kept (%)" for share in kept]
-    header = ["", *titles, "Spearman with DSC", "p", "share of the best order"]
     return Grid(header=header, lines=lines)
 
 

@@ -9,7 +9,17 @@ import pytest
 import torch
 
 from cmrseg.bench import passes
-from cmrseg.bench.passes import EXECUTIONS, SAMPLES, Trainee, cost_rows, main, memory_rows
+from cmrseg.bench.passes import (
+    EXECUTIONS,
+    LAYOUTS,
+    SAMPLES,
+    Trainee,
+    cost_rows,
+    layout_rows,
+    main,
+    memory_rows,
+    used_layout,
+)
 from cmrseg.bench.process import Ran
 from tiny import training_config
 
@@ -84,6 +94,34 @@ def test_ratios_are_taken_round_by_round(monkeypatch: pytest.MonkeyPatch) -> Non
     (used,) = [row for row in rows if row.aim is not None]
     assert "(used)" in used.figure
     assert used.aim == 3.5
+
+
+def test_layouts_are_compared_in_turns_and_in_a_precision_both_can_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[tuple[str, str]] = []
+
+    def seconds(self: Trainee, precision: str) -> float:
+        taken.append((self.network.execution, precision))
+        return {"native": 6.0, "folded": 2.0}[self.network.execution] * len(taken)
+
+    monkeypatch.setattr(Trainee, "seconds", seconds)
+    (row,) = layout_rows(TINY, CPU, 1, "bf16")
+    assert taken == 2 * [("native", "fp32"), ("folded", "fp32")]
+    assert row.value.values == (6.0 * 3 / (2.0 * 4),)
+    assert "folded used" in row.figure
+    assert used_layout(torch.device("cuda")) == "native"
+
+
+def test_both_layouts_take_the_same_step() -> None:
+    found = []
+    for name in LAYOUTS:
+        trainee = Trainee("plain", TINY, CPU, name)
+        for layer in (m for m in trainee.network.modules() if isinstance(m, torch.nn.Dropout)):
+            layer.p = 0.0  # draws in another order
+        assert trainee.seconds("fp32") > 0
+        found.append(torch.cat([p.grad.flatten() for p in trainee.network.parameters()]))
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-4)
 
 
 def test_memory_is_that_of_processes_that_train(monkeypatch: pytest.MonkeyPatch) -> None:

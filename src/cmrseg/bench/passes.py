@@ -23,7 +23,7 @@ from cmrseg.challenges.emidec import RECIPE
 from cmrseg.networks.join import Join
 from cmrseg.networks.layers import UpConv
 from cmrseg.networks.sampled import Prefix, joined, laid_back, sampled
-from cmrseg.networks.unet import UNet
+from cmrseg.networks.unet import Execution, UNet
 from cmrseg.runtime import Precision, fastest_precision, use_device
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import make_optimiser, step
@@ -32,6 +32,11 @@ SAMPLES, ALPHA = 5, 3.0
 """N and alpha of arega2021."""
 AIM = {"cpu": 3.5, "cuda": 3.0}
 """A step with five passes should take no longer than this many steps with one."""
+
+
+def used_layout(device: torch.device) -> Execution:
+    """How training lays out stacks of slices there (:func:`cmrseg.training.fit.fit`)."""
+    return "native" if device.type == "cuda" else "folded"
 
 
 class Naive(UNet):
@@ -80,6 +85,7 @@ EXECUTIONS: dict[str, tuple[type[UNet], int, str]] = {
     "stacked": (Stacked, SAMPLES, "as used, but in one batch"),
 }
 """Name -> class of network, passes a step, and what the report calls it."""
+LAYOUTS: tuple[Execution, Execution] = ("native", "folded")
 WEIGHED = ("plain", "naive", "used")
 """Those whose memory is told."""
 
@@ -87,13 +93,19 @@ WEIGHED = ("plain", "naive", "used")
 class Trainee:
     """A fresh network of one execution, and one batch of noise to train it on."""
 
-    def __init__(self, execution: str, config: TrainingConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        execution: str,
+        config: TrainingConfig,
+        device: torch.device,
+        layout: Execution | None = None,
+    ) -> None:
         kind, samples, _ = EXECUTIONS[execution]
         alpha = ALPHA if samples > 1 else 0.0
         self.config = replace(config, samples=samples, alpha=alpha)
         self.device = device
         torch.manual_seed(config.seed)
-        self.network = kind(config.network, "native" if device.type == "cuda" else "folded")
+        self.network = kind(config.network, layout or used_layout(device))
         self.optimiser = make_optimiser(self.network.to(device), config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
         shape = (config.batch, *config.patch)
@@ -130,6 +142,7 @@ def rows(device: torch.device, rounds: int) -> Iterator[Row]:
     trainees = {name: Trainee(name, config, device) for name in EXECUTIONS}
     precision = fastest_precision(trainees["plain"].seconds, device)
     yield from cost_rows(trainees, rounds, precision)
+    yield from layout_rows(config, device, rounds, precision)
     yield from memory_rows(device, precision)
 
 
@@ -147,6 +160,27 @@ def cost_rows(trainees: dict[str, Trainee], rounds: int, precision: Precision) -
         aim = AIM[trainees[name].device.type] if name == "used" else None
         figure = f"  {SAMPLES} passes, {EXECUTIONS[name][2]}, per step of one"
         yield _row(figure, Spread.of(values).per(one), "x", aim)
+
+
+def layout_rows(
+    config: TrainingConfig, device: torch.device, rounds: int, precision: Precision
+) -> Iterator[Row]:
+    """The same step, forward and backward, with native 3-D convolutions and with slices folded.
+
+    On a CPU in fp32: one step of native convolutions in bf16 did not end there in minutes.
+    """
+    if device.type == "cpu":
+        precision = "fp32"
+    trainees = {name: Trainee("plain", config, device, name) for name in LAYOUTS}
+    timed: dict[Execution, list[float]] = {name: [] for name in trainees}
+    for number in range(rounds + 1):
+        for name, trainee in trainees.items():
+            seconds = trainee.seconds(precision)
+            if number:  # the first round warms up
+                timed[name].append(seconds)
+    ratio = Spread.of(timed["native"]).per(Spread.of(timed["folded"]))
+    used = used_layout(device)
+    yield _row(f"  one pass in {precision}, native, per step folded ({used} used)", ratio, "x")
 
 
 def memory_rows(device: torch.device, precision: Precision) -> Iterator[Row]:

@@ -42,6 +42,11 @@ WHY = (
     (("septal curvature",), "the drawn septum is rounder than the real one and varies more"),
     (("Late", "neighbours alike"), "the real pictures were stretched to 256 x 256"),
     (("Late", "around the heart grey spread"), "real rings reach from darker air to brighter fat"),
+    (("with specks",), "a slice or a valve plane cuts slivers off curved surfaces, which an expert "
+     "does not draw"),
+    (("infarct in pieces",), "one territory drawn as one shape; real infarcts are patchy"),
+    (("no-reflow in pieces",), "one core is drawn in each infarct; real ones are in islands"),
+    (("in pieces",), "a valve plane leaves a strip along the septum apart from the rest"),
     (("MYO neighbours alike",), "noise is too coarse where there is little else to see, as in "
      "muscle (more fine texture of its own changed nothing); blood agrees"),
     (("neighbours alike",), "few styles stand for the k-space of every scanner"),

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.synthetic.pieces import measure_pieces
 from cmrseg.synthetic.rv_shape import rv_shape
 
 Measures = dict[str, float]
@@ -20,12 +21,13 @@ def measure_cine(image: Volume, label: Volume) -> Measures:
     """Volumes, extents and grey values of a short-axis cine image in M&Ms-2 codes.
 
     Returns:
-        Volumes in mL, wall thickness and radius in mm, counts of slices, the RV's shape, grey
-        values as shares of the median LV blood, and how grainy they are.
+        Volumes in mL, wall thickness and radius in mm, counts of slices, the RV's shape, how
+        often labels are in pieces, grey values as shares of the median LV blood, and how grainy
+        they are.
     """
     codes = {"LV": (1,), "MYO": (2,), "RV": (3,)}
     found = _volumes(label, codes) | _extent(label, (1,), (2,))
-    found |= rv_shape(label)
+    found |= rv_shape(label) | measure_pieces(label, codes)
     return found | _tissues(image, label, codes) | _grain(image, label, codes)
 
 
@@ -34,6 +36,7 @@ def measure_late(image: Volume, label: Volume) -> Measures:
     codes = {"LV": (1,), "MYO": (2, 3, 4), "infarct": (3, 4), "no-reflow": (4,)}
     found = _volumes(label, codes) | _extent(label, (1,), (2, 3, 4))
     found["infarct share [%]"] = 100 * found["infarct [mL]"] / max(found["MYO [mL]"], 1e-6)
+    found |= measure_pieces(label, codes)
     tissues = {"LV": (1,), "MYO": (2,), "infarct": (3,), "no-reflow": (4,)}
     found |= _tissues(image, label, tissues, late=True)
     return found | _grain(image, label, {"LV": (1,), "MYO": (2,)})

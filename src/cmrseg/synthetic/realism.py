@@ -20,6 +20,7 @@ from cmrseg.synthetic.distances import far_apart, table
 from cmrseg.synthetic.measures import Measures, measure_cine, measure_late
 from cmrseg.synthetic.patient import draw_patient
 from cmrseg.synthetic.picture import side_by_side
+from cmrseg.synthetic.pieces import SPECK_PIXELS
 from cmrseg.synthetic.record import GENERATION
 
 Sample = tuple[str, Measures]
@@ -64,7 +65,7 @@ def compare(
         seed: of the synthetic patients.
         figure: name of the SVG file, for the link to it.
     """
-    parts = [HEADER.format(patients=patients, seed=seed, figure=figure, generation=GENERATION)]
+    parts = [_header(patients, seed, figure)]
     curves = []
     for title, real, fake in _sets(real_mnms2, real_emidec, patients, seed):
         parts += _by_group(title, _measured(real), _measured(fake))
@@ -100,6 +101,13 @@ def _measured(cases: Iterable[Seen]) -> list[Sample]:
     return [(case.group, case.measures) for case in cases]
 
 
+def _header(patients: int, seed: int, figure: str) -> str:
+    """What the tables below it hold, and what they do not show."""
+    return HEADER.format(
+        patients=patients, seed=seed, figure=figure, generation=GENERATION, speck=SPECK_PIXELS
+    )
+
+
 HEADER = """# Synthetic against real hearts
 
 Written by `python -m cmrseg.synthetic.realism`, {patients} synthetic patients a challenge,
@@ -112,7 +120,9 @@ the 20th (0) and 98th (1) percentile of their slice. "Around the heart" is a rin
 outside the labels. "Neighbours alike" is the correlation of neighbouring voxels' grain. RV shape is
 by thirds of the slices that show both ventricles: solidity is the area over that of the convex
 hull, width/length the ratio of the principal axes, embrace the share of the LV's outline that the
-RV touches, septal curvature is 1 where the septum is as round as the LV. The real late-enhancement
+RV touches, septal curvature is 1 where the septum is as round as the LV. "In pieces" and "with
+specks" are shares of the slices that show the structure: two or more pieces that share no corner,
+or {speck} pixels or fewer apart from a larger piece. The real late-enhancement
 set was rebuilt from 8-bit pictures: its pixel size is estimated and part of its slice distances are
 assumed. Tables of grey values: percentiles of the histograms, averaged over patients, and the area
 that real and synthetic curves have in common (1 the same).
@@ -122,6 +132,13 @@ of a cine short axis, yes; at what is around them, no: fat has unbroken dark out
 wall, liver and stomach are too regular. The long axis is told by its straight valve planes. Late
 enhancement, no: blood, muscle and infarct have about the grey values of real ones, but the bright
 rim of fat is too even, and liver and lungs are too plain.
+
+What is odd at the base of the short axis: a valve plane is a plane, so labels may end there on a
+straight line through blood that looks the same on both sides, and the muscle's ring is open. The
+RV may be in pieces (the outflow and a strip along the septum), now and then the myocardium too, and
+slivers stay in the labels as specks of a pixel or two, most of them along the septum: real RVs have
+fewer, the rows below say how often. Below the aortic root lies a wedge of one even dark grey. In
+late enhancement a drawn infarct is nearly always one piece, real ones are often in several.
 
 ![Grey values by tissue]({figure})
 """

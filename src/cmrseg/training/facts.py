@@ -142,10 +142,15 @@ def synthetic_facts() -> Facts:
         "generator) from a seed: the same seed draws the same patients.",
         limits=(
             "Simpler than hearts are: a network trained on them alone finds real hearts, but less "
-            "well than one trained on real ones "
+            "well than one trained on real ones, and it leaves islands far from them "
             "([measured](../../src/cmrseg/synthetic/TRANSFER.md)).",
             "Sizes are adults' of the cited studies; no children, no surgery beyond the named "
             "groups.",
             "Labels are exact, as no expert's are: networks learn no observer's habits from them.",
+            "At the base of the short axis labels may end on a straight line through visible blood "
+            "(a valve plane is a plane), the RV and rarely the myocardium may be in pieces there, "
+            "and labels hold specks of a pixel or two; infarcts are nearly always one piece, real "
+            "ones often are not ([how often](../../src/cmrseg/synthetic/REALISM.md)). Below the "
+            "aortic root lies a wedge of one even dark grey.",
         ),
     )

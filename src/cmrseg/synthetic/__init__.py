@@ -6,6 +6,7 @@ same over the cycle, ``cardiac`` and ``body`` paint all this with the tissues of
 ``views`` says where slices lie, ``exam`` and ``scanner`` make images of them in a ``styles`` with
 ``artefacts``. ``patient.draw_patient`` is the way in for training, ``synthesize.synthesize`` writes
 folders in the challenges' layouts, ``reformat`` and ``implant`` make new labelled images out of the
-user's own. ``realism`` compares with real data: ``measures``, ``rv_shape``, ``pieces`` and ``histograms`` look
-at one image, ``distances`` puts two sets side by side in tables, ``picture`` shows them.
+user's own. ``realism`` compares with real data: ``measures``, ``rv_shape``, ``pieces`` and
+``histograms`` look at one image, ``distances`` puts two sets side by side in tables, ``picture``
+shows them.
 """

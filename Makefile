@@ -121,8 +121,8 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 
 # A start that has seen no EMIDEC patient, then five folds: twice a usual training (a, g) and the
 # uncertainty loss (f, h). The ablation's baseline (c) goes on from the same point as the last of
-# these without it, for as many steps. The start, a and f had the augmentation of 5485fce, which
-# knew no other fields of view.
+# these without it, for as many steps: f's 250 steps of that loss are in it too. The start, a and f
+# had the augmentation of 5485fce, which knew no other fields of view.
 EMIDEC_START = runs/emidec-pre/$(AT)
 LAST = --steps 150 --learning-rate 1e-3
 PROPOSED = --samples 5 --alpha 3

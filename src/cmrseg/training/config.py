@@ -30,7 +30,7 @@ class TrainingConfig:
         gradient_clip: largest gradient norm.
         on_heart: share of patches centred near the heart; the others lie anywhere.
         scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
-            usual one (nnU-Net's), which learns faster where all hearts come from one centre.
+            usual one (much as nnU-Net's), which learns faster where all hearts are of one centre.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
         upside_down: show half of the stacks from apex to base: not every file begins at the base.
         alone: share of steps whose slices are shown without their neighbours to a network that

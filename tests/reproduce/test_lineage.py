@@ -38,6 +38,8 @@ def test_last_runs_and_those_before_are_told_apart():
         "Gone on from 1300 steps on drawn (N and alpha not recorded), then 250 steps on emidec "
         "(N = 5, alpha = 3)."
     )
+    twice = bundle(run(150, 5, 3.0, before=earlier(500, before=earlier(250))))
+    assert "then 250 + 500 steps on emidec (N and alpha not recorded)." in history(twice)
     alone = bundle(run(150, 1, 0.0), {"fold": 1})
     assert history(alone) == "Trained from the beginning."
     assert last_runs(bundle({"fold": 1})) == "training not told"

@@ -8,6 +8,7 @@ recorded, with how many samples and which alpha, and the digest of the checkpoin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from cmrseg.bundle import Bundle
@@ -78,14 +79,16 @@ def _in_words(training: Training) -> str:
     runs = list(_before(training))[::-1]
     if not runs:
         return "Trained from the beginning."
-    return f"Gone on from {', then '.join(map(_run, runs))}."
+    alike = groupby(runs, key=_how)
+    told = [f"{' + '.join(str(run['steps']) for run in kind)} steps {how}" for how, kind in alike]
+    return f"Gone on from {', then '.join(told)}."
 
 
-def _run(run: Training) -> str:
+def _how(run: Training) -> str:
     how = "N and alpha not recorded"
     if "alpha" in run:
         how = f"N = {run['samples']}, alpha = {run['alpha']:g}"
-    return f"{run['steps']} steps on {' and '.join(run['sources'])} ({how})"
+    return f"on {' and '.join(run['sources'])} ({how})"
 
 
 def _before(training: Training) -> Iterator[Training]:

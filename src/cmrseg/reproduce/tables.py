@@ -37,14 +37,14 @@ class Column:
 
     @property
     def place(self) -> str:
-        """``, apical`` and so on behind the title of a metric of such slices, else nothing."""
+        """``apical`` and so on of a metric of such slices, else nothing."""
         place = self.metric.rpartition("_")[2]
-        return f", {place}" if place in POSITIONS else ""
+        return place if place in POSITIONS else ""
 
     @property
     def short(self) -> str:
         """The title without its unit."""
-        return f"{self.title.partition(' (')[0]}{self.place}"
+        return f"{self.place} {self.title.partition(' (')[0]}".lstrip()
 
     def cell(self, rows: Rows) -> str:
         """``mean (std)`` over the patients that have the metric."""
@@ -162,7 +162,9 @@ def comparison(baseline: Method, proposed: Method, columns: Sequence[Column]) ->
         cells = [column.cell(method.among(both)) for method in (baseline, proposed)]
         difference = [f"{mean} ({low} to {high})", f"{one.p:.2g}", f"{adjusted[column.metric]:.2g}"]
         counts = f"{one.larger} / {one.smaller} / {one.n}"
-        lines.append([f"{column.title}{column.place}", *cells, *difference, counts])
+        lines.append(
+            [column.title + (column.place and f", {column.place}"), *cells, *difference, counts]
+        )
     header = ["", baseline.name, proposed.name, "difference (95 % interval)", "p", "p, Holm",
               "larger / smaller / patients"]  # fmt: skip
     return Grid(header=header, lines=lines)

@@ -148,11 +148,36 @@ def test_a_budget_too_small_to_begin_in_is_met():
     (one,) = found.told["refinement"]["candidates"]
     assert not one["kept"]
     assert "no time" in one["reason"]
+    assert found.warnings[1:] == ("refinement: no candidate kept (no time to begin)",)
     assert found.refined_s < 0.5
 
 
-def nobody():
-    pytest.fail("networks were loaded to be refined")
+def test_refinement_that_was_asked_for_needs_labelled_slices_and_says_so():
+    found = inspector(Copier(size=64, without_rv=True)).inspect(
+        "SA_ED", picture(), candidates(), refine_s=999.0, pass_s=0.1
+    )
+    assert found.warnings[1:] == ("not refined: the bundle has no labelled slices to rehearse",)
+    assert "refinement" not in found.told
+    in_range = inspector(Copier(size=64)).inspect(
+        "SA_ED", picture(), candidates(), refine_s=999.0, pass_s=0.1
+    )
+    assert in_range.warnings == (), "there was nothing to refine"
+
+
+def test_why_no_candidate_was_kept_is_told_once_a_reason():
+    net = network()
+    lost = cohort_of(net, None)
+    refiner = {
+        "rehearsed": rehearsed,
+        "networks": lambda: [net, net, net],
+        "cohort": (None, replace(lost, reason="rolled back"), replace(lost, reason="rolled back")),
+    }
+    given = np.repeat(candidates()[:1], 3, axis=0)
+    found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
+        "SA_ED", picture(), given, refine_s=999.0, pass_s=0.01
+    )
+    told = "refinement: no candidate kept (no time to begin; rolled back)"
+    assert found.warnings[1:] == (told,)
 
 
 def test_where_no_time_is_left_it_says_that_nothing_was_refined():

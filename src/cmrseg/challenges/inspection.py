@@ -130,9 +130,13 @@ class Inspector:
         warnings, refined_s = [], 0.0
         if found.verdict.ood:
             warnings = [f"quality control: {found.verdict.reason}"]
-            if refine_s is not None and refine_s <= 0:
+            if refine_s is None:
+                pass  # nobody asked
+            elif self.refiner is None:
+                warnings += ["not refined: the bundle has no labelled slices to rehearse"]
+            elif refine_s <= 0:
                 warnings += ["no time is left to refine"]
-            elif refine_s is not None and self.refiner:
+            else:
                 effort = Effort(
                     budget_s=refine_s,
                     pass_s=pass_s,
@@ -141,7 +145,7 @@ class Inspector:
                 )
                 maps, found, refinement = self.refiner.on_image(image, maps, found, effort)
                 refined_s = refinement["seconds"]
-                warnings += [] if found.verdict.ood else ["quality control: in range once refined"]
+                warnings += _of_refinement(refinement)
         began = time.perf_counter()
         answer = combine(maps, found.choice).astype(np.float32)
         measures, expected = self._of_answer(found, image, answer)
@@ -188,3 +192,13 @@ class Inspector:
             for name, p in measures.items()
         }
         return told, expected
+
+
+def _of_refinement(told: Mapping[str, Any]) -> list[str]:
+    """What came of refinement, in words."""
+    if not told["out_of_distribution_after"]:
+        return ["quality control: in range once refined"]
+    if told["candidates_kept"]:
+        return []
+    reasons = dict.fromkeys(one["reason"] for one in told["candidates"])
+    return [f"refinement: no candidate kept ({'; '.join(reasons)})"]

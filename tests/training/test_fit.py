@@ -309,10 +309,10 @@ def test_the_best_looks_are_kept_whether_or_not_a_run_is_interrupted(tmp_path, m
 
     save, done = fitting.checkpoint.save, best[0] - 1
 
-    def die(path, network, optimiser, state):
+    def die(path, network, optimiser, state, average):
         if state["step"] == best[0]:  # the best look is kept, its checkpoint never written
             raise ConnectionAbortedError
-        save(path, network, optimiser, state)
+        save(path, network, optimiser, state, average)
 
     with monkeypatch.context() as patched:
         patched.setattr(fitting.checkpoint, "save", die)

@@ -108,6 +108,11 @@ def test_what_does_not_go_together_is_told(arguments, capsys):
     assert "--data" in capsys.readouterr().err
 
 
+def test_only_mnms2_has_slices_to_rehearse(tmp_path, capsys):
+    assert train(tmp_path, "emidec", "--rehearse", "learned") == EXIT_USAGE
+    assert "emidec is not refined" in capsys.readouterr().err
+
+
 def test_scores_are_json(tmp_path):
     """What is left of the scores can be read by programs."""
     make_data(tmp_path / "data", 7)

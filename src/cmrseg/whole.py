@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cmrseg.contracts.labels import Challenge
 from cmrseg.errors import InputError, UsageError
@@ -47,6 +47,8 @@ class Course:
         config: which configuration; the papers' by default.
         settings: further arguments of :func:`cmrseg.training.run.train`.
         commit: the commit the bundle is packed at.
+        rehearse: mnms2: whose labelled slices travel in the bundle (``calibration.Rehearse``);
+            data of patients alone have none of synthetic hearts.
     """
 
     challenge: Challenge
@@ -57,6 +59,7 @@ class Course:
     config: str = "paper"
     settings: Mapping[str, Any] = field(default_factory=dict)
     commit: str = "unknown"
+    rehearse: Literal["synthetic", "learned", "none"] = "synthetic"
 
     @property
     def work(self) -> Path:
@@ -101,6 +104,7 @@ def train_whole(course: Course) -> Path:
     pack(course.challenge, checkpoints, course.bundle, commit=course.commit)
     _calibrate(course)
     _score(course)
+    _tell_of_refinement(course)
     _say(f"the bundle lies in {course.bundle}")
     return course.bundle
 
@@ -197,7 +201,10 @@ def _calibrate(course: Course) -> None:
             return
         for network in NETWORKS["mnms2"]:
             cache = _cache(course, network)
-            _say(calibration.calibrate(network, cache, course.bundle, device=device))
+            told = calibration.calibrate(
+                network, cache, course.bundle, device=device, rehearse=course.rehearse
+            )
+            _say(told)
     except InputError as error:
         _say(f"not calibrated: {error}")
 
@@ -218,6 +225,14 @@ def _score(course: Course) -> None:
         record=True,
     )
     _say(report.text())
+
+
+def _tell_of_refinement(course: Course) -> None:
+    """That the bundle cannot be refined, where nobody chose so."""
+    from cmrseg.challenges.calibration import without_refinement
+
+    if course.challenge == "mnms2" and course.rehearse != "none":
+        _say(without_refinement(course.bundle))
 
 
 def _say(words: str) -> None:

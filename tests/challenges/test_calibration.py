@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cmrseg import bundle, cli
+from cmrseg.challenges import calibration
 from cmrseg.challenges.calibration import MOST, Seen, bands, calibrate, population
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES
@@ -18,6 +19,7 @@ from cmrseg.runtime import use_device
 from cmrseg.training import cache
 from cmrseg.training.card import CARD
 from cmrseg.training.pack import pack
+from cmrseg.training.rehearse import draw_rehearsal
 from cmrseg.training.run import split, train
 from report.made import cine
 from tiny import make_autoencoder, make_cache, make_checkpoint, training_config
@@ -53,6 +55,55 @@ def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
     assert len(rehearsal.read(weights / "mnms2-sa-rehearsal.safetensors")) > 0
     assert "mnms2-sa-rehearsal.safetensors" in found.manifest["files"]
     assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
+
+
+def test_slices_of_patients_travel_only_where_they_are_asked_for(tmp_path, capsys, monkeypatch):
+    data = make_cache(tmp_path / "cache", "mnms2-sa", patients=PATIENTS)
+    entries = cache.read_index(data, "mnms2-sa")
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
+    slices = weights / "mnms2-sa-rehearsal.safetensors"
+    command = ["calibrate", "mnms2-sa", str(data), "--weights", str(weights), "--device", "cpu"]
+    command += ["--mirrors", "1", "--rehearse"]
+
+    assert cli.main([*command, "synthetic"]) == EXIT_OK
+    assert "refinement is not possible with this bundle" in capsys.readouterr().out
+    assert not slices.exists()
+
+    drawn = []
+    monkeypatch.setattr(
+        calibration,
+        "draw_rehearsal",
+        lambda folder, chosen: drawn.extend(chosen) or draw_rehearsal(folder, chosen),
+    )
+    assert cli.main([*command, "learned"]) == EXIT_OK
+    assert "not possible" not in capsys.readouterr().out
+    learned, held = split(entries, 0)
+    assert held
+    assert {e.file for e in drawn} == {e.file for e in learned}, "of nobody who was held out"
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert len(inspector.refiner.rehearsed()) > 0
+    assert (
+        "slices of patients its networks were trained with travel" in (weights / CARD).read_text()
+    )
+
+    assert cli.main([*command, "none"]) == EXIT_OK
+    assert "not possible" not in capsys.readouterr().out, "it was chosen"
+    assert not slices.exists(), "nothing of a patient stays behind"
+    assert "travel" not in (weights / CARD).read_text()
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert inspector.refiner is None
+
+
+def test_slices_of_patients_whom_no_network_learned_from_are_not_to_be_had(tmp_path, data):
+    paths = [
+        make_checkpoint(tmp_path / "drawn", "mnms2-sa", sources=["synthetic"]),
+        make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", sources=["synthetic"]),
+    ]
+    weights = pack("mnms2", paths, tmp_path / "mnms2")
+    with pytest.raises(InputError, match="none of the hearts"):
+        calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu", rehearse="learned")
 
 
 def test_the_measures_behind_the_fences_go_into_the_bundle_for_reports(tmp_path, data):

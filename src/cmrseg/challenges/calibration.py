@@ -1,9 +1,9 @@
 """Quality thresholds of one view, fitted on hearts that none of a bundle's networks learned from.
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
-into the bundle's manifest, with slices of synthetic hearts for refinement if the cache has any,
-with the measures themselves (reports lay a run's values beside them), and with how far sizes lay
-from the experts': the intervals of those to come.
+into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
+and with how far sizes lay from the experts': the intervals of those to come. Beside it go labelled
+slices for refinement, of the hearts that the caller chooses.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -35,6 +36,10 @@ from cmrseg.training.sources import is_synthetic
 from cmrseg.uncertainty.conformal import FEWEST, ErrorBand
 
 Sizes = dict[str, float]
+Rehearse = Literal["synthetic", "learned", "none"]
+"""Whose slices travel in the bundle for refinement: of synthetic hearts where the cache has any, of
+patients that the view's networks were trained with, or nobody's."""
+TRAVELLING = "; slices of patients its networks were trained with travel in the bundle"
 MOST = 200
 """So many values of a population are kept; of more, as many evenly spaced quantiles."""
 
@@ -46,6 +51,7 @@ def calibrate(
     *,
     mirrors: int = 4,
     device: str = "auto",
+    rehearse: Rehearse = "synthetic",
 ) -> str:
     """Fit a view's thresholds, draw its rehearsal slices, and put them into the bundle.
 
@@ -57,36 +63,56 @@ def calibrate(
         weights: the bundle; None for the usual places.
         mirrors: test-time mirror images: 1, 2 or 4.
         device: where to compute.
+        rehearse: whose labelled slices go into the bundle; an older calibration's are removed.
 
     Returns:
         The thresholds in words, a line a role.
 
     Raises:
-        InputError: nobody was held out by all networks, or too few for quartiles.
+        InputError: nobody was held out by all networks, or too few for quartiles; or the networks
+            met none of the cache's patients whose slices are asked for.
         WeightsError: the bundle has no segmenter or no autoencoder of the view.
     """
     found = bundle.find("mnms2", weights)
     entries = cache.read_index(cache_dir, recipe)
     held = _met_by_none(found, recipe, entries)
+    rehearsable = _rehearsable(entries, held, rehearse)
+    # Those that the networks learned from were asked for by name: where there are none it is told.
+    asked = rehearsable or rehearse == "learned"
+    rehearsed = draw_rehearsal(cache_dir, rehearsable) if asked else None
     seen = _seen(found, recipe, cache_dir, held, mirrors, device)
     measures = _by_role(seen)
     thresholds = fit(measures)
-    synthetic = any(is_synthetic(entry.source) for entry in entries)
     patients = len({(entry.source, entry.patient) for entry in held})
     sources = ", ".join(sorted({entry.source for entry in held}))
     record_quality(
         found.folder,
         recipe,
         thresholds,
-        draw_rehearsal(cache_dir, recipe) if synthetic else None,
-        f"{patients} held-out patients of {sources}",
+        rehearsed,
+        f"{patients} held-out patients of {sources}" + TRAVELLING * (rehearse == "learned"),
         population=population(measures),
         bands={
             role: {name: band.as_dict() for name, band in own.items()}
             for role, own in bands(seen, thresholds).items()
         },
     )
+    older = found.manifest.get("quality", {}).get(recipe, {}).get("rehearsal")
+    if older and not rehearsed:
+        (found.folder / older).unlink(missing_ok=True)
     return _table(thresholds)
+
+
+def without_refinement(weights: Path | None = None) -> str:
+    """What is to be told of a calibrated bundle that has no slices to rehearse; else nothing."""
+    quality = bundle.find("mnms2", weights).manifest.get("quality", {})
+    views = [recipe for recipe, entry in sorted(quality.items()) if not entry["rehearsal"]]
+    if not views:
+        return ""
+    return (
+        f"refinement is not possible with this bundle (no labelled slices of {', '.join(views)} to "
+        "rehearse); with `--rehearse learned` slices of training patients travel in it"
+    )
 
 
 def population(measures: Mapping[str, Sequence[Pseudo]]) -> dict[str, dict[str, list[float]]]:
@@ -185,6 +211,17 @@ def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list
             "use their own cache, and pack segmenters and autoencoder trained with one --fold",
         )
     return held
+
+
+def _rehearsable(
+    entries: Sequence[cache.Entry], held: Sequence[cache.Entry], rehearse: Rehearse
+) -> list[cache.Entry]:
+    """Volumes whose slices may travel in the bundle; never of whom thresholds are fitted on."""
+    if rehearse == "synthetic":
+        return [e for e in entries if is_synthetic(e.source)]
+    if rehearse == "learned":
+        return [e for e in entries if not is_synthetic(e.source) and e not in held]
+    return []
 
 
 def _seen(

@@ -140,6 +140,7 @@ def add_train(p: argparse.ArgumentParser) -> None:
     whole.add_argument("--out", type=Path, default=Path("weights/mine"), help="where it all goes")
     whole.add_argument("--source", help="names the data in manifest and card (the challenge's)")
     whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
+    _add_rehearse(whole)
     p.add_argument(
         "--config",
         help="compact or paper; mnms2 also bn1, bn2, bn2-compact, its short axis stack "
@@ -230,6 +231,8 @@ def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
     from cmrseg.whole import Course, train_whole
 
     alone("training a whole bundle")
+    if o.network != "mnms2" and o.rehearse:
+        raise UsageError(f"{o.network} is not refined", "leave --rehearse out")
     if o.network not in options.CHALLENGES or o.cache or o.start:
         raise UsageError(
             "--data trains a challenge's whole bundle: CACHE, RUN and --start do not go with it",
@@ -245,6 +248,7 @@ def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
             config=o.config or "paper",
             settings=settings,
             commit=commit_of_code(),
+            rehearse=o.rehearse or "synthetic",
         )
     )
 
@@ -320,6 +324,7 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
     )
     options.add_weights(p)
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    _add_rehearse(p)
     p.add_argument("--source", default="emidec", help="emidec: the name the data has in the bundle")
     p.add_argument(
         "--work",
@@ -338,6 +343,16 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
     p.set_defaults(run=_run_calibrate)
 
 
+def _add_rehearse(p: argparse._ActionsContainer) -> None:
+    """Whose slices a bundle carries."""
+    p.add_argument(
+        "--rehearse",
+        choices=("synthetic", "learned", "none"),
+        help="mnms2: labelled slices that refinement needs and that TRAVEL IN THE BUNDLE: of the "
+        "cache's synthetic hearts (default), of patients that the networks learned from, or none",
+    )
+
+
 def _run_calibrate(o: argparse.Namespace) -> int:
     if o.network == "emidec":
         from cmrseg.challenges import emidec_calibration
@@ -351,7 +366,14 @@ def _run_calibrate(o: argparse.Namespace) -> int:
             )
         )
         return EXIT_OK
-    from cmrseg.challenges.calibration import calibrate
+    from cmrseg.challenges.calibration import Rehearse, calibrate, without_refinement
 
-    print(calibrate(o.network, o.data, o.weights, mirrors=o.mirrors, device=o.device))
+    rehearse: Rehearse = o.rehearse or "synthetic"
+    print(
+        calibrate(
+            o.network, o.data, o.weights, mirrors=o.mirrors, device=o.device, rehearse=rehearse
+        )
+    )
+    if rehearse != "none" and (told := without_refinement(o.weights)):
+        print(told)
     return EXIT_OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,38 +12,32 @@ from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.window import centre
 from cmrseg.training import cache
 from cmrseg.training.augment import crop
-from cmrseg.training.sources import is_synthetic
 
 
 def draw_rehearsal(
     cache_dir: Path,
-    recipe: str,
+    entries: Sequence[cache.Entry],
     *,
     slices: int = 48,
     size: int = 128,
     seed: int = 0,
-    synthetic_only: bool = True,
 ) -> Rehearsal:
     """Slices with a heart in them, from as many volumes as there are, around the heart.
 
     Args:
         cache_dir: made by ``cmrseg preprocess``.
-        recipe: whose cache it is.
+        entries: the volumes to choose from: slices of them leave with the bundle.
         slices: how many.
         size: in-plane voxels of each; beyond an image its edge value goes on.
         seed: decides which.
-        synthetic_only: take drawn hearts alone, so that no patient's image leaves with the bundle.
 
     Raises:
-        InputError: no cache of the recipe, or no suitable volume in it.
+        InputError: there are no volumes.
     """
-    entries = cache.read_index(cache_dir, recipe)
-    if synthetic_only:
-        entries = [entry for entry in entries if is_synthetic(entry.source)]
     if not entries:
         raise InputError(
-            "the cache holds no synthetic hearts to rehearse on",
-            "preprocess some into it: `cmrseg synthesize`, then `cmrseg preprocess`",
+            "the cache holds none of the hearts that were to be rehearsed on",
+            "preprocess synthetic ones into it, or choose others with --rehearse",
         )
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(entries))

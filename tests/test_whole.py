@@ -10,6 +10,7 @@ from cmrseg.challenges.catalogue import RECIPES
 from cmrseg.challenges.emidec_rules import Rule
 from cmrseg.errors import EXIT_OK, EXIT_USAGE
 from cmrseg.networks.autoencoder import AutoencoderConfig
+from cmrseg.quality import thresholds
 from cmrseg.training import autoencoder_config, fit
 from cmrseg.training.autoencoder_config import AutoencoderTraining
 from emidec_data import held, make_data
@@ -66,7 +67,9 @@ def test_emidec_becomes_a_calibrated_and_scored_bundle(tmp_path, monkeypatch, ca
     assert "begun with other cases" in capsys.readouterr().err
 
 
-def test_mnms2_gets_both_views_and_their_autoencoders(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def both_views(tmp_path, monkeypatch):
+    """Five patients with a short and a long axis; tiny autoencoders."""
     for number in range(5):
         for view, slices in (("SA", 3), ("LA", 1)):
             image = volume(number, slices)
@@ -84,13 +87,37 @@ def test_mnms2_gets_both_views_and_their_autoencoders(tmp_path, monkeypatch, cap
             )
         },
     )
+
+
+def test_mnms2_gets_both_views_and_their_autoencoders(tmp_path, both_views, capsys):
     assert train(tmp_path, "mnms2", "--steps", "1") == EXIT_OK
     found = bundle.load(tmp_path / "out/mnms2", "mnms2")
     recipes = ["mnms2-sa", "mnms2-sa-qc", "mnms2-la", "mnms2-la-qc"]
     assert [n["recipe"] for n in found.networks] == recipes
     assert {n["training"]["fold"] for n in found.networks} == {0}
     assert found.manifest["scores_out_of_fold"]["cases"] == 1
-    assert "not calibrated: " in capsys.readouterr().out, "one patient gives no quartiles"
+    said = capsys.readouterr().out
+    assert "not calibrated: " in said, "one patient gives no quartiles"
+    assert "refinement" not in said, "nothing is said of what was not calibrated"
+
+
+def test_mnms2_carries_slices_of_its_patients_only_if_told_to(
+    tmp_path, both_views, monkeypatch, capsys
+):
+    """And says how to choose; what was trained is not trained again for it."""
+    monkeypatch.setattr(thresholds, "FEWEST", 1)
+    assert train(tmp_path, "mnms2", "--steps", "1") == EXIT_OK
+    said = [line for line in capsys.readouterr().out.splitlines() if "refinement" in line]
+    assert len(said) == 1
+    assert "not possible" in said[0]
+    assert "`--rehearse learned`" in said[0]
+    monkeypatch.setattr(fit, "step", lambda *_: pytest.fail("trained again"))
+    assert train(tmp_path, "mnms2", "--steps", "1", "--rehearse", "learned") == EXIT_OK
+    assert "not possible" not in capsys.readouterr().out
+    quality = bundle.load(tmp_path / "out/mnms2", "mnms2").manifest["quality"]
+    assert {name: entry["rehearsal"] for name, entry in quality.items()} == {
+        name: f"{name}-rehearsal.safetensors" for name in ("mnms2-sa", "mnms2-la")
+    }
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ Rehearse = Literal["synthetic", "learned", "none"]
 """Whose slices travel in the bundle for refinement: of synthetic hearts where the cache has any, of
 patients that the view's networks were trained with, or nobody's."""
 TRAVELLING = "; slices of patients its networks were trained with travel in the bundle"
+"""Put beside what thresholds were fitted on, where manifest and model card tell it."""
 MOST = 200
 """So many values of a population are kept; of more, as many evenly spaced quantiles."""
 

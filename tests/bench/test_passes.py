@@ -18,9 +18,9 @@ from cmrseg.bench.passes import (
     layout_rows,
     main,
     memory_rows,
-    used_layout,
 )
 from cmrseg.bench.process import Ran
+from cmrseg.networks.unet import usual_execution
 from tiny import training_config
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ def test_layouts_are_compared_in_turns_and_in_a_precision_both_can_do(
     assert taken == 2 * [("native", "fp32"), ("folded", "fp32")]
     assert row.value.values == (6.0 * 3 / (2.0 * 4),)
     assert "folded used" in row.figure
-    assert used_layout(torch.device("cuda")) == "native"
+    assert usual_execution(torch.device("cuda")) == "native"
 
 
 def test_both_layouts_take_the_same_step() -> None:

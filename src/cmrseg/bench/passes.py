@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ from cmrseg.challenges.emidec import RECIPE
 from cmrseg.networks.join import Join
 from cmrseg.networks.layers import UpConv
 from cmrseg.networks.sampled import Prefix, joined, laid_back, sampled
-from cmrseg.networks.unet import Execution, UNet
+from cmrseg.networks.unet import Execution, UNet, usual_execution
 from cmrseg.runtime import Precision, fastest_precision, use_device
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import make_optimiser, step
@@ -32,11 +32,6 @@ SAMPLES, ALPHA = 5, 3.0
 """N and alpha of arega2021."""
 AIM = {"cpu": 3.5, "cuda": 3.0}
 """A step with five passes should take no longer than this many steps with one."""
-
-
-def used_layout(device: torch.device) -> Execution:
-    """How training lays out stacks of slices there (:func:`cmrseg.training.fit.fit`)."""
-    return "native" if device.type == "cuda" else "folded"
 
 
 class Naive(UNet):
@@ -85,6 +80,7 @@ EXECUTIONS: dict[str, tuple[type[UNet], int, str]] = {
     "stacked": (Stacked, SAMPLES, "as used, but in one batch"),
 }
 """Name -> class of network, passes a step, and what the report calls it."""
+_Name = TypeVar("_Name", bound=str)
 LAYOUTS: tuple[Execution, Execution] = ("native", "folded")
 WEIGHED = ("plain", "naive", "used")
 """Those whose memory is told."""
@@ -105,7 +101,7 @@ class Trainee:
         self.config = replace(config, samples=samples, alpha=alpha)
         self.device = device
         torch.manual_seed(config.seed)
-        self.network = kind(config.network, layout or used_layout(device))
+        self.network = kind(config.network, layout or usual_execution(device))
         self.optimiser = make_optimiser(self.network.to(device), config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
         shape = (config.batch, *config.patch)
@@ -148,18 +144,26 @@ def rows(device: torch.device, rounds: int) -> Iterator[Row]:
 
 def cost_rows(trainees: dict[str, Trainee], rounds: int, precision: Precision) -> Iterator[Row]:
     """Training steps taken in turns."""
-    timed: dict[str, list[float]] = {name: [] for name in trainees}
+    timed = _in_turns(trainees, rounds, precision)
+    one = timed.pop("plain")
+    yield _row(f"training step, one pass, {precision} (used)", one, "s")
+    for name, several in timed.items():
+        aim = AIM[trainees[name].device.type] if name == "used" else None
+        figure = f"  {SAMPLES} passes, {EXECUTIONS[name][2]}, per step of one"
+        yield _row(figure, several.per(one), "x", aim)
+
+
+def _in_turns(
+    trainees: Mapping[_Name, Trainee], rounds: int, precision: Precision
+) -> dict[_Name, Spread]:
+    """Seconds of a step of each, taken in turns."""
+    timed: dict[_Name, list[float]] = {name: [] for name in trainees}
     for number in range(rounds + 1):
         for name, trainee in trainees.items():
             seconds = trainee.seconds(precision)
             if number:  # the first round warms up
                 timed[name].append(seconds)
-    one = Spread.of(timed.pop("plain"))
-    yield _row(f"training step, one pass, {precision} (used)", one, "s")
-    for name, values in timed.items():
-        aim = AIM[trainees[name].device.type] if name == "used" else None
-        figure = f"  {SAMPLES} passes, {EXECUTIONS[name][2]}, per step of one"
-        yield _row(figure, Spread.of(values).per(one), "x", aim)
+    return {name: Spread.of(values) for name, values in timed.items()}
 
 
 def layout_rows(
@@ -172,14 +176,9 @@ def layout_rows(
     if device.type == "cpu":
         precision = "fp32"
     trainees = {name: Trainee("plain", config, device, name) for name in LAYOUTS}
-    timed: dict[Execution, list[float]] = {name: [] for name in trainees}
-    for number in range(rounds + 1):
-        for name, trainee in trainees.items():
-            seconds = trainee.seconds(precision)
-            if number:  # the first round warms up
-                timed[name].append(seconds)
-    ratio = Spread.of(timed["native"]).per(Spread.of(timed["folded"]))
-    used = used_layout(device)
+    timed = _in_turns(trainees, rounds, precision)
+    ratio = timed["native"].per(timed["folded"])
+    used = usual_execution(device)
     yield _row(f"  one pass in {precision}, native, per step folded ({used} used)", ratio, "x")
 
 

@@ -39,7 +39,7 @@ def _every(name: str, **values: Iterable[object]) -> list[Rule]:
 
 
 def _gate(name: str, up_to_ml: float, step_ml: float) -> list[Rule]:
-    """A gate by each feature, in steps fine enough to pass between any two patients."""
+    """A gate by each feature, in fine steps."""
     volumes = _steps(step_ml, up_to_ml, step_ml)
     by_feature = {"expected_ml": volumes, "peak": _steps(0.4, 0.98, 0.02), "found_ml": volumes}
     return [rule for by, v in by_feature.items() for rule in _every(name, by=[by], below=v)]

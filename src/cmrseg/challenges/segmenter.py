@@ -15,7 +15,7 @@ from cmrseg.challenges.pieces import in_pieces, out_of_memory, slices_that_fit
 from cmrseg.errors import CmrsegError, WeightsError
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.fused import fuse
-from cmrseg.networks.unet import Execution, UNet, UNetConfig, pad_to_multiple
+from cmrseg.networks.unet import UNet, UNetConfig, pad_to_multiple, usual_execution
 from cmrseg.runtime import Budget, Effort, Precision, fastest_precision
 from cmrseg.runtime.memory import too_little
 
@@ -257,13 +257,12 @@ def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNe
     Raises:
         WeightsError: a network's weights do not fit the shape the manifest gives it.
     """
-    execution: Execution = "native" if device.type == "cuda" else "folded"
     networks = []
     for entry in bundle.networks:
         if entry["recipe"] != recipe:
             continue
         try:
-            network = UNet(UNetConfig.from_dict(entry["config"]), execution)
+            network = UNet(UNetConfig.from_dict(entry["config"]), usual_execution(device))
             network.load_state_dict(bundle.tensors(entry["file"]))
         except (TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from cmrseg.errors import UsageError
 from cmrseg.networks.layers import deepened
-from cmrseg.networks.unet import UNet, count_parameters
+from cmrseg.networks.unet import UNet, count_parameters, usual_execution
 from cmrseg.runtime import Precision, autocast, fastest_precision
 from cmrseg.training import checkpoint
 from cmrseg.training.augment import Patches
@@ -88,7 +88,7 @@ def fit(
     group.check(config.batch)
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    network = UNet(config.network, "native" if device.type == "cuda" else "folded").to(device)
+    network = UNet(config.network, usual_execution(device)).to(device)
     if group.size > 1:
         share_norms(network, group)
     if start and not resume:

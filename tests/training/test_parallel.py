@@ -117,6 +117,13 @@ def test_only_the_first_tells(two):
     assert len([line for line in lines if "held-out Dice" in line]) == len(PLAIN) + 4
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="tells threads as Linux does")
+def test_no_thread_of_the_group_outlives_it(two):
+    """One that does may abort the interpreter at its end."""
+    for rank in (0, 1):
+        assert [name for name in told(two, rank)["threads"] if "gloo" in name] == []
+
+
 def test_dropout_differs_by_process_and_step(two):
     seeds = [seed for rank in (0, 1) for seed in told(two, rank)["masks"]]
     assert len(set(seeds)) == 4

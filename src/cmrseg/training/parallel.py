@@ -13,6 +13,7 @@ Outside torchrun there is one process, and nothing here does anything.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -170,6 +171,9 @@ def together(device: str) -> Iterator[Group]:
         torch.cuda.set_device(chosen)
     else:
         torch.set_num_threads(max(1, cpu_limit() // beside))
+    # Default arguments there hold the group that exists on import, and the first optimiser imports
+    # it: its threads would outlive the group's end, and now and then abort the interpreter's.
+    importlib.import_module("torch.distributed.nn.functional")
     with told_of_loss():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=PATIENCE)
     try:

@@ -469,3 +469,30 @@ def test_before_the_last_share_nothing_is_averaged(tmp_path):
     assert not any(name.startswith("average.") for name in stored)
     weights = network_weights(path)
     assert all(torch.equal(stored[f"network.{name}"], weights[name]) for name in weights)
+
+
+def test_the_quicker_execution_is_asked_for_once_and_kept_when_resumed(tmp_path, monkeypatch):
+    asked = []
+
+    def quicker(features, across, device, *, training):
+        asked.append((features, across, device, training))
+        return "native"
+
+    monkeypatch.setattr(fitting, "quicker_execution", quicker)
+    stop_during(monkeypatch, 1)
+    with pytest.raises(TrainingStoppedError):
+        run(tmp_path, steps=2)
+    assert read_state(tmp_path / CHECKPOINT)["execution"] == "native"
+    monkeypatch.undo()
+    taken = []
+    take = fitting.step
+
+    def step(network, *rest):
+        taken.append(network.execution)
+        return take(network, *rest)
+
+    monkeypatch.setattr(fitting, "step", step)
+    run(tmp_path, steps=2, resume=True)
+    assert taken == ["native"]
+    config = network_config("emidec")
+    assert asked == [(config.features, config.across, CPU, True)]

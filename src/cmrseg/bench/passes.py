@@ -20,10 +20,12 @@ from cmrseg.bench import process
 from cmrseg.bench.spread import Spread
 from cmrseg.bench.table import Row
 from cmrseg.challenges.emidec import RECIPE
+from cmrseg.networks.execution import EXECUTIONS as LAYOUTS
+from cmrseg.networks.execution import Execution, quicker_execution
 from cmrseg.networks.join import Join
 from cmrseg.networks.layers import UpConv
 from cmrseg.networks.sampled import Prefix, joined, laid_back, sampled
-from cmrseg.networks.unet import Execution, UNet, usual_execution
+from cmrseg.networks.unet import UNet
 from cmrseg.runtime import Precision, fastest_precision, use_device
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import make_optimiser, step
@@ -81,7 +83,6 @@ EXECUTIONS: dict[str, tuple[type[UNet], int, str]] = {
 }
 """Name -> class of network, passes a step, and what the report calls it."""
 _Name = TypeVar("_Name", bound=str)
-LAYOUTS: tuple[Execution, Execution] = ("native", "folded")
 WEIGHED = ("plain", "naive", "used")
 """Those whose memory is told."""
 
@@ -101,7 +102,7 @@ class Trainee:
         self.config = replace(config, samples=samples, alpha=alpha)
         self.device = device
         torch.manual_seed(config.seed)
-        self.network = kind(config.network, layout or usual_execution(device))
+        self.network = kind(config.network, layout or _used(config, device))
         self.optimiser = make_optimiser(self.network.to(device), config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
         shape = (config.batch, *config.patch)
@@ -178,8 +179,14 @@ def layout_rows(
     trainees = {name: Trainee("plain", config, device, name) for name in LAYOUTS}
     timed = _in_turns(trainees, rounds, precision)
     ratio = timed["native"].per(timed["folded"])
-    used = usual_execution(device)
+    used = _used(config, device)
     yield _row(f"  one pass in {precision}, native, per step folded ({used} used)", ratio, "x")
+
+
+def _used(config: TrainingConfig, device: torch.device) -> Execution:
+    """The layout that training takes."""
+    shape = config.network.features, config.network.across
+    return quicker_execution(*shape, device, training=True)
 
 
 def memory_rows(device: torch.device, precision: Precision) -> Iterator[Row]:

@@ -14,8 +14,9 @@ from cmrseg.bundle import Bundle
 from cmrseg.challenges.pieces import in_pieces, out_of_memory, slices_that_fit
 from cmrseg.errors import CmrsegError, WeightsError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.networks.execution import quicker_execution
 from cmrseg.networks.fused import fuse
-from cmrseg.networks.unet import UNet, UNetConfig, pad_to_multiple, usual_execution
+from cmrseg.networks.unet import UNet, UNetConfig, pad_to_multiple
 from cmrseg.runtime import Budget, Effort, Precision, fastest_precision
 from cmrseg.runtime.memory import too_little
 
@@ -262,7 +263,9 @@ def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNe
         if entry["recipe"] != recipe:
             continue
         try:
-            network = UNet(UNetConfig.from_dict(entry["config"]), usual_execution(device))
+            config = UNetConfig.from_dict(entry["config"])
+            shape = config.features, config.across
+            network = UNet(config, quicker_execution(*shape, device, training=False))
             network.load_state_dict(bundle.tensors(entry["file"]))
         except (TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(

@@ -14,18 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cmrseg.networks.execution import Execution
 from cmrseg.networks.join import Join
 from cmrseg.networks.layers import Block, SliceConv, UpConv, fold, halved, unfold
 from cmrseg.networks.sampled import sampled
 
-Execution = Literal["native", "folded"]
 Pooling = Literal["stride", "max"]
 DropoutAt = Literal["blocks", "seams"]
-
-
-def usual_execution(device: torch.device) -> Execution:
-    """How stacks of slices are laid out there; CPUs are slow at 3-D convolution."""
-    return "native" if device.type == "cuda" else "folded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

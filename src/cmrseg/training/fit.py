@@ -13,15 +13,16 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cmrseg.errors import UsageError
+from cmrseg.networks.execution import EXECUTIONS, quicker_execution
 from cmrseg.networks.layers import deepened
-from cmrseg.networks.unet import UNet, count_parameters, usual_execution
+from cmrseg.networks.unet import UNet, count_parameters
 from cmrseg.runtime import Precision, autocast, fastest_precision
 from cmrseg.training import checkpoint
 from cmrseg.training.augment import Patches
@@ -37,6 +38,7 @@ CHECKPOINT = "checkpoint.safetensors"
 TERMINATED = 143
 """Exit code of a command that SIGTERM stopped."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class TrainingStoppedError(Exception):
@@ -88,7 +90,7 @@ def fit(
     group.check(config.batch)
     run_dir.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    network = UNet(config.network, usual_execution(device)).to(device)
+    network = UNet(config.network).to(device)
     if group.size > 1:
         share_norms(network, group)
     if start and not resume:
@@ -96,8 +98,7 @@ def fit(
     optimiser = make_optimiser(network, config)
     path = run_dir / CHECKPOINT
     state = begin(path, network, optimiser, config, about or {}, resume=resume)
-    precision = state.get("precision", precision)
-    state["precision"] = precision or _agreed(_probe(network, config, device), group)
+    _settle(state, network, config, device, precision, group)
     scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
@@ -121,6 +122,26 @@ def fit(
     return path
 
 
+def _settle(
+    state: dict[str, Any],
+    network: UNet,
+    config: TrainingConfig,
+    device: torch.device,
+    precision: Precision | None,
+    group: Group,
+) -> None:
+    """How a run computes: what is fastest where it begins, measured, and the same when resumed."""
+    if "execution" not in state:
+        shape = config.network.features, config.network.across
+        quicker = quicker_execution(*shape, device, training=True)
+        state["execution"] = _agreed(quicker, EXECUTIONS, group)
+    network.execution = state["execution"]
+    if "precision" not in state:
+        state["precision"] = precision or _agreed(
+            _probe(network, config, device), PRECISIONS, group
+        )
+
+
 def _told(
     network: UNet, config: TrainingConfig, device: torch.device, state: dict[str, Any], group: Group
 ) -> str:
@@ -128,13 +149,13 @@ def _told(
     shared = f", a step's {config.batch} patches by {group.size} processes" * (group.size > 1)
     return (
         f"{config.recipe}: {count_parameters(network) / 1e6:.1f} M parameters, "
-        f"{state['precision']} on {device}{shared}, from step {state['step']}"
+        f"{state['precision']} {state['execution']} on {device}{shared}, from step {state['step']}"
     )
 
 
-def _agreed(precision: Precision, group: Group) -> Precision:
+def _agreed(chosen: _Choice, among: Sequence[_Choice], group: Group) -> _Choice:
     """The first process's choice."""
-    return PRECISIONS[group.of_first(PRECISIONS.index(precision))]
+    return among[group.of_first(among.index(chosen))]
 
 
 def _stop(at: int, group: Group) -> NoReturn:

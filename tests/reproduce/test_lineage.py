@@ -62,9 +62,44 @@ def test_of_one_start_the_last_steps_alone_are_compared(before, weights, loss):
 
 
 def test_other_weights_are_another_start_though_told_alike():
-    assert "went on from different runs" in both(earlier(9, 1), earlier(9, 1, sha256="cd"))
+    assert "went on from different runs" in both(
+        earlier(9, 1, before=None), earlier(9, 1, before=None, sha256="cd")
+    )
     assert "went on from different runs" in both(earlier(9), earlier(8))
     whole = ablated(bundle(run(9, 1, 0.0)), bundle(run(9, 5, 3.0)))
     assert "from the beginning" in whole
     # A start in one of them alone is another start.
     assert "different runs" in ablated(bundle(run(9, 1, 0.0)), bundle(run(9, 5, 3.0, before=PRE)))
+
+
+def chained(*kinds, seed=0):
+    """A training of several runs after one that both methods share, oldest first."""
+    first = earlier(450, 1)
+    for n, (steps, samples, alpha) in enumerate(kinds[:-1]):
+        first = earlier(steps, samples, alpha, before=first, sha256=f"{samples}-{n}")
+        first["seed"] = seed
+    return run(*kinds[-1], before=first)
+
+
+def test_trainings_that_parted_runs_ago_are_compared_since_then():
+    baseline = chained((250, 1, 0.0), (500, 1, 0.0), (150, 1, 0.0))
+    proposed = chained((250, 5, 3.0), (500, 1, 0.0), (150, 5, 3.0))
+    assert ablated(bundle(baseline), bundle(proposed)) == (
+        "**The ablation is of the last 900 steps alone**: in each fold both went on from the same "
+        "weights, in runs as long, with the same seeds, on the same data: baseline without "
+        "uncertainty in the loss, proposed with uncertainty in the loss for 250 + 150 steps; "
+        "whether the runs before had uncertainty in the loss is not recorded of all."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        chained((251, 5, 3.0), (500, 1, 0.0), (150, 5, 3.0)),
+        chained((250, 5, 3.0), (150, 5, 3.0)),
+        chained((250, 5, 3.0), (500, 1, 0.0), (150, 5, 3.0), seed=1),
+    ],
+)
+def test_runs_that_are_not_alike_since_the_parting_are_different_ones(other):
+    baseline = chained((250, 1, 0.0), (500, 1, 0.0), (150, 1, 0.0))
+    assert "different runs" in ablated(bundle(baseline), bundle(other))

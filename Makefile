@@ -119,12 +119,15 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 		--shift low-field --hearts 4 --refine-images 12 --refine-budget 30 \
 		--scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json
 
-# A start that has seen no EMIDEC patient, then five folds: twice a usual training (a, g) and the
-# uncertainty loss (f, h). The ablation's baseline (c) goes on from the same point as the last of
-# these without it, for as many steps: f's 250 steps of that loss are in it too. The start, a and f
-# had the augmentation of 5485fce, which knew no other fields of view.
+# A start that has seen no EMIDEC patient, then five folds: a usual training (a), then by turns the
+# uncertainty loss and a usual training (f, g, h), and the uncertainty loss again, which leaves the
+# mean of its last weights (k). The ablation's baseline (bf, bg, bh, bk) parts from it after a: runs
+# as long, with the same seeds, without that loss. The start, a and f had the augmentation of 5485fce,
+# which knew no other fields of view; bf had today's.
 EMIDEC_START = runs/emidec-pre/$(AT)
+FIRST = --steps 250 --learning-rate 1e-3
 LAST = --steps 150 --learning-rate 1e-3
+MEAN = $(LAST) --averaged 0.67 --seed 5
 PROPOSED = --samples 5 --alpha 3
 RESULTS = docs/results/emidec
 
@@ -138,14 +141,19 @@ weights-emidec: setup
 		run() { name=$$1; shift; \
 			$(TRAIN) emidec cache/emidec $$r-$$name$$k --fold $$k --seed 0 "$$@"; }; \
 		run a --steps 450 --start $(EMIDEC_START) && \
-		run f --steps 250 --learning-rate 1e-3 $(PROPOSED) --start $$r-a$$k/$(AT) && \
+		run f $(FIRST) $(PROPOSED) --start $$r-a$$k/$(AT) && \
 		run g --steps 500 --start $$r-f$$k/$(AT) && \
-		run h $(LAST) $(PROPOSED) --start $$r-g$$k/$(AT) || exit 1; \
-		[ $$k -gt 1 ] || run c $(LAST) --start $$r-g$$k/$(AT) || exit 1; done
+		run h $(LAST) $(PROPOSED) --start $$r-g$$k/$(AT) && \
+		run k $(MEAN) $(PROPOSED) --start $$r-h$$k/$(AT) || exit 1; \
+		[ $$k -gt 1 ] || { \
+		run bf $(FIRST) --start $$r-a$$k/$(AT) && \
+		run bg --steps 500 --start $$r-bf$$k/$(AT) && \
+		run bh $(LAST) --start $$r-bg$$k/$(AT) && \
+		run bk $(MEAN) --start $$r-bh$$k/$(AT); } || exit 1; done
 	$(BIN)/cmrseg pack emidec weights/emidec --commit $(COMMIT) \
-		runs/emidec-h?/$(AT)
+		runs/emidec-k?/$(AT)
 	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
-		runs/emidec-c?/$(AT)
+		runs/emidec-bk?/$(AT)
 	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
 		--baseline out/emidec-baseline --samples 6 --precision fp32
 	$(BIN)/cmrseg calibrate emidec $(EMIDEC) --weights weights/emidec --work $(RESULTS)/work \

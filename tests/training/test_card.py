@@ -81,8 +81,15 @@ def test_rules_say_that_they_were_chosen_on_the_very_patients_scored():
     scored = manifest("emidec", emidec=["emidec"])
     scored["scores_out_of_fold"] = {"cases": 80, "command": "cmrseg validate", "table": "| a |"}
     assert "slightly too good" not in card(scored)
-    scored["rules"] = {"tried": [], "gain": {"myocardium_dice": 0.01}, "chosen_on": "80 patients"}
-    assert "slightly too good" in card(scored)
+    scored["rules"] = {
+        "tried": [],
+        "gain": {"myocardium_dice": 0.01},
+        "without": {"myocardium_dice": 0.8},
+        "chosen_on": "80 patients",
+    }
+    text = card(scored)
+    assert "slightly too good" in text
+    assert "| Dice without any (%) | | 80.00 |\n| Dice with all shipped (%) | | 81.00 |" in text
 
 
 def test_how_wide_intervals_are_and_what_is_flagged():

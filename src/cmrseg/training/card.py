@@ -115,6 +115,9 @@ def _rules(rules: dict[str, Any]) -> str:
         told = "left out" if kept is None else ", ".join(with_what)
         gains = " | ".join(f"{100 * tried['gain'][name]:+.2f}" for name in points)
         rows.append(f"| {tried['rule']} | {told} | {gains} |")
+    for told, gain in (("without any", 0.0), ("with all shipped", 1.0)):
+        dice = [rules["without"][name] + gain * rules["gain"][name] for name in points]
+        rows.append(f"| Dice {told} (%) | | {' | '.join(f'{100 * d:.2f}' for d in dice)} |")
     return f"Gains in points of Dice; {rules['chosen_on']}.\n\n" + "\n".join(rows)
 
 

@@ -5,7 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg.challenges.steps import labels, missing, prepared_image, ventricles, within_role
+from cmrseg.challenges.steps import (
+    cleaned,
+    in_large_pieces,
+    in_one_piece,
+    labels,
+    likeliest,
+    missing,
+    prepared_image,
+    ventricles,
+    within_role,
+)
 from cmrseg.contracts.case import ImageSource
 from cmrseg.errors import InputError, OutputError
 from cmrseg.imaging import Grid
@@ -48,6 +58,21 @@ def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
     assert (ventricles(probabilities[:, :1]) == labels(probabilities[:, :1])).all()
     probabilities[:] = [[[[1]]], [[[0]]], [[[0]]], [[[0]]]]
     assert not ventricles(probabilities).any()
+
+
+def test_rules_on_labels_are_those_on_probabilities():
+    """Pieces of 6, 2 and 1 voxels: a third of the largest is kept in a stack, a sixth is not."""
+    found = np.zeros((2, 4, 8), np.uint8)
+    found[:, :3, 0] = 1
+    found[:, 0, 3] = 3
+    found[0, 0, 6] = 2
+    probabilities = (np.arange(4)[:, None, None, None] == found[None]).astype(np.float32)
+    np.testing.assert_array_equal(likeliest(probabilities), found)
+    assert [(in_large_pieces(found) == label).sum() for label in (1, 3, 2)] == [6, 2, 0]
+    assert [(in_one_piece(found) == label).sum() for label in (1, 3, 2)] == [6, 0, 0]
+    for part, rule in ((slice(0, 2), in_large_pieces), (slice(0, 1), in_one_piece)):
+        np.testing.assert_array_equal(ventricles(probabilities[:, part]), rule(found[part]))
+        np.testing.assert_array_equal(cleaned(found[part]), rule(found[part]))
 
 
 def test_no_heart_is_no_label():

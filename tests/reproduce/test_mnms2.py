@@ -17,6 +17,7 @@ from cmrseg.reproduce.mnms2 import tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, spread_out
 from cmrseg.reproduce.mnms2.page import _extremes
+from cmrseg.reproduce.mnms2.rules import RULES
 from cmrseg.reproduce.mnms2.tables import Results
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.folds import held_out
@@ -81,10 +82,13 @@ def test_the_command_writes_a_page_and_goes_on_where_it_stopped(
     assert cli.main(command) == EXIT_OK
     page = (out / "README.md").read_text(encoding="utf-8")
     digest = bundle.find("mnms2", weights).digest[:12]
-    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 7
+    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 8
     assert str(tmp_path) not in page
     for name in ("ablation", "distributions-0", "panels"):
         assert (out / f"{name}.png").stat().st_size > 1000
+    rules = list(csv.DictReader((out / "rules.csv").open(encoding="utf-8")))
+    assert len(rules) == 2 * 2 * 3 * len(RULES)
+    assert {row["patients"] for row in rules} == {str(len(held(folder)))}
     rows = list(csv.DictReader((out / "images.csv").open(encoding="utf-8")))
     # Two views and phases, as they are and in one style.
     assert len(rows) == len(held(folder)) * 2 * 2 * 2
@@ -148,6 +152,7 @@ def measured(cohort, patient, candidates, *, role="SA_ED", qc=None, full=None, g
         pseudo=[(0.9, 5.0)] * len(candidates) if qc is not None else [],
         qc=row(candidates[0] if qc is None else qc),
         full=row(candidates[0] if full is None else full),
+        rules={},
         fences=(0.8, 10.0),
         ood=full != qc,
         refinement=None,

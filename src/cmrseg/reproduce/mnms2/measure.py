@@ -21,18 +21,20 @@ from cmrseg.challenges.inspection import Finding, Inspector
 from cmrseg.challenges.mnms2 import RECIPES, VIEWS
 from cmrseg.challenges.mnms2_sizes import STRUCTURES
 from cmrseg.challenges.segmenter import Segmenter
-from cmrseg.challenges.steps import ventricles
+from cmrseg.challenges.steps import cleaned, likeliest
 from cmrseg.evaluation.mnms2 import evaluate_case
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.measures import DECISIVE
 from cmrseg.reproduce.mnms2.hearts import Heart
+from cmrseg.reproduce.mnms2.rules import RULES
 from cmrseg.runtime import Precision, use_device
 from cmrseg.synthetic.record import GENERATION
 
 Row = dict[str, float]
-FORMAT = 2
-"""Format of the files kept; another one is computed anew."""
+ALL = ("rv", "lv", "myo")
+FORMATS = {"first": 3, "refined": 2}
+"""Formats of the files kept of a first pass and of refinement; another one is computed anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Measured:
         qc: metrics of all structures of the answer that quality control chooses; without it, of
             the first candidate.
         full: the same after refinement; equal where nothing was refined or it was rolled back.
+        rules: rule of :data:`RULES` -> metrics of ``qc``'s answer, had it been cleaned by that one.
         fences: th_low and th_up in mm, if there are any.
         ood: flagged.
         refinement: what became of it, if it was tried.
@@ -77,6 +80,7 @@ class Measured:
     pseudo: list[tuple[float, float]]
     qc: Row
     full: Row
+    rules: dict[str, Row]
     fences: tuple[float, float] | None
     ood: bool
     refinement: dict[str, Any] | None
@@ -162,7 +166,8 @@ class Bench:
         """Of the file kept: another bundle, effort, heart or way of drawing hearts has another."""
         effort = asdict(self.effort) | ({} if refine else {"refine_s": 0.0})
         effort.pop("refined")
-        key = json.dumps([FORMAT, GENERATION, self.found.digest, effort], sort_keys=True)
+        kept = FORMATS["refined" if refine else "first"]
+        key = json.dumps([kept, GENERATION, self.found.digest, effort], sort_keys=True)
         folder = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.work / folder / heart.cohort.replace(": ", "-") / f"{heart.case}.json"
 
@@ -184,15 +189,16 @@ class Bench:
                 pass_s=segmenter.pass_s,
                 mirrors=self.effort.mirrors,
             )
-        masks = [_native(one, prepared, image) for one in maps]
-        chosen = _chosen(finding)
-        if len(chosen) == 1 and not _was_refined(finding):
-            answer = masks[chosen[0]]
-        else:
-            answer = _native(_answer(finding, maps), prepared, image)
+        masks = [image.like(cleaned(_native(one, prepared))) for one in maps]
+        uncleaned = _native(_answer(finding, maps), prepared)
+        answer = image.like(cleaned(uncleaned))
         told = {
             "candidates": [_scores(heart.role, mask, truth, ("rv",)) for mask in masks],
-            "answer": _scores(heart.role, answer, truth, ("rv", "lv", "myo")),
+            "answer": _scores(heart.role, answer, truth, ALL),
+            "rules": {
+                name: _scores(heart.role, image.like(rule(uncleaned)), truth, ALL)
+                for name, rule in RULES.items()
+            },
             "seconds": round(time.perf_counter() - started, 2),
             **_quality(finding),
         }
@@ -228,6 +234,7 @@ def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
         pseudo=[(dc, hd) for dc, hd in told["pseudo"]],
         qc=told["answer"],
         full=after.told["answer"],
+        rules=told["rules"],
         fences=tuple(told["fences"]) if told["fences"] else None,
         ood=told["ood"],
         refinement=after.told["refinement"],
@@ -236,8 +243,9 @@ def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
     )
 
 
-def _native(maps: Array, prepared: Prepared, image: Volume) -> Volume:
-    return image.like(ventricles(prepared.restore(maps)))
+def _native(maps: Array, prepared: Prepared) -> Array:
+    """The likeliest labels on the image's voxels, by no rule."""
+    return likeliest(prepared.restore(maps))
 
 
 def _scores(role: str, mask: Volume, truth: Volume, structures: tuple[str, ...]) -> Row:
@@ -245,15 +253,6 @@ def _scores(role: str, mask: Volume, truth: Volume, structures: tuple[str, ...])
     found = evaluate_case({role: (mask, truth)}, structures)
     marked = f"_{role.lower()}"
     return {name.replace(marked, ""): value for name, value in found.items() if marked in name}
-
-
-def _was_refined(finding: Finding | None) -> bool:
-    refinement = finding.told.get("refinement") if finding else None
-    return bool(refinement and refinement["candidates_kept"])
-
-
-def _chosen(finding: Finding | None) -> list[int]:
-    return [number - 1 for number in finding.told["chosen"]] if finding else [0]
 
 
 def _answer(finding: Finding | None, maps: Array) -> Array:

@@ -21,14 +21,15 @@ import numpy as np
 from cmrseg import bundle
 from cmrseg.bundle import Bundle
 from cmrseg.challenges.mnms2 import RECIPES
+from cmrseg.challenges.steps import RIVAL
 from cmrseg.errors import InputError
 from cmrseg.evaluation.table import Grid
 from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.imaging.volume import Array
-from cmrseg.reproduce.mnms2 import claims, paper, tables
+from cmrseg.reproduce.mnms2 import claims, paper, rules, tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, masks_of
-from cmrseg.reproduce.mnms2.tables import Results
+from cmrseg.reproduce.mnms2.tables import ALL_SHIFTED, Results
 from cmrseg.reproduce.mnms2.trios import trios
 from cmrseg.reproduce.page import Page
 from cmrseg.training.card import steps_in_all
@@ -85,6 +86,7 @@ def reproduce(
     _claims(page, all_results[0])
     _pathologies(page, all_results[0])
     _ablation(page, all_results)
+    _rules(page, all_results[0])
     _quality(page, all_results, told)
     _panels(page, all_results[0], benches[all_results[0].name])
     page.keep("images.csv", _csv(tables.images(all_results)))
@@ -175,6 +177,19 @@ def _ablation(page: Page, all_results: list[Results]) -> None:
             page.table(f"trios-{view}", found)
     page.say("### All structures, short axis, full")
     page.table("structures", tables.structures(all_results, "full"))
+
+
+def _rules(page: Page, results: Results) -> None:
+    page.say(
+        f"## Which pieces are kept ({results.name}, {{M}}+QC)",
+        "The same answers cleaned by each rule: without any, of the heart's pieces (all labels "
+        f"together) the largest alone, or all of {100 * RIVAL:.0f} % of it and more. Means over "
+        "patients (both phases, and all shifts where they are taken together), differences paired "
+        "by patient as above. Better or worse is said where the 95 % interval lies on one side of "
+        "zero.",
+        *rules.verdicts(results, claims.AS_THEY_ARE, ALL_SHIFTED),
+    )
+    page.table("rules", rules.table(results, (claims.AS_THEY_ARE, ALL_SHIFTED)))
 
 
 def _quality(page: Page, all_results: list[Results], scores: Mapping[str, dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
-from cmrseg.commands import reproducing, scoring, segmenting, training
+from cmrseg.commands import preparing, reproducing, scoring, segmenting, training
 from cmrseg.errors import (
     DEBUG_VARIABLE,
     EXIT_BUG,
@@ -110,10 +110,10 @@ def parser() -> argparse.ArgumentParser:
     segmenting.add_demo(
         commands.add_parser("demo", help="both recipes on sample cases, with a picture")
     )
-    training.add_synthesize(
+    preparing.add_synthesize(
         commands.add_parser("synthesize", help="draw labelled synthetic patients")
     )
-    training.add_preprocess(
+    preparing.add_preprocess(
         commands.add_parser("preprocess", help="write the cache that training reads")
     )
     training.add_train(commands.add_parser("train", help="fit one network from the cache"))

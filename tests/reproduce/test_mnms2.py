@@ -16,7 +16,7 @@ from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg.reproduce.mnms2 import tables
 from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, spread_out
-from cmrseg.reproduce.mnms2.page import _extremes
+from cmrseg.reproduce.mnms2.panels import extremes
 from cmrseg.reproduce.mnms2.rules import RULES
 from cmrseg.reproduce.mnms2.tables import Results
 from cmrseg.training.datasets import mnms2
@@ -26,6 +26,7 @@ from tiny import heart, make_autoencoder, make_checkpoint, sample, save, volume
 
 # The autoencoder is not trained: whatever it says of a mask is out of range.
 NEVER = Thresholds({f"SA_{p}": Fences(th_low=0.99, th_up_mm=1.0, measures=9) for p in ("ED", "ES")})
+SHIFTED = ("low-field", "resolution", "contrast")
 ALONE = Shifts(styles=(), hearts=0)
 
 
@@ -117,16 +118,15 @@ def test_patients_that_any_network_learned_from_are_left_out(tmp_path, folder, w
 
 def test_shifts_change_images_alone_and_alike_in_both_phases(tmp_path, folder, weights):
     found = bundle.find("mnms2", weights)
-    hearts = all_hearts(
-        folder, "hospital", [found], replace(ALONE, styles=("low-field",)), tmp_path
-    )
-    clean, styled = (
+    hearts = all_hearts(folder, "hospital", [found], replace(ALONE, styles=SHIFTED), tmp_path)
+    clean, *all_styled = (
         next(h for h in hearts if h.cohort == cohort and h.role == "LA_ES").make()
-        for cohort in ("clean", "low-field")
+        for cohort in ("clean", *SHIFTED)
     )
-    assert clean[0].array.shape == styled[0].array.shape == (1, 224, 224)
-    assert (clean[1].array == styled[1].array).all()
-    assert (clean[0].array != styled[0].array).mean() > 0.5
+    for styled in all_styled:
+        assert clean[0].array.shape == styled[0].array.shape == (1, 224, 224)
+        assert (clean[1].array == styled[1].array).all()
+        assert (clean[0].array != styled[0].array)[clean[0].array > 0].mean() > 0.5
     with pytest.raises(UsageError, match="no style"):
         Shifts(styles=("sepia",))
 
@@ -258,6 +258,6 @@ def test_effort_of_other_kind_is_computed_anew(tmp_path, weights):
 
 
 def test_a_loss_is_never_called_a_gain():
-    assert _extremes({1: -0.1, 2: -0.2}) == {"lost most": 2}
-    assert _extremes({1: 0.1, 2: 0.2, 3: -0.1}) == {"gained most": 2, "lost most": 3}
-    assert _extremes({1: 0.0}) == {"unchanged": 1}
+    assert extremes({1: -0.1, 2: -0.2}) == {"lost most": 2}
+    assert extremes({1: 0.1, 2: 0.2, 3: -0.1}) == {"gained most": 2, "lost most": 3}
+    assert extremes({1: 0.0}) == {"unchanged": 1}

@@ -9,7 +9,8 @@ from cmrseg.commands import options
 from cmrseg.commands.trained import add_trained, trained, trained_words
 from cmrseg.errors import EXIT_OK
 
-STYLES, DRAWN, ARTEFACTS = ("low-field", "ge-1.5t"), ("in", "out"), "ghosting=0.4,motion=0.4"
+STYLES = ("low-field", "ge-1.5t", "resolution", "contrast")
+DRAWN, ARTEFACTS = ("in", "out"), "ghosting=0.4,motion=0.4"
 
 
 def add_mnms2(p: argparse.ArgumentParser) -> None:
@@ -32,8 +33,9 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
     )
     add_trained(p, "a BN1 and a BN2, both views,")
     p.add_argument("--source", default="acdc", help="the name the data was preprocessed under")
-    p.add_argument("--shift", action="append", metavar="STYLE", help=f"show patients in this style "
-                   f"too; several (default: {', '.join(STYLES)})")  # fmt: skip
+    p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
+                   "too, or with the resolution or contrast alone changed; several "
+                   f"(default: {', '.join(STYLES)})")  # fmt: skip
     p.add_argument(
         "--hearts", type=options.whole, default=6, help="drawn hearts a cohort, 0 for none"
     )

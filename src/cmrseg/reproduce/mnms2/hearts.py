@@ -1,9 +1,9 @@
 """The hearts that are scored: held-out patients, as they are and shifted, and drawn hearts.
 
-A real patient's short axis is shown as it is and as scanners of held-out styles would show it. No
-expert ever labelled a long axis of these patients: the long axis here is cut out of the short-axis
-stack, labels and all, which the page says. Drawn hearts have both views; their seed is no training
-seed.
+A real patient's short axis is shown as it is, as scanners of held-out styles would show it, and
+with one thing alone changed. No expert ever labelled a long axis of these patients: the long axis
+here is cut out of the short-axis stack, labels and all, which the page says. Drawn hearts have both
+views; their seed is no training seed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cmrseg.challenges.mnms2 import VIEWS
 from cmrseg.errors import InputError
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
+from cmrseg.reproduce.mnms2.shifts import shift
 from cmrseg.synthetic.record import GENERATION
 from cmrseg.synthetic.reformat import four_chamber
-from cmrseg.synthetic.restyle import restyle
 from cmrseg.synthetic.strengths import parse
 from cmrseg.synthetic.styles import choose_style
 from cmrseg.synthetic.synthesize import synthesize
@@ -65,19 +65,21 @@ class Shifts:
     """What is scored beside patients as they are.
 
     Attributes:
-        styles: in which real patients are shown.
+        styles: in which real patients are shown, or what alone is changed (``shifts.ONE_THING``).
         hearts: drawn hearts in each of their cohorts; 0 for none.
         drawn: style (``in``, ``out`` or a name) of each cohort of drawn hearts.
         artefacts: of one more such cohort, as for `cmrseg synthesize`; "" for none.
     """
 
-    styles: tuple[str, ...] = ("low-field", "ge-1.5t")
+    styles: tuple[str, ...] = ("low-field", "ge-1.5t", "resolution", "contrast")
     hearts: int = 6
     drawn: tuple[str, ...] = ("in", "out")
     artefacts: str = "ghosting=0.4,motion=0.4"
 
     def __post_init__(self) -> None:
-        for style in (*self.styles, *self.drawn):
+        for style in self.styles:
+            shift(style)
+        for style in self.drawn:
             choose_style(np.random.default_rng(0), "mnms2", style)
         parse(self.artefacts or None, "mnms2")
 
@@ -159,7 +161,7 @@ def _made(item: Labelled, view: str, style: str, number: int) -> Pair:
     if style:
         # Both phases come from one scanner: settings by patient, not by image.
         rng = np.random.default_rng([SEED, number, VIEWS.index(view)])
-        image = restyle(image, choose_style(rng, "mnms2", style)[1], rng)
+        image = shift(style)(image, rng)
     return image, truth
 
 

@@ -14,28 +14,22 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from cmrseg import bundle
 from cmrseg.bundle import Bundle
-from cmrseg.challenges.mnms2 import RECIPES
 from cmrseg.challenges.steps import RIVAL
 from cmrseg.errors import InputError
 from cmrseg.evaluation.table import Grid
-from cmrseg.imaging.prepare import prepare, prepare_labels
-from cmrseg.imaging.volume import Array
 from cmrseg.reproduce.mnms2 import claims, paper, rules, tables
-from cmrseg.reproduce.mnms2.hearts import Heart, Shifts, all_hearts
-from cmrseg.reproduce.mnms2.measure import Bench, Effort, Measured, masks_of
+from cmrseg.reproduce.mnms2.hearts import CLEAN, Heart, Shifts, all_hearts
+from cmrseg.reproduce.mnms2.measure import Bench, Effort
+from cmrseg.reproduce.mnms2.panels import save_extremes
+from cmrseg.reproduce.mnms2.shifts import shifted_patients
 from cmrseg.reproduce.mnms2.tables import ALL_SHIFTED, Results
 from cmrseg.reproduce.mnms2.trios import trios
 from cmrseg.reproduce.page import Page
 from cmrseg.training.card import steps_in_all
-
-if TYPE_CHECKING:
-    from cmrseg.reproduce.mnms2.figures import Panel
 
 
 def reproduce(
@@ -88,7 +82,7 @@ def reproduce(
     _ablation(page, all_results)
     _rules(page, all_results[0])
     _quality(page, all_results, told)
-    _panels(page, all_results[0], benches[all_results[0].name])
+    save_extremes(page, all_results[0], benches[all_results[0].name])
     page.keep("images.csv", _csv(tables.images(all_results)))
     page.say("All of it by image: [images.csv](images.csv).")
     page.close()
@@ -109,9 +103,7 @@ def _head(page: Page, hearts: list[Heart], all_results: list[Results], effort: E
         "**No expert ever labelled a long axis of these patients.** The long axis is cut out of "
         "labelled short-axis stacks (blurred by slices 5 to 10 mm apart), or drawn; how well "
         "networks do on long-axis images as scanners make them is not known from this.",
-        "Shifted hearts: patients as scanners of held-out styles would show them (resolution, "
-        "noise, contrast curve, unevenness, grey scale), drawn hearts in held-out styles, and "
-        "drawn hearts with artefacts.",
+        _shifted(hearts),
         "The thresholds of quality control were fitted on these same patients as they are, whose "
         "masks no network learned from, and which candidates a bundle carries may have been chosen "
         "by them: what depends on that is slightly too good.",
@@ -120,6 +112,15 @@ def _head(page: Page, hearts: list[Heart], all_results: list[Results], effort: E
         f"{effort.refined} of a cohort and view, up to {effort.refine_s:g} s each.",
         "\n".join(f"- {results.about}" for results in all_results),
     )
+
+
+def _shifted(hearts: list[Heart]) -> str:
+    """What shifted hearts are, as far as there are any."""
+    real = dict.fromkeys(one.cohort for one in hearts if one.real and one.cohort not in CLEAN)
+    told = [shifted_patients(real)]
+    if any(not one.real for one in hearts):
+        told.append("drawn hearts in held-out styles and with artefacts")
+    return f"Shifted hearts: {'; '.join(filter(None, told)) or 'none'}."
 
 
 def _claims(page: Page, results: Results) -> None:
@@ -206,76 +207,6 @@ def _quality(page: Page, all_results: list[Results], scores: Mapping[str, dict[s
     page.table("detection", tables.detection(all_results))
     for name, one in scores.items():
         page.say(f"### {name}, by `cmrseg score-qc`", table(one).replace("# ", "#### ", 1).strip())
-
-
-def _panels(page: Page, results: Results, bench: Bench) -> None:
-    """Figure 4, of images whose refinement was kept if there are any."""
-    from cmrseg.reproduce.mnms2 import figures
-
-    page.say("## Figure 4: before, output of quality control, after")
-    kept = [
-        one
-        for one in results.measured
-        if one.refinement and one.refinement["candidates_kept"] and one.pseudo
-    ]
-    judged = kept or [one for one in results.measured if one.pseudo]
-    if not judged:
-        page.say("No view has quality control in this bundle.")
-        return
-    way = "{M}+QC" if kept else "M"
-
-    def gain(one: Measured) -> float:
-        before = results.row(one, way)
-        return one.full["rv_dice"] - before["rv_dice"] if before else 0.0
-
-    chosen = _extremes({id(one): gain(one) for one in judged})
-    named = {id(one): one for one in judged}
-    panels = [_panel(results, bench, named[one], words, way) for words, one in chosen.items()]
-    words = (
-        f"The image that gained most and the one that lost most from {way} to full, by RV Dice. "
-        + ("" if kept else "No refined candidate was accepted anywhere. ")
-        + ("" if "gained most" in chosen else "None gained. ")
-        + ("" if "lost most" in chosen else "None lost. ")
-        + "Red LV, green myocardium, blue RV; white the expert's RV. Patients are shown as "
-        "outlines without pixels."
-    )
-    figures.save_panels(panels, page.figure("panels", words))
-
-
-def _extremes(gains: Mapping[int, float]) -> dict[str, int]:
-    """Who gained and who lost most, as far as anybody did; somebody where nothing changed."""
-    most, least = max(gains, key=gains.__getitem__), min(gains, key=gains.__getitem__)
-    found = {"gained most": most} if gains[most] > 0 else {}
-    found |= {"lost most": least} if gains[least] < 0 else {}
-    return found or {"unchanged": most}
-
-
-def _panel(results: Results, bench: Bench, one: Measured, words: str, way: str) -> Panel:
-    """One line of the figure, on the recipe's grid, where quality control sees masks."""
-    from cmrseg.reproduce.mnms2.figures import Panel, slice_of_largest_change
-
-    view = one.heart.role[:2]
-    grid, inspector = RECIPES[view].grid, bench.inspectors[view]
-    masks, refined = masks_of(one.masks), masks_of(one.refined_masks)
-    image, truth = one.heart.make()
-
-    def on_grid(mask: Array) -> Array:
-        return prepare_labels(image.like(mask.astype(np.uint8)), grid).array
-
-    before = on_grid(masks["candidates"][results.m(one)] if way == "M" else masks["answer"])
-    after, expert = on_grid(refined["answer"]), on_grid(truth.array)
-    again = inspector.control.reconstructor.labels(before) if inspector else before
-    z = slice_of_largest_change(before, after, expert)
-    row = results.row(one, way) or one.qc
-    return Panel(
-        title=f"{words}\n{one.heart.cohort}, {one.heart.role}\n"
-        f"DC {row['rv_dice']:.3f} to {one.full['rv_dice']:.3f}",
-        image=None if one.heart.real else prepare(image, grid).image.array[z],
-        truth=expert[z],
-        before=before[z],
-        reconstruction=again[z],
-        after=after[z],
-    )
 
 
 def _scores(path: Path) -> dict[str, Any]:

@@ -204,7 +204,7 @@ def test_the_models_are_loaded_once(served):
 def test_a_second_invocation_waits_and_health_answers_meanwhile(bundles, tmp_path):
     socket_case(tmp_path / "case", 1)
     (tmp_path / "input").symlink_to(tmp_path / "case")
-    with started(bundles, tmp_path, slow_s="1.5 0") as server:
+    with started(bundles, tmp_path, slow_s="3 0") as server:
         answers = []
 
         def ask():
@@ -217,9 +217,7 @@ def test_a_second_invocation_waits_and_health_answers_meanwhile(bundles, tmp_pat
         threads[0].start()
         server.wait_for("computing")
         threads[1].start()
-        asked = time.monotonic()
-        assert server.ask("GET", "/health")[0] == 200
-        assert time.monotonic() - asked < 1
+        assert server.ask("GET", "/health")[0] == 200  # before the case that it computes is done
         time.sleep(0.5)
         assert (answers, len(computing())) == ([], 1)
         for thread in threads:

@@ -184,10 +184,11 @@ def test_candidates_of_other_shapes_seeds_and_sources(tmp_path, data):
 
 def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
     mixed = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", fold=1))
-    with pytest.raises(InputError, match=r"nobody whom all .* \(folds held out: 0, 1\)"):
+    with pytest.raises(InputError, match=r"nobody whom both .*: 0\) .*: 1\)"):
         calibrate("mnms2-sa", data, mixed, device="cpu")
-    all_of_it = make_bundle(tmp_path, fold=None)
-    with pytest.raises(InputError, match=r"nobody whom all .* \(folds held out: none\)"):
+    everyone = make_autoencoder(tmp_path / "all", "mnms2-sa-qc", fold=None)
+    all_of_it = make_bundle(tmp_path, everyone, fold=None)
+    with pytest.raises(InputError, match=r"nobody whom both .*: none\) .*: none\)"):
         calibrate("mnms2-sa", data, all_of_it, device="cpu")
     without = make_bundle(tmp_path)
     with pytest.raises(WeightsError, match="no autoencoder"):

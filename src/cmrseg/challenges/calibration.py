@@ -1,9 +1,10 @@
-"""Quality thresholds of one view, fitted on hearts that none of a bundle's networks learned from.
+"""Quality thresholds of one view, fitted on hearts that the networks judged on them never met.
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
 into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
-and with how far sizes lay from the experts': the intervals of those to come. Beside it go labelled
-slices for refinement, of the hearts that the caller chooses.
+and with how far sizes lay from the experts': the intervals of those to come, where candidates held
+out the same patients (:mod:`cmrseg.challenges.judged`). Beside it go labelled slices for
+refinement, of the hearts that the caller chooses.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
 from cmrseg import bundle
 from cmrseg.bundle import Bundle
+from cmrseg.challenges.judged import Judged, judged
 from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import ventricles
-from cmrseg.errors import InputError, WeightsError
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.measures import DECISIVE, Pseudo
@@ -31,7 +33,6 @@ from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache
 from cmrseg.training.pack import record_quality
 from cmrseg.training.rehearse import draw_rehearsal
-from cmrseg.training.run import FOLD_SEED, FOLDS, unseen
 from cmrseg.training.sources import is_synthetic
 from cmrseg.uncertainty.conformal import FEWEST, ErrorBand
 
@@ -70,32 +71,32 @@ def calibrate(
         The thresholds in words, a line a role.
 
     Raises:
-        InputError: nobody was held out by all networks, or too few for quartiles; or the networks
-            met none of the cache's patients whose slices are asked for.
+        InputError: a candidate held out nobody to be judged on, or there are too few for quartiles;
+            or the networks met none of the cache's patients whose slices are asked for.
         WeightsError: the bundle has no segmenter or no autoencoder of the view.
     """
     found = bundle.find("mnms2", weights)
     entries = cache.read_index(cache_dir, recipe)
-    held = _met_by_none(found, recipe, entries)
-    rehearsable = _rehearsable(entries, held, rehearse)
+    own = judged(found, recipe, entries)
+    rehearsable = _rehearsable(entries, own.entries, rehearse)
     # Those that the networks learned from were asked for by name: where there are none it is told.
     asked = rehearsable or rehearse == "learned"
     rehearsed = draw_rehearsal(cache_dir, rehearsable) if asked else None
-    seen = _seen(found, recipe, cache_dir, held, mirrors, device)
+    seen = _seen(found, recipe, cache_dir, own, mirrors, device)
     measures = _by_role(seen)
     thresholds = fit(measures)
-    patients = len({(entry.source, entry.patient) for entry in held})
-    sources = ", ".join(sorted({entry.source for entry in held}))
+    expected = bands(seen, thresholds) if own.together else {}
     record_quality(
         found.folder,
         recipe,
         thresholds,
         rehearsed,
-        f"{patients} held-out patients of {sources}" + TRAVELLING * (rehearse == "learned"),
+        own.in_words() + TRAVELLING * (rehearse == "learned"),
+        candidates=own.of_each(),
         population=population(measures),
         bands={
-            role: {name: band.as_dict() for name, band in own.items()}
-            for role, own in bands(seen, thresholds).items()
+            role: {name: band.as_dict() for name, band in by_name.items()}
+            for role, by_name in expected.items()
         },
     )
     older = found.manifest.get("quality", {}).get(recipe, {}).get("rehearsal")
@@ -188,32 +189,6 @@ def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
     return dict(found)
 
 
-def _met_by_none(found: Bundle, recipe: str, entries: list[cache.Entry]) -> list[cache.Entry]:
-    """Volumes that none of a view's networks, autoencoder included, learned from or was chosen by.
-
-    Candidates may differ in seed, shape and sources. Synthetic hearts count only where the cache
-    has no others: a threshold means real images.
-    """
-    own = [n["training"] for n in found.networks if n["recipe"] in (recipe, f"{recipe}-qc")]
-    if not own:
-        raise WeightsError(f"the bundle has no network of {recipe}", "pack some of this view")
-    if any((t["folds"], t["fold_seed"]) != (FOLDS, FOLD_SEED) for t in own):
-        raise InputError(
-            f"the networks of {recipe} dealt folds in another way", "train them with this cmrseg"
-        )
-    real = [e for e in entries if not is_synthetic(e.source)] or entries
-    new = [{e.file for e in unseen(entries, training)} for training in own]
-    held = [e for e in real if all(e.file in files for files in new)]
-    if not held:
-        folds = sorted({"none" if t["fold"] is None else str(t["fold"]) for t in own})
-        raise InputError(
-            f"the cache has nobody whom all networks of {recipe} held out "
-            f"(folds held out: {', '.join(folds)})",
-            "use their own cache, and pack segmenters and autoencoder trained with one --fold",
-        )
-    return held
-
-
 def _rehearsable(
     entries: Sequence[cache.Entry], held: Sequence[cache.Entry], rehearse: Rehearse
 ) -> list[cache.Entry]:
@@ -226,40 +201,41 @@ def _rehearsable(
 
 
 def _seen(
-    found: Bundle,
-    recipe: str,
-    cache_dir: Path,
-    held: list[cache.Entry],
-    mirrors: int,
-    device: str,
+    found: Bundle, recipe: str, cache_dir: Path, judged: Judged, mirrors: int, device: str
 ) -> list[Seen]:
-    """What all candidates say of all images, on the recipe's grid."""
+    """What candidates say of the images they are judged on, on the recipe's grid."""
     place = use_device(device)
-    control = QualityControl.from_bundle(found, f"{recipe}-qc", STRUCTURES, place)
-    segmenter = Segmenter.from_bundle(found, recipe, place)
-    if control is None or not segmenter.networks:
-        raise WeightsError(
-            f"the bundle has no {'autoencoder' if control is None else 'segmenter'} of {recipe}",
-            f"pack one: `cmrseg pack mnms2` takes checkpoints of {recipe} and {recipe}-qc",
-        )
     seen = []
-    with Progress(len(held), "images") as progress:
-        for number, entry in enumerate(held, start=1):
-            sample = cache.load(cache_dir, entry)
-            image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
-            maps = segmenter.candidates(segmenter.mirrored(image, mirrors))
-            masks = [ventricles(one) for one in maps]
-            seen.append(
-                Seen(
-                    role=_role(recipe, entry),
-                    patient=f"{entry.source} {entry.patient}",
-                    pseudo=[control.measure(m, sample.spacing_mm)[DECISIVE] for m in masks],
-                    sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
-                    true=_sizes(recipe, image.like(sample.label)),
-                )
-            )
-            progress.show(number)
+    with Progress(len(judged.entries), "images") as progress:
+        for part in judged.parts:
+            own = part.of(found)
+            control = QualityControl.from_bundle(own, f"{recipe}-qc", STRUCTURES, place)
+            segmenter = Segmenter.from_bundle(own, recipe, place)
+            look = partial(_look, segmenter, cast(QualityControl, control), recipe, mirrors)
+            for entry in part.entries:
+                seen.append(look(entry, cache.load(cache_dir, entry)))
+                progress.show(len(seen))
     return seen
+
+
+def _look(
+    segmenter: Segmenter,
+    control: QualityControl,
+    recipe: str,
+    mirrors: int,
+    entry: cache.Entry,
+    sample: cache.Sample,
+) -> Seen:
+    image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
+    maps = segmenter.candidates(segmenter.mirrored(image, mirrors))
+    masks = [ventricles(one) for one in maps]
+    return Seen(
+        role=_role(recipe, entry),
+        patient=f"{entry.source} {entry.patient}",
+        pseudo=[control.measure(mask, sample.spacing_mm)[DECISIVE] for mask in masks],
+        sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
+        true=_sizes(recipe, image.like(sample.label)),
+    )
 
 
 def _sizes(recipe: str, mask: Volume) -> Sizes:

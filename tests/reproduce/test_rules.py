@@ -85,30 +85,45 @@ def test_patients_are_means_of_their_images():
     assert compared(one, LARGE, NONE) == ([], [])
 
 
+RIGHT = "speak for a rule, and"
+OPEN = "do not decide whether there should be a rule."
+WRONG = "speak against it."
+
+
 @pytest.mark.parametrize(
     ("view", "by_rule", "said"),
     [
-        ("SA", {LARGE: (0.01, -3.0), LARGEST: (0.01, -3.0)}, "say so."),
-        ("SA", {LARGE: (0.0, 0.0)}, "do not decide it."),
-        ("SA", {LARGE: (-0.01, -3.0)}, "do not decide it."),
-        ("SA", {LARGE: (-0.01, 0.0)}, "speak against it."),
-        ("SA", {LARGE: (0.0, -3.0), LARGEST: (0.0, -9.0)}, "speak against it."),
-        ("LA", {LARGEST: (0.0, -3.0)}, "say so."),
-        ("LA", {LARGE: (0.0, -3.0)}, "speak against it."),
+        ("SA", {LARGE: (0.01, -3.0)}, f"{RIGHT} for this one."),
+        (
+            "SA",
+            {LARGE: (0.01, -3.0), LARGEST: (0.01, -3.0)},
+            f"{RIGHT} do not decide between it and *{LARGEST}*.",
+        ),
+        (
+            "SA",
+            {LARGE: (0.02, -3.0), LARGEST: (0.01, -4.0)},
+            f"{RIGHT} do not decide between it and *{LARGEST}*.",
+        ),
+        ("SA", {LARGE: (0.0, 0.0)}, OPEN),
+        ("SA", {LARGE: (-0.01, -3.0)}, OPEN),
+        ("SA", {LARGE: (-0.01, 0.0)}, WRONG),
+        ("SA", {LARGE: (0.0, -3.0), LARGEST: (0.0, -9.0)}, WRONG),
+        ("LA", {LARGEST: (0.0, -3.0)}, f"{RIGHT} for this one."),
+        ("LA", {LARGE: (0.0, -3.0)}, WRONG),
     ],
 )
 def test_words_follow_the_figures(view, by_rule, said):
     (told,) = verdicts(results(view, by_rule), "clean", ALL_SHIFTED)
-    assert told.startswith(f"**{view}** ships *{SHIPPED[view]}*. Hearts clean: ")
+    assert told.startswith(f"**{view}** ships *{SHIPPED[view]}*. Clean hearts: ")
     assert told.endswith(f"Out-of-fold predictions {said}")
-    assert ALL_SHIFTED not in told
+    assert "shifted" not in told
 
 
 def test_shifted_hearts_are_told_and_decide_nothing():
     both = results("SA", {LARGE: (0.0, -3.0)})
     both.measured += results("SA", {LARGE: (-0.1, 0.0)}, cohorts=("low-field",)).measured
     (told,) = verdicts(both, "clean", ALL_SHIFTED)
-    assert f"Hearts clean: better in RV HD than *none*; better in RV HD than *{LARGEST}*." in told
-    assert f"Hearts {ALL_SHIFTED}: worse in RV DC than *none*; " in told
-    assert told.endswith("say so.")
+    assert f"Clean hearts: better in RV HD than *none*; better in RV HD than *{LARGEST}*." in told
+    assert "All shifted hearts: worse in RV DC than *none*; " in told
+    assert told.endswith(f"{RIGHT} for this one.")
     assert verdicts(results("SA", {}, cohorts=("low-field",)), "clean", ALL_SHIFTED) == []

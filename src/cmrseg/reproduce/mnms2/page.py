@@ -184,10 +184,10 @@ def _rules(page: Page, results: Results) -> None:
     page.say(
         f"## Which pieces are kept ({results.name}, {{M}}+QC)",
         "The same answers cleaned by each rule: without any, of the heart's pieces (all labels "
-        f"together) the largest alone, or all of {100 * RIVAL:.0f} % of it and more. Means over "
-        "patients (both phases, and all shifts where they are taken together), differences paired "
-        "by patient as above. Better or worse is said where the 95 % interval lies on one side of "
-        "zero.",
+        f"together) the largest alone, or all of {100 * RIVAL:.0f} % of it and more. Which "
+        "candidate answers is decided on masks cleaned as shipped. Means over patients (both "
+        "phases, and all shifts where they are taken together), differences paired by patient as "
+        "above. Better or worse is said where the 95 % interval lies on one side of zero.",
         *rules.verdicts(results, claims.AS_THEY_ARE, ALL_SHIFTED),
     )
     page.table("rules", rules.table(results, (claims.AS_THEY_ARE, ALL_SHIFTED)))

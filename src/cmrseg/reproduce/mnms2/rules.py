@@ -98,12 +98,9 @@ def verdicts(results: Results, as_they_are: str, shifted: str) -> list[str]:
             own = results.of(cohort, view)
             if len({one.heart.patient for one in own}) < FEWEST:
                 continue
-            judged[cohort] = [compared(own, shipped, other) for other in others]
-            told_of = [
-                f"{_in_words(*found)} than *{other}*"
-                for other, found in zip(others, judged[cohort], strict=True)
-            ]
-            words.append(f"Hearts {cohort}: {'; '.join(told_of)}.")
+            judged[cohort] = {other: compared(own, shipped, other) for other in others}
+            words_of = [f"{_in_words(*f)} than *{other}*" for other, f in judged[cohort].items()]
+            words.append(f"{cohort.capitalize()} hearts: {'; '.join(words_of)}.")
         if as_they_are in judged:
             told.append(" ".join([*words, _said(judged[as_they_are])]))
     return told
@@ -128,14 +125,17 @@ def compared(measured: Sequence[Measured], rule: str, other: str) -> Compared:
     return better, worse
 
 
-def _said(against: Sequence[Compared]) -> str:
-    """What held-out patients say of a rule, compared with none first, then with the others."""
-    if any(worse and not better for better, worse in against):
+def _said(against: dict[str, Compared]) -> str:
+    """What held-out patients say of the shipped rule, compared with none and with the others."""
+    if any(worse and not better for better, worse in against.values()):
         return "Out-of-fold predictions speak against it."
-    (better, worse), *_ = against
-    if better and not worse:
-        return "Out-of-fold predictions say so."
-    return "Out-of-fold predictions do not decide it."
+    better, worse = against[NONE]
+    if worse or not better:
+        return "Out-of-fold predictions do not decide whether there should be a rule."
+    others = [rule for rule, (wins, losses) in against.items() if rule != NONE and
+              (losses or not wins)]  # fmt: skip
+    told = f", and do not decide between it and *{others[0]}*" if others else ", and for this one"
+    return f"Out-of-fold predictions speak for a rule{told}."
 
 
 def _in_words(better: Sequence[str], worse: Sequence[str]) -> str:

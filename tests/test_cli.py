@@ -18,6 +18,7 @@ from tiny import heart, make_cache, make_checkpoint, save, training_config, volu
 COMMANDS = (
     "predict",
     "serve",
+    "judge",
     "evaluate",
     "evaluate-submission",
     "compare",
@@ -229,6 +230,40 @@ def test_options_reach_the_recipe(monkeypatch):
     assert cli.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
     assert usual.items() <= seen.items()
+
+
+def test_options_reach_the_judge(monkeypatch, capsys):
+    seen = {}
+
+    def judge(source, out, candidates, **options):
+        seen.update(options, source=source, out=out, candidates=candidates)
+        return 4
+
+    monkeypatch.setattr("cmrseg.judge.judge", judge)
+    command = "judge mnms2 a b --candidate ours=c --candidate monai=d=e --thresholds cohort"
+    command += " --weights w --device cpu --labels rv --frame 3 --contract folder --no-report"
+    assert cli.main(command.split()) == 4
+    assert seen == {
+        "source": Path("a"),
+        "out": Path("b"),
+        "candidates": {"ours": Path("c"), "monai": Path("d=e")},
+        "thresholds": "cohort",
+        "weights": Path("w"),
+        "device": "cpu",
+        "labels": "rv",
+        "sockets": None,
+        "frame": 3,
+        "contract": "folder",
+        "report": False,
+    }
+    assert cli.main("judge mnms2 a b --candidate A=c --candidate A=d".split()) == 2
+    assert "two candidates have one name" in capsys.readouterr().err
+    for wrong in ("c", "=c", "A="):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["judge", "mnms2", "a", "b", "--candidate", wrong])
+        assert ended.value.code == 2
+    with pytest.raises(SystemExit):
+        cli.main(["judge", "mnms2", "a", "b"])
 
 
 def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):

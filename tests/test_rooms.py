@@ -21,8 +21,8 @@ LEVELS: tuple[frozenset[str], ...] = tuple(
             ["commands"],
             ["whole"],
             [
-                *("compare", "demo", "info", "lint_image", "reproduce", "serve", "submission"),
-                *("transfer", "validate"),
+                *("compare", "demo", "info", "judge", "lint_image", "reproduce", "serve"),
+                *("submission", "transfer", "validate"),
             ],
             ["predict"],
             ["batch"],

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
-from cmrseg.commands import preparing, reproducing, scoring, segmenting, training
+from cmrseg.commands import judging, preparing, reproducing, scoring, segmenting, training
 from cmrseg.errors import (
     DEBUG_VARIABLE,
     EXIT_BUG,
@@ -92,6 +92,9 @@ def parser() -> argparse.ArgumentParser:
     segmenting.add_predict(commands.add_parser("predict", help="segment a folder of cases"))
     segmenting.add_serve(
         commands.add_parser("serve", help="answer the platform's invocations over HTTP")
+    )
+    judging.add_judge(
+        commands.add_parser("judge", help="quality control of masks you have, the best chosen")
     )
     scoring.add_evaluate(
         commands.add_parser("evaluate", help="score predictions against expert labels")

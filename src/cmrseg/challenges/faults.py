@@ -1,0 +1,60 @@
+"""Plain faults of a mask that no heart has: gaps in a stack, stray pieces, a ventricle by itself.
+
+They are warnings beside the verdict of galati2021, which knows nothing of them. The autoencoder
+that gives it reproduces an empty slice amid a stack as empty, and many a stray piece as a piece
+(the tables of `cmrseg score-qc` say how seldom it tells them): of masks that nobody cleaned, these
+are the errors to expect most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cmrseg.challenges.mnms2_sizes import STRUCTURES
+from cmrseg.imaging.components import largest
+from cmrseg.imaging.volume import Array
+from cmrseg.quality.measures import DECISIVE
+
+NOTABLE = 0.01
+"""Share of a structure: of less, a voxel or two at the edge, many a good mask has pieces."""
+
+
+def faults(mask: Array) -> tuple[str, ...]:
+    """What is wrong with a mask, in words; nothing of a structure that it lacks altogether.
+
+    Args:
+        mask: (z, y, x) labels, slices first.
+    """
+    masks = {name: np.isin(mask, labels) for name, labels in STRUCTURES.items()}
+    found = {name: one for name, one in masks.items() if one.any()}
+    return (*_alone(list(found)), *_gaps(found), *_strays(found))
+
+
+def _alone(names: list[str]) -> Iterator[str]:
+    if names == [DECISIVE]:
+        yield (
+            f"it holds the {DECISIVE} alone, and the thresholds are of whole hearts: give LV and "
+            "myocardium too, or take the thresholds from the cohort"
+        )
+
+
+def _gaps(found: dict[str, Array]) -> Iterator[str]:
+    """Slices without a structure between slices with it."""
+    by_number: dict[int, list[str]] = {}
+    for name, one in found.items():
+        there = np.flatnonzero(one.any(axis=(1, 2)))
+        by_number.setdefault(int(there[-1] - there[0] + 1 - len(there)), []).append(name)
+    for lacking, names in by_number.items():
+        if lacking:
+            noun = "slice" if lacking == 1 else "slices"
+            yield f"no {' and no '.join(names)} in {lacking} {noun} between slices with it"
+
+
+def _strays(found: dict[str, Array]) -> Iterator[str]:
+    """What of a ventricle is not joined to its largest piece; the myocardium may be open."""
+    for name in sorted(found.keys() - {"MYO"}):
+        apart = 1 - largest(found[name]).sum() / found[name].sum()
+        if apart >= NOTABLE:
+            yield f"{100 * apart:.2g} % of the {name} lies apart from its largest piece"

@@ -26,13 +26,12 @@ from cmrseg.evaluation.mnms2 import evaluate_case
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.measures import DECISIVE
+from cmrseg.reproduce.mnms2 import rules
 from cmrseg.reproduce.mnms2.hearts import Heart
-from cmrseg.reproduce.mnms2.rules import RULES
 from cmrseg.runtime import Precision, use_device
 from cmrseg.synthetic.record import GENERATION
 
 Row = dict[str, float]
-ALL = ("rv", "lv", "myo")
 FORMATS = {"first": 3, "refined": 2}
 """Formats of the files kept of a first pass and of refinement; another one is computed anew."""
 
@@ -67,7 +66,7 @@ class Measured:
         qc: metrics of all structures of the answer that quality control chooses; without it, of
             the first candidate.
         full: the same after refinement; equal where nothing was refined or it was rolled back.
-        rules: rule of :data:`RULES` -> metrics of ``qc``'s answer, had it been cleaned by that one.
+        rules: rule of :data:`rules.RULES` -> metrics of ``qc``'s answer, had it been cleaned by that one.
         fences: th_low and th_up in mm, if there are any.
         ood: flagged.
         refinement: what became of it, if it was tried.
@@ -194,10 +193,10 @@ class Bench:
         answer = image.like(cleaned(uncleaned))
         told = {
             "candidates": [_scores(heart.role, mask, truth, ("rv",)) for mask in masks],
-            "answer": _scores(heart.role, answer, truth, ALL),
+            "answer": _scores(heart.role, answer, truth, rules.STRUCTURES),
             "rules": {
-                name: _scores(heart.role, image.like(rule(uncleaned)), truth, ALL)
-                for name, rule in RULES.items()
+                name: _scores(heart.role, image.like(rule(uncleaned)), truth, rules.STRUCTURES)
+                for name, rule in rules.RULES.items()
             },
             "seconds": round(time.perf_counter() - started, 2),
             **_quality(finding),

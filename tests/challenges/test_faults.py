@@ -1,0 +1,61 @@
+"""Plain faults of masks, by known answers."""
+
+import numpy as np
+import pytest
+
+from cmrseg.challenges.faults import faults
+from tiny import heart
+
+
+def spoiled(change):
+    """A whole heart in six slices, changed in place."""
+    mask = heart(0, (6, 40, 44))[1]
+    change(mask)
+    return faults(mask)
+
+
+def test_a_whole_heart_and_an_empty_mask_have_none():
+    assert spoiled(lambda mask: None) == ()
+    assert spoiled(lambda mask: mask.fill(0)) == ()
+
+
+def test_slices_missing_at_the_ends_are_no_gap():
+    assert spoiled(lambda mask: mask[[0, 5]].fill(0)) == ()
+    assert spoiled(lambda mask: mask.__setitem__(0, 0)) == ()
+
+
+def test_a_gap_in_the_stack():
+    def cut(mask):
+        mask[2:4] = 0
+
+    gap, lv, rv = spoiled(cut)
+    assert gap == "no LV and no MYO and no RV in 2 slices between slices with it"
+    assert lv == "50 % of the LV lies apart from its largest piece"
+    assert rv == "50 % of the RV lies apart from its largest piece"
+
+
+def test_one_structure_missing_in_one_slice():
+    def cut(mask):
+        mask[1][mask[1] == 2] = 0
+
+    assert spoiled(cut) == ("no MYO in 1 slice between slices with it",)
+
+
+@pytest.mark.parametrize(("voxels", "told"), [(6, True), (5, False)])
+def test_stray_pieces_from_one_percent_on(voxels, told):
+    mask = np.zeros((1, 40, 60), np.uint8)
+    mask[0, :11, :50] = 3  # 550 voxels: five more are 0.9 %, six 1.08 %
+    mask[0, 20:30, :10] = 1
+    mask[0, 20:30, 10:12] = 2
+    mask[0, 35, :voxels] = 3
+    found = faults(mask)
+    assert found == (("1.1 % of the RV lies apart from its largest piece",) if told else ())
+
+
+def test_a_ventricle_by_itself():
+    def alone(mask):
+        mask[mask != 3] = 0
+
+    (told,) = spoiled(alone)
+    assert told.startswith("it holds the RV alone")
+    assert spoiled(lambda mask: np.copyto(mask, 1, where=mask == 3)) != (told,)

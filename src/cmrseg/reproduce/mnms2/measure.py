@@ -66,7 +66,7 @@ class Measured:
         qc: metrics of all structures of the answer that quality control chooses; without it, of
             the first candidate.
         full: the same after refinement; equal where nothing was refined or it was rolled back.
-        rules: rule of :data:`rules.RULES` -> metrics of ``qc``'s answer, had it been cleaned by that one.
+        rules: rule -> metrics of the answer of ``qc``, had it been cleaned by that one.
         fences: th_low and th_up in mm, if there are any.
         ood: flagged.
         refinement: what became of it, if it was tried.

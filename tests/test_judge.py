@@ -78,7 +78,10 @@ def test_the_best_mask_of_each_image_is_written_as_it_was(tmp_path, run, capsys)
     told_ml = measures["SA_ED"]["volume_ml"]["RV"]
     assert told_ml == pytest.approx((mask == 3).sum() * ml, abs=0.006), "told to 0.01 mL"
     # One of four slices of the same size is missing at end-systole, and all of the LV.
-    assert measures["ejection_fraction_percent"] == {"LV": 100.0, "RV": 25.0}
+    assert measures["ejection_fraction_percent"] == {
+        "LV": 100.0,
+        "RV": pytest.approx(25.0, abs=0.15),  # of volumes told to 0.01 mL
+    }
     assert "volume_ml_interval" not in measures["SA_ED"], "that is of the bundle's own networks"
     assert cases["001"]["status"] == "done"
     assert cases["001"]["computed"]["precision"] == "fp32"

@@ -256,7 +256,7 @@ def test_options_reach_the_judge(monkeypatch, capsys):
         "contract": "folder",
         "report": False,
     }
-    assert cli.main("judge mnms2 a b --candidate A=c --candidate A=d".split()) == 2
+    assert cli.main(["judge", "mnms2", "a", "b", "--candidate", "A=c", "--candidate", "A=d"]) == 2
     assert "two candidates have one name" in capsys.readouterr().err
     for wrong in ("c", "=c", "A="):
         with pytest.raises(SystemExit) as ended:

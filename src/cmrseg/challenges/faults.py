@@ -35,8 +35,8 @@ def faults(mask: Array) -> tuple[str, ...]:
 def _alone(names: list[str]) -> Iterator[str]:
     if names == [DECISIVE]:
         yield (
-            f"it holds the {DECISIVE} alone, and the thresholds are of whole hearts: give LV and "
-            "myocardium too, or take the thresholds from the cohort"
+            f"thresholds are of whole hearts, not of an {DECISIVE} alone: take them from the "
+            "cohort, or give LV and myocardium too"
         )
 
 

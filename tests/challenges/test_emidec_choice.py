@@ -90,3 +90,21 @@ def test_a_heart_is_cut_out_without_changing_its_scores():
     assert cut.mask.size < truth.size / 4
     assert cut.scores(cut.mask)[0] == pytest.approx(0.9)
     assert cut.scores(cut.mask)[3] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("means", "best"),
+    [
+        ([0.1, 0.3, 0.3, 0.3, 0.2, 0.3], 2),  # the last one is apart from those before
+        ([0.2, 0.3, 0.3], 1),
+        ([0.3, 0.1, 0.2], 0),
+        ([0.3, 0.3, 0.3], 1),
+        ([-0.1, 0.0], None),
+    ],
+)
+def test_of_parameters_that_do_equally_well_the_middle_one_is_taken(means, best):
+    change = np.zeros((len(means), 4, len(SCORES)))
+    change[:, :, :3] = np.array(means)[:, None, None]
+    change[:, :, 3:] = 9.0  # volumes decide nothing
+    assert module._best(change) == best
+    assert module._best(change[:, :0]) is None

@@ -41,7 +41,7 @@ def _every(name: str, **values: Iterable[object]) -> list[Rule]:
 def _gate(name: str, up_to_ml: float, step_ml: float) -> list[Rule]:
     """A gate by each feature, in fine steps."""
     volumes = _steps(step_ml, up_to_ml, step_ml)
-    by_feature = {"expected_ml": volumes, "peak": _steps(0.4, 0.98, 0.02), "found_ml": volumes}
+    by_feature = {"expected_ml": volumes, "peak": _steps(0.4, 0.98, 0.01), "found_ml": volumes}
     return [rule for by, v in by_feature.items() for rule in _every(name, by=[by], below=v)]
 
 
@@ -196,11 +196,18 @@ def together(tried: Sequence[Tried]) -> Rules:
 def _best(change: Array) -> int | None:
     """The parameters with the largest mean change of the three Dices; None if none is a gain.
 
+    Of neighbours that do equally well, as thresholds between the same two patients do, the middle
+    one: it is as far from either patient as can be.
+
     Args:
         change: (parameters, patients, :data:`SCORES`).
     """
     if not change.shape[1]:
         return None
     means = change[:, :, :3].mean(axis=(1, 2))
-    best = int(means.argmax())
-    return best if means[best] > 0 else None
+    first = int(means.argmax())
+    if means[first] <= 0:
+        return None
+    alike = np.isclose(means[first:], means[first], rtol=0, atol=1e-9)
+    last = first + (len(alike) if alike.all() else int(alike.argmin())) - 1
+    return (first + last) // 2

@@ -115,7 +115,7 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/qc-sa --errors 1
 	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la out/qc-la --errors 1
 	$(BIN)/cmrseg reproduce mnms2 $(ACDC) docs/results/mnms2 --precision fp32 \
-		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 --segmenter more=out/more \
+		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 --pool more=out/more \
 		--shift low-field --shift resolution --shift contrast --hearts 4 \
 		--refine-images 12 --refine-budget 30 \
 		--scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json

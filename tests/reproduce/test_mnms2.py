@@ -104,6 +104,28 @@ def test_the_command_writes_a_page_and_goes_on_where_it_stopped(
     assert (out / "work" / ".gitignore").read_text(encoding="utf-8") == "*\n"
 
 
+def test_a_pool_tells_its_trios_and_nothing_else(tmp_path, folder, weights):
+    paths = [make_checkpoint(tmp_path / str(n), "mnms2-sa", seed=n) for n in range(4)]
+    pool = pack("mnms2", [*paths, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc")],
+                tmp_path / "pool")  # fmt: skip
+    record_quality(pool, "mnms2-sa", NEVER, None, "nobody")
+    out = tmp_path / "results"
+    command = ["reproduce", "mnms2", str(folder), str(out), "--source", "hospital", "--hearts", "0"]
+    command += ["--shift", "contrast", "--segmenter", f"BN1={weights}", "--pool", f"four={pool}"]
+    command += ["--refine-budget", "0", "--device", "cpu", "--precision", "fp32", "--commit", "abc"]
+    assert cli.main(command) == EXIT_OK
+    trios = list(csv.DictReader((out / "trios-SA.csv").open(encoding="utf-8")))
+    assert {row["bundle"] for row in trios} == {"four"}
+    assert {row["candidates"] for row in trios} == {"1 2 3", "1 2 4", "1 3 4", "2 3 4"}
+    page = (out / "README.md").read_text(encoding="utf-8")
+    assert f"four {bundle.find('mnms2', pool).digest[:12]}" in page
+    assert "--pool four=pool" in page
+    told = (out / "ablation.csv").read_text(encoding="utf-8")
+    told += (out / "images.csv").read_text(encoding="utf-8")
+    assert "BN1" in told
+    assert "four" not in told
+
+
 def test_patients_that_any_network_learned_from_are_left_out(tmp_path, folder, weights):
     found = bundle.find("mnms2", weights)
     hearts = all_hearts(folder, "hospital", [found], ALONE, tmp_path)

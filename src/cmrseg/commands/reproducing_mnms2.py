@@ -31,6 +31,9 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
         metavar="NAME=BUNDLE",
         help="a bundle and what tables call it; several are compared (default: the usual places)",
     )
+    p.add_argument("--pool", type=_named, action="append", metavar="NAME=BUNDLE",
+                   help="a bundle of more than three candidates, to tell which three of them are "
+                   "the most useful together; several")  # fmt: skip
     add_trained(p, "a BN1 and a BN2, both views,")
     p.add_argument("--source", default="acdc", help="the name the data was preprocessed under")
     p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
@@ -85,6 +88,7 @@ def _run(o: argparse.Namespace) -> int:
             refine_s=o.refine_budget,
             refined=o.refine_images,
         ),
+        pools=dict(o.pool or ()),
         scores=dict(o.scores or ()),
         commit=o.commit or commit_of_code(),
         command=_told(o),
@@ -100,6 +104,7 @@ def _told(o: argparse.Namespace) -> str:
     words = ["cmrseg reproduce mnms2", o.data.name, o.out.name]
     words += trained_words(o)
     words += [f"--segmenter {name}={path.name}" for name, path in o.segmenter or ()]
+    words += [f"--pool {name}={path.name}" for name, path in o.pool or ()]
     words += [f"--scores {name}={path.name}" for name, path in o.scores or ()]
     words += [f"--shift {style}" for style in o.shift or ()]
     words += [f"--drawn {style}" for style in o.drawn or ()]

@@ -13,6 +13,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def reproduce(
     source: str = "acdc",
     shifts: Shifts | None = None,
     effort: Effort | None = None,
+    pools: Mapping[str, Path | None] | None = None,
     scores: Mapping[str, Path] | None = None,
     commit: str = "unknown",
     command: str = "cmrseg reproduce mnms2",
@@ -54,6 +56,8 @@ def reproduce(
         source: the name the data was preprocessed under.
         shifts: what is scored beside patients as they are.
         effort: how to compute.
+        pools: name -> bundle of more than three candidates: told is what trios of them would be
+            worth, and nothing of theirs is refined.
         scores: name -> ``autoencoder.json`` of `cmrseg score-qc`.
         commit: of the code, told under every table.
         command: how this was called, told under every table.
@@ -69,17 +73,26 @@ def reproduce(
     work.mkdir(parents=True, exist_ok=True)
     (work / ".gitignore").write_text("*\n", encoding="utf-8")
     found = {name: bundle.find("mnms2", place) for name, place in bundles.items()}
-    hearts = all_hearts(data, source, list(found.values()), shifts, work)
-    all_results, benches = [], {}
-    for name, one in found.items():
-        benches[name] = Bench(name=name, found=one, effort=effort, work=work, say=say)
-        all_results.append(Results(name, _about(name, one), benches[name].measure(hearts)))
-    digests = ", ".join(f"{name} {one.digest[:12]}" for name, one in found.items())
+    pooled = {name: bundle.find("mnms2", place) for name, place in (pools or {}).items()}
+    hearts = all_hearts(data, source, [*found.values(), *pooled.values()], shifts, work)
+    unrefined = replace(effort, refine_s=0.0, refined=0)
+    benches = {
+        name: Bench(name=name, found=one, effort=how, work=work, say=say)
+        for how, which in ((effort, found), (unrefined, pooled))
+        for name, one in which.items()
+    }
+    measured = {
+        name: Results(name, _about(name, bench.found), bench.measure(hearts))
+        for name, bench in benches.items()
+    }
+    all_results = [measured[name] for name in found]
+    digests = ", ".join(f"{name} {bench.found.digest[:12]}" for name, bench in benches.items())
     page = Page(out, f"bundles: {digests}; code {commit}; `{command}`")
-    _head(page, hearts, all_results, effort)
+    _head(page, hearts, list(measured.values()), effort)
     _claims(page, all_results[0])
     _pathologies(page, all_results[0])
     _ablation(page, all_results)
+    _trios(page, list(measured.values()))
     _rules(page, all_results[0])
     _quality(page, all_results, told)
     save_extremes(page, all_results[0], benches[all_results[0].name])
@@ -166,18 +179,21 @@ def _ablation(page: Page, all_results: list[Results]) -> None:
         "zero for DC and below zero for HD."
     )
     page.table("steps", tables.steps(all_results))
+    page.say("### All structures, short axis, full")
+    page.table("structures", tables.structures(all_results, "full"))
+
+
+def _trios(page: Page, all_results: list[Results]) -> None:
     for view in ("SA", "LA"):
         found = trios(all_results, view)
         if found.lines:
             page.say(
-                f"### Which three candidates, {view}",
-                "Candidates by number, in the order of the bundle's line above; what quality "
+                f"## Which three candidates, {view}",
+                "Candidates by number, in the order of the bundle's line at the top; what quality "
                 "control takes of each trio, and what the best of the three would have been. Drawn "
                 "hearts in training styles count as clean here.",
             )
             page.table(f"trios-{view}", found)
-    page.say("### All structures, short axis, full")
-    page.table("structures", tables.structures(all_results, "full"))
 
 
 def _rules(page: Page, results: Results) -> None:

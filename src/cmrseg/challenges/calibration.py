@@ -3,7 +3,7 @@
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
 into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
 and with how far sizes lay from the experts': the intervals of those to come, where candidates held
-out the same patients (:mod:`cmrseg.challenges.judged`). Beside it go labelled slices for
+out the same patients (:mod:`cmrseg.challenges.dealt`). Beside it go labelled slices for
 refinement, of the hearts that the caller chooses.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from cmrseg import bundle
 from cmrseg.bundle import Bundle
-from cmrseg.challenges.judged import Judged, judged
+from cmrseg.challenges.dealt import Dealt, deal
 from cmrseg.challenges.mnms2_sizes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.challenges.steps import ventricles
@@ -77,7 +77,7 @@ def calibrate(
     """
     found = bundle.find("mnms2", weights)
     entries = cache.read_index(cache_dir, recipe)
-    own = judged(found, recipe, entries)
+    own = deal(found, recipe, entries)
     rehearsable = _rehearsable(entries, own.entries, rehearse)
     # Those that the networks learned from were asked for by name: where there are none it is told.
     asked = rehearsable or rehearse == "learned"
@@ -201,16 +201,16 @@ def _rehearsable(
 
 
 def _seen(
-    found: Bundle, recipe: str, cache_dir: Path, judged: Judged, mirrors: int, device: str
+    found: Bundle, recipe: str, cache_dir: Path, own: Dealt, mirrors: int, device: str
 ) -> list[Seen]:
     """What candidates say of the images they are judged on, on the recipe's grid."""
     place = use_device(device)
     seen = []
-    with Progress(len(judged.entries), "images") as progress:
-        for part in judged.parts:
-            own = part.of(found)
-            control = QualityControl.from_bundle(own, f"{recipe}-qc", STRUCTURES, place)
-            segmenter = Segmenter.from_bundle(own, recipe, place)
+    with Progress(len(own.entries), "images") as progress:
+        for part in own.parts:
+            networks = part.of(found)
+            control = QualityControl.from_bundle(networks, f"{recipe}-qc", STRUCTURES, place)
+            segmenter = Segmenter.from_bundle(networks, recipe, place)
             look = partial(_look, segmenter, cast(QualityControl, control), recipe, mirrors)
             for entry in part.entries:
                 seen.append(look(entry, cache.load(cache_dir, entry)))

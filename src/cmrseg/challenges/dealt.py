@@ -47,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Dealt:
     """Who is judged on what.
 
     Attributes:
@@ -85,7 +85,7 @@ class Judged:
         )
 
 
-def judged(found: Bundle, recipe: str, entries: Sequence[cache.Entry]) -> Judged:
+def deal(found: Bundle, recipe: str, entries: Sequence[cache.Entry]) -> Dealt:
     """Deal a cache's images among a view's candidates.
 
     Candidates may differ in seed, shape, sources and fold. Synthetic hearts count only where the
@@ -101,13 +101,13 @@ def judged(found: Bundle, recipe: str, entries: Sequence[cache.Entry]) -> Judged
     real = [e for e in entries if not is_synthetic(e.source)] or list(entries)
     new = {n["file"]: {e.file for e in unseen(list(entries), n["training"])}
            for n in (*segmenters, *autoencoders)}  # fmt: skip
-    dealt: dict[tuple[str, ...], list[cache.Entry]] = defaultdict(list)
+    by_whom: dict[tuple[str, ...], list[cache.Entry]] = defaultdict(list)
     for entry in real:
         files = [n["file"] for n in segmenters if entry.file in new[n["file"]]]
         judges = [n["file"] for n in autoencoders if entry.file in new[n["file"]]]
         if files and judges:
-            dealt[*files, judges[0]].append(entry)
-    whole = {files: own for files, own in dealt.items() if len(files) == len(segmenters) + 1}
+            by_whom[*files, judges[0]].append(entry)
+    whole = {files: own for files, own in by_whom.items() if len(files) == len(segmenters) + 1}
     by_file = {n["file"]: n for n in (*segmenters, *autoencoders)}
     parts = [
         Part(
@@ -115,10 +115,10 @@ def judged(found: Bundle, recipe: str, entries: Sequence[cache.Entry]) -> Judged
             autoencoder=by_file[judge],
             entries=own,
         )
-        for (*files, judge), own in (whole or dealt).items()
+        for (*files, judge), own in (whole or by_whom).items()
     ]
     _check_all(recipe, segmenters, autoencoders, parts)
-    return Judged(parts=parts, together=bool(whole))
+    return Dealt(parts=parts, together=bool(whole))
 
 
 def count(entries: Iterable[cache.Entry]) -> int:

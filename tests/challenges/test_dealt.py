@@ -8,7 +8,7 @@ import pytest
 from cmrseg import bundle
 from cmrseg.bundle import MANIFEST
 from cmrseg.challenges.calibration import calibrate
-from cmrseg.challenges.judged import count, judged
+from cmrseg.challenges.dealt import count, deal
 from cmrseg.challenges.mnms2_sizes import bands_of
 from cmrseg.challenges.segmenter import Segmenter
 from cmrseg.contracts.case import Case, ImageSource
@@ -63,7 +63,7 @@ def shown(found, entries):
             part.autoencoder["training"]["fold"],
             files(part.entries),
         )
-        for part in judged(found, SA, entries).parts
+        for part in deal(found, SA, entries).parts
     ]
 
 
@@ -71,7 +71,7 @@ def test_candidates_of_one_fold_are_judged_together(data, made):
     entries = cache.read_index(data, SA)
     found = bundle.load(made([(2, ()), (2, ()), (0, ["synthetic"])], [(2, ())]), "mnms2")
     assert shown(found, entries) == [([0, 1, 2], 2, files(split(entries, 2)[1]))]
-    own = judged(found, SA, entries)
+    own = deal(found, SA, entries)
     assert own.together
     assert own.in_words() == f"{count(own.entries)} held-out patients of hospital"
 
@@ -81,7 +81,7 @@ def test_candidates_of_two_folds_are_judged_each_on_its_own(data, made):
     found = bundle.load(made([(0, ()), (3, ()), (0, ())], [(3, ()), (0, ())]), "mnms2")
     first, second = (files(split(entries, fold)[1]) for fold in (0, 3))
     assert sorted(shown(found, entries)) == [([0, 2], 0, first), ([1], 3, second)]
-    own = judged(found, SA, entries)
+    own = deal(found, SA, entries)
     assert not own.together
     assert files(own.entries) == first | second
     told = own.of_each()
@@ -106,12 +106,12 @@ def test_a_candidate_that_nobody_can_judge_is_refused(data, made):
     entries = cache.read_index(data, SA)
     found = bundle.load(made([(0, ()), (1, ())], [(0, ())]), "mnms2")
     with pytest.raises(InputError, match=r"mnms2-sa \(fold held out: 1\).*\(fold held out: 0\)"):
-        judged(found, SA, entries)
+        deal(found, SA, entries)
     alone = bundle.load(made([(0, ())], []), "mnms2")
     with pytest.raises(WeightsError, match="no autoencoder of mnms2-sa"):
-        judged(alone, SA, entries)
+        deal(alone, SA, entries)
     with pytest.raises(WeightsError, match="no segmenter of mnms2-la"):
-        judged(alone, "mnms2-la", entries)
+        deal(alone, "mnms2-la", entries)
 
 
 def test_folds_dealt_in_another_way_are_refused(data, made):
@@ -119,7 +119,7 @@ def test_folds_dealt_in_another_way_are_refused(data, made):
     found = bundle.load(weights, "mnms2")
     found.networks[0]["training"]["fold_seed"] = 7
     with pytest.raises(InputError, match="dealt folds in another way"):
-        judged(found, SA, cache.read_index(data, SA))
+        deal(found, SA, cache.read_index(data, SA))
 
 
 def test_a_bundle_of_two_folds_is_calibrated_and_predicts(tmp_path, data, made):

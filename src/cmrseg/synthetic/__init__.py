@@ -8,5 +8,5 @@ same over the cycle, ``cardiac`` and ``body`` paint all this with the tissues of
 folders in the challenges' layouts, ``reformat`` and ``implant`` make new labelled images out of the
 user's own. ``realism`` compares with real data: ``measures``, ``rv_shape``, ``pieces`` and
 ``histograms`` look at one image, ``distances`` puts two sets side by side in tables, ``picture``
-shows them.
+shows them, and ``blind`` shows them without saying which is which.
 """

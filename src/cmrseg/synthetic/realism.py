@@ -2,7 +2,8 @@
 
 Run as ``python -m cmrseg.synthetic.realism --real-mnms2 DIR --real-emidec DIR --out FILE.md``
 (``make realism``). Without a real set its part is left out. Tables and curves hold sums over many
-patients only; ``--picture FILE.png`` shows real slices beside synthetic ones, to look at and not to
+patients only; ``--picture FILE.png`` shows real slices beside synthetic ones, and ``--blind
+FILE.png`` mixes them without saying which are which (the key lies beside it), to look at and not to
 pass on.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from cmrseg.errors import EXIT_OK, CmrsegError, UsageError
 from cmrseg.synthetic import histograms, reality
+from cmrseg.synthetic.blind import blind_sheet
 from cmrseg.synthetic.distances import far_apart, table
 from cmrseg.synthetic.measures import Measures, measure_cine, measure_late
 from cmrseg.synthetic.patient import draw_patient
@@ -179,8 +181,7 @@ def _volumes_of(samples: Iterable[Sample], group: str) -> list[Measures]:
     ]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line of this module; returns the exit code."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cmrseg.synthetic.realism", description=__doc__)
     parser.add_argument("--real-mnms2", type=Path, metavar="DIR")
     parser.add_argument("--real-emidec", type=Path, metavar="DIR")
@@ -191,16 +192,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--picture", type=Path, metavar="FILE.png", help="real slices left, synthetic right"
     )
     parser.add_argument("--rows", type=int, default=4, help="patients of each kind in the picture")
-    given = parser.parse_args(arguments)
+    parser.add_argument(
+        "--blind", type=Path, metavar="FILE.png", help="both mixed, and the key: FILE.key.csv"
+    )
+    parser.add_argument("--slices", type=int, default=12, help="of each kind on the blind sheet")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of this module; returns the exit code."""
+    given = _parser().parse_args(arguments)
     real = given.real_mnms2, given.real_emidec
     try:
-        if not any(real) or not (given.out or given.picture):
+        if not any(real) or not (given.out or given.picture or given.blind):
             raise UsageError(
                 "there is nothing to compare or nowhere to write",
-                "give --real-mnms2 or --real-emidec, and --out or --picture",
+                "give --real-mnms2 or --real-emidec, and --out, --picture or --blind",
             )
         if given.picture:
             side_by_side(*real, given.picture, rows=given.rows, seed=given.seed)
+        if given.blind:
+            blind_sheet(*real, given.blind, slices=given.slices, seed=given.seed)
         if given.out:
             figure = given.out.with_suffix(".svg")
             text, curves = compare(

@@ -59,7 +59,9 @@ def test_emidec_becomes_a_calibrated_and_scored_bundle(tmp_path, monkeypatch, ca
     everybody = set().union(*(held(PATIENTS, fold) for fold in FOLDS))
     assert found.manifest["scores_out_of_fold"]["cases"] == len(everybody)
     assert f"{len(everybody)} held-out patients" in found.manifest["rules"]["chosen_on"]
-    assert list(found.manifest["data"]) == ["emidec"]
+    (told,) = found.manifest["data"].items()
+    assert told[0] == "emidec-official"
+    assert "recovered from" not in told[1]["title"]  # that is the copy the committed bundle is of
     assert "the bundle lies in" in capsys.readouterr().out
 
     (tmp_path / "data/Case_P000/Images/Case_P000.nii.gz").unlink()

@@ -28,6 +28,8 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 FOLDS: dict[str, tuple[int | None, ...]] = {"emidec": (0, 1, 2, 3, 4), "mnms2": (0,)}
 """The papers': five-fold cross-validation; candidates of one training, whose thresholds ask for
 patients that none of a view's networks met."""
+OFFICIAL = {"emidec": "emidec-official", "mnms2": "mnms2"}
+"""What the organisers' data is called in manifest and model card, unless it is told otherwise."""
 
 OF_ONE = 6
 """Dropout samples of one network, from which it is learned how far they usually agree."""
@@ -73,8 +75,8 @@ class Course:
 
     @property
     def named(self) -> str:
-        """The source's name."""
-        return self.source or self.challenge
+        """The source's name; "emidec" is that of our copy, recovered from pictures."""
+        return self.source or OFFICIAL[self.challenge]
 
     @property
     def held_out(self) -> tuple[int | None, ...]:

@@ -30,7 +30,9 @@ def add_train(p: argparse.ArgumentParser) -> None:
     whole = p.add_argument_group("a whole bundle from labelled cases, instead of CACHE and RUN")
     whole.add_argument("--data", type=Path, help="preprocess, train all folds, pack, calibrate")
     whole.add_argument("--out", type=Path, default=Path("weights/mine"), help="where it all goes")
-    whole.add_argument("--source", help="names the data in manifest and card (the challenge's)")
+    whole.add_argument(
+        "--source", help="names the data in manifest and card (default: the organisers' data)"
+    )
     whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
     _add_rehearse(whole)
     p.add_argument(

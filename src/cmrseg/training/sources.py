@@ -40,6 +40,11 @@ SOURCES = {
         licence="CC BY-NC-SA 4.0, research use",
         cite="Lalande et al., Data 5(4):89, 2020",
     ),
+    "emidec-official": Source(
+        title="EMIDEC late enhancement, as its organisers hand it out",
+        licence="CC BY-NC-SA 4.0, research use",
+        cite="Lalande et al., Data 5(4):89, 2020",
+    ),
     "mnms2": Source(
         title="M&Ms-2, multi-disease, multi-view, multi-centre right ventricle",
         licence="as granted by its organisers",

@@ -65,6 +65,17 @@ def test_errors_of_held_out_patients_give_the_interval_where_they_are_known():
     assert not told["volume_ml_interval"]
     assert "20 patients whom no network had learned from" in told["interval"]
     assert "infarcted_percent_interval" not in told
+    assert "samples" not in told
+
+
+def test_the_spread_of_samples_is_told_beside_the_errors_to_expect():
+    one = [
+        volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
+    ]
+    told = intervals(one[0], one, {"infarction": ErrorBand.fit([8.0] * 20, [12.0] * 20)})
+    assert told["volume_ml_interval"]["infarction"]["mean"] == 1.0, "the mask's own"
+    assert told["samples"] == intervals(one[0], one, {})
+    assert told["samples"]["volume_ml_interval"]["infarction"]["mean"] == 2.0
 
 
 @pytest.mark.parametrize(

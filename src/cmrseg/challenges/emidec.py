@@ -233,7 +233,17 @@ def intervals(
         samples: :func:`volumes` of each sample; may be empty.
         bands: measure -> the errors to expect around the mask's value, as held-out patients showed
             them; where there is none it is the samples' mean and interval, if there are two.
+            Where there is one, those of the samples are told beside it, in ``samples``.
     """
+    told = _intervals(found, samples, bands)
+    if told and bands and len(samples) > 1:
+        told["samples"] = _intervals(found, samples, {})
+    return told
+
+
+def _intervals(
+    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
+) -> dict[str, Any]:
     ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
     each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
     told = {name: one for name, one in each.items() if one}

@@ -39,6 +39,7 @@ def test_the_paper_configuration_is_the_papers():
     )
     assert set(paper.network.dropout) == {0.0, 0.1}
     assert paper.network.dropout[0] == 0.0
+    assert (paper.augmentation, paper.on_heart, paper.upside_down) == ("nnunet", 1 / 3, True)
     assert RECIPE.grid.spacing_mm == (None, 1.458, 1.458)
 
 

@@ -46,7 +46,7 @@ def test_keep_and_epochs_are_checked(changed):
 
 def test_settings_that_came_later_leave_older_runs_as_they_were():
     config = training_config("emidec")
-    new = ("keep", "dice", "schedule", "decay", "epochs")
+    new = ("keep", "dice", "schedule", "decay", "epochs", "augmentation")
     older = {k: v for k, v in config.as_dict().items() if k not in new}
     older["network"] = {
         k: v for k, v in older["network"].items() if k not in ("pooling", "dropout_at")
@@ -54,6 +54,13 @@ def test_settings_that_came_later_leave_older_runs_as_they_were():
     loaded = TrainingConfig.from_dict(json.loads(json.dumps(older)))
     assert loaded == config
     assert (loaded.keep, loaded.dice, loaded.schedule) == (0, "soft", "poly")
+    assert loaded.augmentation == "ours"
+
+
+def test_nnunets_augmentation_has_no_jumps_between_slices():
+    with pytest.raises(ValueError, match="slice_contrast"):
+        training_config("emidec", augmentation="nnunet", slice_contrast=0.3)
+    assert training_config("emidec", augmentation="nnunet", slice_contrast=0.0)
 
 
 def test_the_rate_falls_by_a_factor_an_epoch():

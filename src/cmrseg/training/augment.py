@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from cmrseg.imaging.volume import Array
+from cmrseg.training import nnunet
 from cmrseg.training.cache import Sample
 from cmrseg.training.config import TrainingConfig
 
@@ -27,16 +28,22 @@ MARGIN = 1.5
 def augmentation(config: TrainingConfig) -> mt.Compose:
     """The random transforms of a patch: keys ``image`` and ``label``, each (z, y, x).
 
-    All of it is our own choice (arega2021 names no augmentation). In plane four patches in five are
-    turned by up to 45 degrees, sheared by up to 0.1 and scaled by 0.75 to 1.35; three in ten are
-    turned by quarter turns as well, and each axis is mirrored in half of them. nnU-Net turns by any
-    angle and scales by 0.7 to 1.4, each in one patch of five, and never shears. Grey scales follow
-    ``config.scanners``, after jumps between slices where ``slice_contrast`` asks for them.
+    arega2021 names none; ``nnunet`` is that of the framework it builds on. Ours is a choice of our
+    own: in plane four patches in five are turned by up to 45 degrees, sheared by up to 0.1 and
+    scaled by 0.75 to 1.35; three in ten are turned by quarter turns as well, and each axis is
+    mirrored in half of them. nnU-Net turns by any angle and scales by 0.7 to 1.4, each in one patch
+    of five, and never shears. Grey scales follow ``config.scanners``, after jumps between slices
+    where ``slice_contrast`` asks for them.
     """
-    plane = config.patch[1:]
-    both, image = ["image", "label"], ["image"]
     monai.data.set_track_meta(False)
-    spatial = [
+    if config.augmentation == "nnunet":
+        return mt.Compose(nnunet.transforms(config.patch[1:]))
+    return mt.Compose([*_spatial(config.patch[1:]), *_grey(config)])
+
+
+def _spatial(plane: tuple[int, ...]) -> list[mt.Transform]:
+    both = ["image", "label"]
+    return [
         mt.RandAffined(
             both,
             prob=0.8,
@@ -51,6 +58,10 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
         mt.RandFlipd(both, prob=0.5, spatial_axis=0),
         mt.RandFlipd(both, prob=0.5, spatial_axis=1),
     ]
+
+
+def _grey(config: TrainingConfig) -> list[mt.Transform]:
+    image = ["image"]
     grey = _one_scanner() if config.scanners == "one" else _many_scanners()
     if config.slice_contrast:
         per_slice = mt.RandScaleIntensityd(
@@ -60,7 +71,7 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
             image, prob=0.3, factors=config.slice_contrast, channel_wise=True
         )
         grey = [per_slice, shifts, *grey]
-    return mt.Compose([*spatial, *grey])
+    return grey
 
 
 def _one_scanner() -> list[mt.Transform]:
@@ -173,6 +184,8 @@ class Patches(torch.utils.data.Dataset[dict[str, Tensor]]):
     def _centre(
         self, rng: np.random.Generator, sample: Sample, heart: tuple[Array, Array]
     ) -> tuple[int, int, int]:
+        if self.config.augmentation == "nnunet":
+            return nnunet.centre(rng, sample.label, self.config.patch, self.config.on_heart)
         shape, depth = sample.image.shape, self.config.patch[0]
         # Inside the stack where that has slices enough: its ends look like ends.
         spare = shape[0] - depth

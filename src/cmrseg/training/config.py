@@ -28,7 +28,10 @@ class TrainingConfig:
         dice: ``soft``: mean of the foreground classes; ``generalised``: Sudre 2017, as galati2021
             Eq. 1 has it.
         gradient_clip: largest gradient norm.
-        on_heart: share of patches centred near the heart; the others lie anywhere.
+        augmentation: ``ours``, with grey scales as ``scanners`` and ``slice_contrast`` say, or
+            ``nnunet``: placed and augmented as nnU-Net does, which asks neither.
+        on_heart: share of patches centred near the heart (``nnunet``: on a voxel of a random
+            class); the others lie anywhere.
         scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
             usual one (much as nnU-Net's), which learns faster where all hearts are of one centre.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
@@ -59,6 +62,7 @@ class TrainingConfig:
     weight_decay: float = 1e-2
     dice: Literal["soft", "generalised"] = "soft"
     gradient_clip: float = 12.0
+    augmentation: Literal["ours", "nnunet"] = "ours"
     on_heart: float = 0.8
     scanners: Literal["one", "many"] = "many"
     slice_contrast: float = 0.0
@@ -80,6 +84,8 @@ class TrainingConfig:
             raise ValueError("samples must be one or more and alpha not negative")
         if not 0 <= self.averaged <= 1:
             raise ValueError("averaged is a share, 0 to 1")
+        if self.augmentation == "nnunet" and self.slice_contrast:
+            raise ValueError("nnU-Net's augmentation has no slice_contrast")
         if self.keep < 0 or self.epochs < 1:
             raise ValueError("epochs must be one or more and keep not negative")
 

@@ -133,14 +133,17 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 # A start that has seen no EMIDEC patient, then five folds: a usual training (a), then by turns the
 # uncertainty loss and a usual training (f, g, h), and the uncertainty loss again, which leaves the
 # mean of its last weights (k). The ablation's baseline (bf, bg, bh, bk) parts from it after a: runs
-# as long, with the same seeds, without that loss. The start, a and f had the augmentation of 5485fce,
-# which knew no other fields of view; bf had today's.
+# as long, with the same seeds, without that loss. What the committed ones differ in beside it is told
+# by UNLIKE; made anew they differ in nothing else: make weights-emidec UNLIKE=
 EMIDEC_START = runs/emidec-pre/$(AT)
 FIRST = --steps 250 --learning-rate 1e-3
 LAST = --steps 150 --learning-rate 1e-3
 MEAN = $(LAST) --averaged 0.67 --seed 5
 PROPOSED = --samples 5 --alpha 3
 RESULTS = docs/results/emidec
+UNLIKE = The two arms were not trained on one day: the augmentation of the proposed method's first 250 of \
+these steps knew no other fields of view (the code of 5485fce), and that of its first 900 cut patches \
+of stacks deeper than the patch in another way (before 52e0051); the baseline had today's all along.
 
 weights-emidec: setup
 	$(BIN)/cmrseg synthesize emidec cache/hearts-lge --patients 160 --seed 21
@@ -166,13 +169,13 @@ weights-emidec: setup
 	$(BIN)/cmrseg pack emidec out/emidec-baseline --commit $(COMMIT) \
 		runs/emidec-bk?/$(AT)
 	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
-		--baseline out/emidec-baseline --samples 6 --precision fp32
+		--baseline out/emidec-baseline --samples 6 --precision fp32 --note "$(UNLIKE)"
 	$(BIN)/cmrseg calibrate emidec $(EMIDEC) --weights weights/emidec --work $(RESULTS)/work \
 		--samples 6 --precision fp32
 	$(BIN)/cmrseg validate emidec $(EMIDEC) out/scores-emidec --source emidec \
 		--weights weights/emidec --record
 	$(BIN)/cmrseg reproduce emidec $(EMIDEC) $(RESULTS) --weights weights/emidec \
-		--baseline out/emidec-baseline --samples 6 --precision fp32
+		--baseline out/emidec-baseline --samples 6 --precision fp32 --note "$(UNLIKE)"
 
 # Does adding synthetic hearts to real ones help? Bundles scored on hearts none of them saw: the same
 # start, steps and augmentation with and without them (0c), synthetic hearts alone (these three with

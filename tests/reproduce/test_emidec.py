@@ -39,6 +39,7 @@ def out(place):
         options = ["--mirrors", "1", "--samples", "2", "--device", "cpu", "--precision", "fp32"]
         weights = ["--weights", str(place / "proposed"), "--baseline", str(place / "baseline")]
         told = [str(place / "data"), str(place / "out"), *weights, *options, "--commit", "abc123"]
+        told += ["--note", "They differ in hats."]
         assert cli.main(["reproduce", "emidec", *told]) == EXIT_OK
     return place / "out"
 
@@ -62,6 +63,7 @@ def test_all_that_the_page_links_to_is_there(out):
 def test_what_is_compared_and_what_else_differs_is_said_in_words(out):
     page = (out / "README.md").read_text()
     assert "Both were trained from the beginning" in page
+    assert "\n\nThey differ in hats.\n\n" in page
     assert page.count("Trained from the beginning.") == 2
     assert re.search(r"of 9 claims: .*\.\n\nOf the other 13 metrics", page)
     assert page.count("to keep the more certain 50% of the patients") == 2

@@ -39,6 +39,8 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
     p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
                    f"too; several (default: {', '.join(SHIFTS)}; none: '')")  # fmt: skip
     p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), default="auto")
+    p.add_argument("--note", default="", help="what else proposed and baseline differ in, told "
+                   "beside the comparison")  # fmt: skip
     p.add_argument("--commit", help="of the code, told in the tables (default: git is asked)")
     options.add_device(p)
     options.add_log_format(p)
@@ -76,6 +78,7 @@ def _run_reproduce(o: argparse.Namespace) -> int:
         baseline=bundles["baseline"],
         source=o.source,
         effort=effort,
+        note=o.note,
         commit=o.commit or commit_of_code(),
         command=" ".join(["cmrseg reproduce emidec", o.data.name, o.out.name, *named]),
     )

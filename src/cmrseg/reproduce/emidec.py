@@ -34,6 +34,7 @@ def reproduce(
     source: str = "emidec",
     effort: Effort | None = None,
     styles: Sequence[str] = (),
+    note: str = "",
     commit: str = "unknown",
     command: str = "cmrseg reproduce emidec",
 ) -> Page:
@@ -47,6 +48,7 @@ def reproduce(
         source: the name the data was preprocessed under.
         effort: how to compute.
         styles: in which patients are shown once more, to see whether the verdict notices.
+        note: what else the two bundles differ in, that their manifests cannot tell.
         commit: of the code, told under every table.
         command: how this was called, told under every table.
 
@@ -80,7 +82,7 @@ def reproduce(
     methods = [other, proposed] if other else [proposed]
     _head(page, methods)
     if other:
-        _claims(page, other, proposed)
+        _claims(page, other, proposed, note)
     _tables(page, other, proposed)
     _doubt(page, methods, shifted)
     _calibration(page, methods)
@@ -105,7 +107,7 @@ def _head(page: Page, methods: list[Method]) -> None:
     )
 
 
-def _claims(page: Page, baseline: Method, proposed: Method) -> None:
+def _claims(page: Page, baseline: Method, proposed: Method, note: str) -> None:
     columns = (*tables.COMPARED, *tables.BY_POSITION)
     found = tables.compare(baseline, proposed, columns)
     both = len(tables.shared(baseline, proposed))
@@ -115,8 +117,10 @@ def _claims(page: Page, baseline: Method, proposed: Method) -> None:
         "Reproduced: the 95 % bootstrap interval of the mean difference lies on the claimed side "
         "of zero; contradicted: on the other side; undecided: it holds zero.",
         lineage.ablated(baseline.found, proposed.found),
+        *([note] if note else []),
         "\n".join(f"- {line}" for line in verdict.sentences(found)),
         verdict.elsewhere(found, {column.metric: column.short for column in columns}),
+        *verdict.beside(found),
         "The paper claims a better HD of the scar too, without a figure; the challenge does not "
         "measure that one, and it is not judged here.",
     )

@@ -54,6 +54,7 @@ CLAIMS = (
     Claim(metric="myocardium_volume_difference_cm3", words="Myocardium volume error falls",
           sign=-1, scale=1.0, unit="cm3"),
 )  # fmt: skip
+RIGHT_HD = "myocardium_hd_mm"
 AIMS = {"myocardium": 0.82, "infarction": 0.68, "no_reflow": 0.75}
 """Mean DSC out of fold that this project set itself on data whose labels are blurred."""
 
@@ -74,6 +75,36 @@ def sentences(found: Mapping[str, Paired]) -> list[str]:
     ]
     counts = [f"{list(verdicts.values()).count(v)} {v}" for v in dict.fromkeys(verdicts.values())]
     return [*lines, f"In all, of {len(verdicts)} claims: {', '.join(counts)}."]
+
+
+def beside(found: Mapping[str, Paired]) -> list[str]:
+    """What a reader of the verdicts should know too: the right HD, and changes of single patients.
+
+    Args:
+        found: metric -> proposed less baseline.
+    """
+    told = []
+    if right := found.get(RIGHT_HD):
+        told.append(
+            "The HD judged is the official one, which the paper reports; of the right one the "
+            f"difference is {in_words(right, digits=2, unit='mm')}."
+        )
+    single = [
+        f'"{c.words}" ({one.larger} larger, {one.smaller} smaller)'
+        for c in CLAIMS
+        if (one := found.get(c.metric)) and _few_decide(one)
+    ]
+    if single:
+        told.append(
+            "Where the mean and most patients point to opposite sides, few patients with large "
+            f"differences make the mean: {', '.join(single)}."
+        )
+    return told
+
+
+def _few_decide(found: Paired) -> bool:
+    """Whether most patients that differ at all differ to the other side than the mean does."""
+    return (found.larger - found.smaller) * found.mean < 0
 
 
 def elsewhere(found: Mapping[str, Paired], titles: Mapping[str, str]) -> str:

@@ -67,6 +67,13 @@ def test_masks_of_a_plain_folder(tmp_path, name):
     np.testing.assert_array_equal(found(contract, tmp_path / "theirs")["theirs"], MASK)
 
 
+def test_masks_of_nnunet_lack_the_number_of_the_channel(tmp_path):
+    save(tmp_path / "in" / "p7_SA_ED_0000.nii.gz", IMAGE)
+    save(tmp_path / "theirs" / "p7_SA_ED.nii.gz", IMAGE.like(MASK))
+    contract = opened(tmp_path / "in", tmp_path / "out")
+    np.testing.assert_array_equal(found(contract, tmp_path / "theirs")["theirs"], MASK)
+
+
 def test_masks_of_sockets_are_all_called_output(tmp_path):
     slug = "sa-ed-cine-mri"
     save(tmp_path / "in" / "images" / slug / "8b1f.mha", IMAGE)

@@ -199,6 +199,7 @@ def test_a_bundle_is_loaded_once(weights, monkeypatch):
         ({"a": WHOLE}, "SA", UsageError, "SA_ED, SA_ES, LA_ED, LA_ES"),
         ({"a": WHOLE}, "LA_ED", WeightsError, "no quality control for LA_ED"),
         ({"a": WHOLE, "b": WHOLE[1:]}, "SA_ED", InputError, "mask of b has voxels (3, 40, 44)"),
+        ({"a": WHOLE[0]}, "SA_ED", InputError, "has 2 axes, not three"),
         ({"a": WHOLE + 1}, "SA_ED", InputError, "values that are not labels"),
         ({"a": WHOLE / 2}, "SA_ED", InputError, "values that are not labels"),
         ({"a": 2 * one_hot(WHOLE)}, "SA_ED", InputError, "do not add up to one"),

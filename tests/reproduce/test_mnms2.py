@@ -83,7 +83,7 @@ def test_the_command_writes_a_page_and_goes_on_where_it_stopped(
     assert cli.main(command) == EXIT_OK
     page = (out / "README.md").read_text(encoding="utf-8")
     digest = bundle.find("mnms2", weights).digest[:12]
-    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 8
+    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 10
     assert str(tmp_path) not in page
     for name in ("ablation", "distributions-0", "panels"):
         assert (out / f"{name}.png").stat().st_size > 1000
@@ -172,6 +172,7 @@ def measured(cohort, patient, candidates, *, role="SA_ED", qc=None, full=None, g
         heart=one,
         candidates=[row(dice) for dice in candidates],
         pseudo=[(0.9, 5.0)] * len(candidates) if qc is not None else [],
+        pseudo_after=[(0.9, 5.0)] * len(candidates) if qc is not None else [],
         qc=row(candidates[0] if qc is None else qc),
         full=row(candidates[0] if full is None else full),
         rules={},

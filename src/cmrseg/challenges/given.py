@@ -94,8 +94,15 @@ class GivenMasks:
         if self.contract.keeps_account:  # else every socket's mask is called output
             yield from _in_any_format(PurePath(own.name))
         image = PurePath(case.images[role].path.name)
-        yield from _in_any_format(image)
-        yield from _in_any_format(case.id / image)
+        for called in dict.fromkeys((image, _of_nnunet(image))):
+            yield from _in_any_format(called)
+            yield from _in_any_format(case.id / called)
+
+
+def _of_nnunet(image: PurePath) -> PurePath:
+    """What nnU-Net calls an image's mask: the image's name without the number of its channel."""
+    stem, dot, ending = image.name.partition(".")
+    return image.with_name(stem.removesuffix("_0000") + dot + ending)
 
 
 def _in_any_format(path: PurePath) -> Iterator[PurePath]:

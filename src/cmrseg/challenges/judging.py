@@ -91,6 +91,11 @@ def judge_masks(
     if inspector is None or role not in inspector.thresholds.by_role:
         raise WeightsError(f"the bundle has no quality control for {role}", "give one that has it")
     shape = np.shape(next(iter(masks.values())))[-3:]
+    if len(shape) < 3:
+        raise InputError(
+            f"the mask of {next(iter(masks))} has {len(shape)} axes, not three",
+            "give (z, y, x) labels; one slice is an array of one slice",
+        )
     placed = Geometry(shape, spacing_mm)
     if direction is not None:
         placed = replace(placed, direction=direction)

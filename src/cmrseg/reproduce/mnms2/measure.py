@@ -63,6 +63,7 @@ class Measured:
         heart: which.
         candidates: official metrics of each candidate.
         pseudo: (pDC, pHD in mm) of each candidate; empty without quality control.
+        pseudo_after: the same after refinement.
         qc: metrics of all structures of the answer that quality control chooses; without it, of
             the first candidate.
         full: the same after refinement; equal where nothing was refined or it was rolled back.
@@ -77,6 +78,7 @@ class Measured:
     heart: Heart
     candidates: list[Row]
     pseudo: list[tuple[float, float]]
+    pseudo_after: list[tuple[float, float]]
     qc: Row
     full: Row
     rules: dict[str, Row]
@@ -231,6 +233,7 @@ def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
         heart=heart,
         candidates=told["candidates"],
         pseudo=[(dc, hd) for dc, hd in told["pseudo"]],
+        pseudo_after=[(dc, hd) for dc, hd in after.told["pseudo"]],
         qc=told["answer"],
         full=after.told["answer"],
         rules=told["rules"],

@@ -22,7 +22,7 @@ from cmrseg.bundle import Bundle
 from cmrseg.challenges.steps import RIVAL
 from cmrseg.errors import InputError
 from cmrseg.evaluation.table import Grid
-from cmrseg.reproduce.mnms2 import claims, paper, rules, tables
+from cmrseg.reproduce.mnms2 import claims, paper, refined, rules, tables
 from cmrseg.reproduce.mnms2.hearts import CLEAN, Heart, Shifts, all_hearts
 from cmrseg.reproduce.mnms2.measure import Bench, Effort
 from cmrseg.reproduce.mnms2.panels import save_extremes
@@ -91,7 +91,7 @@ def reproduce(
     _head(page, hearts, list(measured.values()), effort)
     _claims(page, all_results[0])
     _pathologies(page, all_results[0])
-    _ablation(page, all_results)
+    _ablation(page, all_results, effort)
     _trios(page, list(measured.values()))
     _rules(page, all_results[0])
     _quality(page, all_results, told)
@@ -141,9 +141,10 @@ def _claims(page: Page, results: Results) -> None:
         f"## Aims and claims ({results.name})",
         "Aims are for real patients' short axes as they are, full. The paper's claims are judged "
         "by the paired difference over patients: shown or contradicted where its 95 % interval "
-        "lies on one side of zero. Why refinement harmed the paper's long axis is not known; here "
-        "batch norm stays frozen, and a refined mask is taken only where it has come into range "
-        "and agrees with the other candidates no less than before.",
+        "lies on one side of zero. Refinement harmed the paper's long axis; here batch norm stays "
+        "frozen, and a refined mask is taken only where it has come into range and agrees with the "
+        "other candidates no less than before. What harm is left comes from where the tables below "
+        "the steps say: a refined candidate that takes the place of another.",
     )
     page.table("aims", claims.aims(results))
     page.table("claims", claims.verdicts(results))
@@ -159,7 +160,7 @@ def _pathologies(page: Page, results: Results) -> None:
     )
 
 
-def _ablation(page: Page, all_results: list[Results]) -> None:
+def _ablation(page: Page, all_results: list[Results], effort: Effort) -> None:
     from cmrseg.reproduce.mnms2 import figures
 
     page.say(
@@ -179,6 +180,20 @@ def _ablation(page: Page, all_results: list[Results]) -> None:
         "zero for DC and below zero for HD."
     )
     page.table("steps", tables.steps(all_results))
+    found = refined.endings(all_results)
+    if found.lines:
+        page.say(
+            "### What became of refinement",
+            "Of each flagged image that was tried every candidate is refined; they share the "
+            f"image's {effort.refine_s:g} s.",
+        )
+        page.table("endings", found)
+        page.say(
+            "Images with a refined candidate that was kept, before and after, by whether the "
+            "answer still comes from the candidates that quality control had chosen before: one "
+            "that learned to please the autoencoder has a better pDC, and may take another's place."
+        )
+        page.table("answers", refined.answers(all_results))
     page.say("### All structures, short axis, full")
     page.table("structures", tables.structures(all_results, "full"))
 

@@ -162,9 +162,10 @@ def _doubt(page: Page, methods: list[Method], shifted: dict[str, Method]) -> Non
         "of the best order is 1 for doubt that ranks patients as their DSC does, 0 for none.",
         *doubt.sentences(proposed),
     )
-    path = page.figure("risk_coverage", "Risk-coverage curves by image-level uncertainty")
+    of = f"of the {len(patients)} patients that all methods here held out"
+    path = page.figure("risk_coverage", f"Risk-coverage curves {of}")
     figures.save_risk_coverage(methods, patients, path)
-    path = page.figure("agreement", "Dice within samples (Eq. 6) against true Dice")
+    path = page.figure("agreement", f"Dice within samples (Eq. 6) against true Dice, {of}")
     figures.save_agreement(methods, patients, path)
     page.say("### Do the 95 % intervals of volumes hold the expert's volume?")
     page.table("intervals", tables.intervals(proposed))
@@ -192,7 +193,10 @@ def _panels(page: Page, methods: list[Method], effort: Effort) -> None:
     from cmrseg.reproduce.panels import save_panels
 
     page.say("## Figure 3: panels, on a synthetic heart")
-    words = "Image, truth, and each method's mask and sample variance at three slice positions"
+    words = (
+        "Image, truth, and each method's mask and sample variance at three slice positions; each "
+        "by all networks of its bundle, so that variance is that between them too"
+    )
     save_panels([(m.name, m.found) for m in methods], effort, page.figure("panels", words))
 
 

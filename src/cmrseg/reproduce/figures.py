@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -23,7 +24,10 @@ INCH, DPI = 3.2, 110
 
 
 def save_positions(methods: Sequence[Method], patients: set[str], path: Path) -> None:
-    """Figure 2: mean DSC (A) and certainty (B) by slice position; bars tell the standard error."""
+    """Figure 2: mean DSC (A) and certainty (B) by slice position, with standard errors.
+
+    Certainty is a point, not a bar: its axis begins near the least, for all of it is close to 1.
+    """
     figure, axes = _figure(2, wide=1.4)
     for ax, what, title in zip(
         axes, ("dice", "certainty"), ("A: DSC", "B: certainty"), strict=True
@@ -35,9 +39,13 @@ def save_positions(methods: Sequence[Method], patients: set[str], path: Path) ->
             means = [float(np.mean(v)) if v else 0.0 for v in found]
             error = [float(np.std(v) / np.sqrt(len(v))) if v else 0.0 for v in found]
             at = np.arange(len(groups)) + 0.4 * (shift - (len(methods) - 1) / 2)
-            ax.bar(at, means, 0.38, yerr=error, color=COLOURS[method.name], label=method.name)
+            kind: dict[str, Any] = {"color": COLOURS[method.name], "label": method.name}
+            if what == "dice":
+                ax.bar(at, means, 0.38, yerr=error, **kind)
+            else:
+                ax.errorbar(at, means, yerr=error, fmt="o", capsize=3, **kind)
         ax.set_xticks(range(len(groups)), [f"{SHORT[s]}\n{p}" for s, p in groups], fontsize=7)
-        ax.set(title=title, ylim=(0, 1))
+        ax.set(title=title, ylim=(0 if what == "dice" else None, 1))
     _legend(figure, axes[0].get_legend_handles_labels()[0])
     _save(figure, path)
 
@@ -61,28 +69,34 @@ def save_reliability(methods: Sequence[Method], patients: set[str], path: Path) 
 
 
 def save_risk_coverage(methods: Sequence[Method], patients: set[str], path: Path) -> None:
-    """Mean DSC of the patients kept, by image-level uncertainty.
+    """Mean DSC of the patients kept, by 1 - Dice within samples and by image-level uncertainty.
 
-    Dashed, had they been kept in the order of their DSC; dotted, the mean of all.
+    The former thick, the latter thin; dashed, had they been kept in the order of their DSC; dotted,
+    the mean of all.
     """
     figure, axes = _figure(len(SHORT))
     for ax, (structure, short) in zip(axes, SHORT.items(), strict=True):
         for method in methods:
-            rows = [r for r in method.among(patients).values() if "image_level" in r]
+            doubts = {"image_level": 1.0, f"{structure}_certainty": -1.0}
+            rows = [r for r in method.among(patients).values() if doubts.keys() <= r.keys()]
             if not rows:
                 continue
             score = [row[f"{structure}_dice"] for row in rows]
-            curve = risk_coverage([row["image_level"] for row in rows], score)
             colour = COLOURS[method.name]
-            ax.plot(curve.coverage, curve.score, color=colour, label=method.name)
+            for (doubt, sign), width in zip(doubts.items(), (0.8, 2.0), strict=True):
+                curve = risk_coverage([sign * row[doubt] for row in rows], score)
+                label = method.name if sign < 0 else None
+                ax.plot(curve.coverage, curve.score, color=colour, lw=width, label=label)
             ax.plot(curve.coverage, curve.best, color=colour, lw=0.7, ls="--")
             ax.axhline(curve.score[-1], color=colour, lw=0.7, ls=":")
         ax.set(title=short, xlabel="share of patients kept", xlim=(0, 1))
     axes[0].set_ylabel("mean DSC")
     if handles := axes[0].get_legend_handles_labels()[0]:
+        within = Line2D([], [], color=NEUTRAL, lw=2.0, label="by 1 - Dice within samples")
+        image = Line2D([], [], color=NEUTRAL, lw=0.8, label="by image-level uncertainty")
         best = Line2D([], [], color=NEUTRAL, lw=0.7, ls="--", label="in the order of DSC: best")
         level = Line2D([], [], color=NEUTRAL, lw=0.7, ls=":", label="all patients")
-        _legend(figure, [*handles, best, level])
+        _legend(figure, [*handles, within, image, best, level])
     _save(figure, path)
 
 
@@ -97,7 +111,7 @@ def save_agreement(methods: Sequence[Method], patients: set[str], path: Path) ->
             rho = rank_correlation(certain, true)[0]
             label = f"{method.name}, Spearman {rho:+.2f}"
             ax.scatter(certain, true, s=9, alpha=0.7, color=COLOURS[method.name], label=label)
-        ax.set(title=short, xlabel="Dice within samples", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        ax.set(title=short, xlabel="Dice within samples", xlim=(None, 1.005), ylim=(-0.03, 1.03))
         ax.legend(fontsize=6, loc="upper left")
     axes[0].set_ylabel("DSC against the expert")
     _save(figure, path)

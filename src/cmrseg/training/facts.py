@@ -97,6 +97,19 @@ FACTS: dict[str, Facts] = {
             "The clinical fields that come with the original are not in the copy.",
         ),
     ),
+    "emidec-official": Facts(
+        motivation="The EMIDEC challenge of 2020, Dijon: is there an infarct in late-enhancement "
+        "MR, and how large is it?",
+        composition=(
+            "Short-axis late-enhancement stacks of 100 patients who came with an acute cardiac "
+            "event, 67 of them pathological, with 13 clinical fields each.",
+            "Drawn by experts: cavity, normal myocardium, infarction, no-reflow (1 to 4).",
+            "Expert labels are themselves uncertain: between two observers the Dice was about 83 "
+            "% for myocardium and 69 % for infarction.",
+        ),
+        provenance="From its organisers; no copy was at hand where this was written.",
+        limits=("One hospital: scanners of others look different.",),
+    ),
     "mnms2": Facts(
         motivation="The M&Ms-2 challenge of 2021: the right ventricle across diseases, views, "
         "vendors and centres.",

@@ -104,22 +104,31 @@ def test_the_command_writes_a_page_and_goes_on_where_it_stopped(
     assert (out / "work" / ".gitignore").read_text(encoding="utf-8") == "*\n"
 
 
-def test_a_pool_tells_its_trios_and_nothing_else(tmp_path, folder, weights):
-    paths = [make_checkpoint(tmp_path / str(n), "mnms2-sa", seed=n) for n in range(4)]
-    pool = pack("mnms2", [*paths, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc")],
-                tmp_path / "pool")  # fmt: skip
-    record_quality(pool, "mnms2-sa", NEVER, None, "nobody")
+def test_pools_tell_trios_and_kinds_and_nothing_else(tmp_path, folder, weights):
+    """The shipped bundle judges them: they need no quality control, and may be of several folds."""
+    paths = [make_checkpoint(tmp_path / str(n), "mnms2-sa", seed=n) for n in (3, 4, 5, 6)]
+    folds = [make_checkpoint(tmp_path / f"f{n}", "mnms2-sa", fold=n) for n in range(3)]
+    pools = {
+        "four": pack("mnms2", paths, tmp_path / "four"),
+        "three": pack("mnms2", paths[:3], tmp_path / "three"),
+        "folds": pack("mnms2", folds, tmp_path / "folds"),
+    }
     out = tmp_path / "results"
     command = ["reproduce", "mnms2", str(folder), str(out), "--source", "hospital", "--hearts", "0"]
-    command += ["--shift", "contrast", "--segmenter", f"BN1={weights}", "--pool", f"four={pool}"]
+    command += ["--shift", "contrast", "--segmenter", f"BN1={weights}"]
+    command += [word for name, place in pools.items() for word in ("--pool", f"{name}={place}")]
     command += ["--refine-budget", "0", "--device", "cpu", "--precision", "fp32", "--commit", "abc"]
     assert cli.main(command) == EXIT_OK
     trios = list(csv.DictReader((out / "trios-SA.csv").open(encoding="utf-8")))
-    assert {row["bundle"] for row in trios} == {"four"}
-    assert {row["candidates"] for row in trios} == {"1 2 3", "1 2 4", "1 3 4", "2 3 4"}
+    assert {row["pool"] for row in trios} == {"four"}
+    told = {"1 2 (shipped)", "1 2 3", "1 2 4", "1 3 4", "2 3 4"}
+    assert {row["candidates"] for row in trios} == told
+    kinds = list(csv.DictReader((out / "kinds-SA.csv").open(encoding="utf-8")))
+    told = {("three", "real"), ("three", "real, shifted")}  # and no patient for the folds
+    assert {(row["candidates"], row["hearts"]) for row in kinds} == told
     page = (out / "README.md").read_text(encoding="utf-8")
-    assert f"four {bundle.find('mnms2', pool).digest[:12]}" in page
-    assert "--pool four=pool" in page
+    assert f"four {bundle.find('mnms2', pools['four']).digest[:12]}" in page
+    assert "--pool four=four" in page
     told = (out / "ablation.csv").read_text(encoding="utf-8")
     told += (out / "images.csv").read_text(encoding="utf-8")
     assert "BN1" in told

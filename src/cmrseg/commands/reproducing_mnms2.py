@@ -32,8 +32,9 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
         help="a bundle and what tables call it; several are compared (default: the usual places)",
     )
     p.add_argument("--pool", type=_named, action="append", metavar="NAME=BUNDLE",
-                   help="a bundle of more than three candidates, to tell which three of them are "
-                   "the most useful together; several")  # fmt: skip
+                   help="a bundle of three candidates or more, quality control not needed, to tell "
+                   "which three are the most useful together, and where three should come from; "
+                   "several")  # fmt: skip
     add_trained(p, "a BN1 and a BN2, both views,")
     p.add_argument("--source", default="acdc", help="the name the data was preprocessed under")
     p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "

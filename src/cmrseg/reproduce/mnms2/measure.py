@@ -107,6 +107,7 @@ class Bench:
         effort: how to compute.
         work: folder of what is kept.
         say: takes a line a heart.
+        judge: the bundle whose quality control judges; None for its own.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Bench:
     effort: Effort
     work: Path
     say: Callable[[str], None]
+    judge: Bundle | None = None
     segmenters: dict[str, Segmenter] = field(init=False)
     inspectors: dict[str, Inspector | None] = field(init=False)
 
@@ -125,7 +127,7 @@ class Bench:
             for view, name in names.items()
         }
         self.inspectors = {
-            view: Inspector.from_bundle(self.found, name, STRUCTURES, place)
+            view: Inspector.from_bundle(self.judge or self.found, name, STRUCTURES, place)
             for view, name in names.items()
         }
 
@@ -168,7 +170,8 @@ class Bench:
         effort = asdict(self.effort) | ({} if refine else {"refine_s": 0.0})
         effort.pop("refined")
         kept = FORMATS["refined" if refine else "first"]
-        key = json.dumps([kept, GENERATION, self.found.digest, effort], sort_keys=True)
+        digests = [self.found.digest, *([self.judge.digest] if self.judge else [])]
+        key = json.dumps([kept, GENERATION, *digests, effort], sort_keys=True)
         folder = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.work / folder / heart.cohort.replace(": ", "-") / f"{heart.case}.json"
 

@@ -35,11 +35,13 @@ class Results:
         name: how tables call it.
         about: digest and networks, in a line.
         measured: one a heart.
+        files: view -> SHA-256 of each candidate's weights.
     """
 
     name: str
     about: str
     measured: list[Measured]
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     _best: dict[tuple[str, bool, str], int] = field(default_factory=dict)
 
     @property

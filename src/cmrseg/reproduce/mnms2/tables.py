@@ -215,31 +215,6 @@ def structures(all_results: Sequence[Results], way: str) -> Grid:
     return Grid(header=header, lines=lines)
 
 
-def detection(all_results: Sequence[Results]) -> Grid:
-    """How well pseudo-measures tell true ones on segmenters' own masks, all cohorts together."""
-    from cmrseg.quality.measures import Pseudo
-    from cmrseg.training.detection import POOR, Pair
-    from cmrseg.training.detection import detection as judged
-
-    header = ["bundle", "view", "masks", f"Dice < {POOR}", "Spearman pDC, Dice"]
-    header += ["Spearman pHD, HD", f"ROC area for Dice < {POOR}"]
-    lines = []
-    for results in all_results:
-        for view in VIEW_WEIGHTS:
-            pairs = [
-                Pair(Pseudo(row["rv_dice"], row["rv_hd_mm"]), Pseudo(*pseudo))
-                for one in results.measured
-                if one.heart.role.startswith(view) and one.pseudo
-                for row, pseudo in zip(one.candidates, one.pseudo, strict=True)
-            ]
-            if pairs:
-                told = judged(pairs)
-                values = (told.spearman_dc, told.spearman_hd, told.auc)
-                cells = ["-" if value is None else f"{value:.3f}" for value in values]
-                lines.append([results.name, view, str(told.masks), str(told.poor), *cells])
-    return Grid(header=header, lines=lines)
-
-
 def images(all_results: Sequence[Results]) -> Grid:
     """Every image: RV scores by way, pseudo-measures of M, verdict; numbers instead of names."""
     header = ["bundle", "hearts", "patient", "role", "group", "M", "flagged", "refinement kept"]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from cmrseg.reproduce.mnms2.tables import Results
-from cmrseg.reproduce.mnms2.verdicts import detection, verdicts
+from cmrseg.reproduce.mnms2.verdicts import detection, hits
 from reproduce.test_mnms2 import measured
 
 
@@ -20,7 +20,7 @@ def test_poor_answers_that_are_flagged_and_flagged_ones_that_are_poor():
         judged("clean", 0.5, False),
         judged("low-field", 0.9, False),
     ]
-    assert verdicts([Results("BN1", "", hearts)]).lines == [
+    assert hits([Results("BN1", "", hearts)]).lines == [
         ["BN1", "SA", "as they are", "4", "2", "1", "2", "1", "0.700 / 0.700"],
         ["BN1", "SA", "shifted", "1", "0", "0", "0", "0", "- / 0.900"],
     ]

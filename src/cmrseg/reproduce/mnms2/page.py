@@ -264,7 +264,7 @@ def _quality(page: Page, all_results: list[Results], scores: Mapping[str, dict[s
         "Whether the verdict can be trusted: answers that quality control chose, how many of them "
         "are poor, and how many are flagged as out of distribution."
     )
-    page.table("verdicts", verdicts.verdicts(all_results))
+    page.table("verdicts", verdicts.hits(all_results))
     for name, one in scores.items():
         page.say(f"### {name}, by `cmrseg score-qc`", table(one).replace("# ", "#### ", 1).strip())
 

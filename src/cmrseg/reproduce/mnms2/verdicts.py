@@ -35,7 +35,7 @@ def detection(all_results: Sequence[Results]) -> Grid:
     return Grid(header=header, lines=lines)
 
 
-def verdicts(all_results: Sequence[Results]) -> Grid:
+def hits(all_results: Sequence[Results]) -> Grid:
     """How many poor answers of {M}+QC are flagged, and how many flagged ones are poor.
 
     The verdict is of the image ("no candidate is in range"), the answer one of its candidates.

@@ -123,3 +123,41 @@ def test_checkpoint_name(tmp_path):
     assert np.isfinite(
         [float(v.abs().max()) for v in weights(tmp_path / CHECKPOINT).values()]
     ).all()
+
+
+def test_a_run_goes_on_from_anothers_weights(tmp_path):
+    data = make_cache(tmp_path / "cache", "mnms2-sa")
+    first = train_autoencoder(CONFIG, data, tmp_path / "first", device="cpu", steps=2)
+    second = train_autoencoder(
+        CONFIG, data, tmp_path / "second", device="cpu", steps=1, start=first, learning_rate=1e-12
+    )
+    one, other = weights(first), weights(second)
+    moving = ("running_mean", "running_var", "num_batches_tracked")
+    for name in one:
+        if not name.endswith(moving):
+            torch.testing.assert_close(one[name], other[name], rtol=0, atol=1e-6)
+    state = checkpoint.read_state(second)
+    assert state["config"]["seed"] == CONFIG.seed + 1
+    told = state["about"]["started_from"]
+    assert (told["steps"], told["seed"], told["sources"]) == (2, CONFIG.seed, ["hospital"])
+    for settings in ({"slices": 1}, {"fold": 1}):
+        with pytest.raises(InputError, match="another network or other held-out"):
+            train_autoencoder(
+                CONFIG, data, tmp_path / "x", device="cpu", start=first, steps=1, **settings
+            )
+
+
+def test_settings_change_what_is_given_and_nothing_else(tmp_path):
+    ours = configurations("mnms2-sa-qc")["compact"]
+    assert ours.altered(steps=None, slices=None) == ours
+    changed = ours.altered(slices=5, corrupted=0.0, blunders=0.4)
+    assert (changed.network.slices, changed.corrupted, changed.blunders) == (5, 0.0, 0.4)
+    assert replace(changed, network=ours.network, corrupted=0.7, blunders=0.0) == ours
+    with pytest.raises(UsageError, match="odd"):
+        train_autoencoder(CONFIG, tmp_path, tmp_path / "run", slices=2)
+
+
+def test_the_papers_network_trained_as_ours():
+    known = configurations("mnms2-sa-qc")
+    assert known["paper-denoising"].network == known["paper"].network
+    assert replace(known["paper-denoising"], network=known["compact"].network) == known["compact"]

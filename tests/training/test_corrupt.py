@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from cmrseg.training.corrupt import ERRORS, corrupt
+from cmrseg.training.corrupt import BLUNDERS, ERRORS, FAR, GAP, blunder, corrupt
 from tiny import heart
 
 SEEDS = range(25)
@@ -137,3 +138,49 @@ def test_corrupting_leaves_the_original_and_follows_the_seed():
     np.testing.assert_array_equal(label, kept)
     np.testing.assert_array_equal(first, again)
     assert (corrupt(label, np.random.default_rng(6)) != first).any()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_inner_slice_is_emptied_never_the_first_or_last(seed):
+    before = stack()
+    after = before.copy()
+    BLUNDERS["empty slice"](after, np.random.default_rng(seed))
+    (lost,) = np.flatnonzero((before != after).any(axis=(1, 2)))
+    assert 1 < lost < 4  # the heart is in slices 1 to 4
+    assert not after[lost].any()
+
+
+def wide():
+    label = np.zeros((6, 160, 160), np.uint8)
+    label[:, 56:104, 56:104] = stack()
+    return label
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_stray_piece_is_of_one_structure_and_far_from_the_heart(seed):
+    before = wide()
+    after = before.copy()
+    BLUNDERS["stray piece"](after, np.random.default_rng(seed))
+    piece = before != after
+    assert piece.any()
+    assert (before[piece] == 0).all()
+    assert len(set(after[piece])) == 1
+    away = ndimage.distance_transform_edt(~before.any(axis=0))[piece.any(axis=0)]
+    assert away.min() >= GAP
+    assert away.min() <= FAR + 1
+
+
+def test_where_no_gross_error_has_a_place_the_mask_is_as_it_was():
+    for label in (EMPTY, np.full((1, 20, 20), 3, np.uint8)):
+        for kind in BLUNDERS.values():
+            after = label.copy()
+            kind(after, np.random.default_rng(0))
+            np.testing.assert_array_equal(after, label)
+
+
+def test_a_blunder_is_of_either_kind_on_a_copy():
+    label = wide()
+    kept = label.copy()
+    lost = [blunder(label, np.random.default_rng(seed)).sum() < kept.sum() for seed in SEEDS]
+    np.testing.assert_array_equal(label, kept)
+    assert 0 < sum(lost) < len(lost)

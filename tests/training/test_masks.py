@@ -62,3 +62,17 @@ def test_batches_go_on_where_they_stopped():
         assert torch.equal(one[0], other[0])
         assert torch.equal(one[1], other[1])
     assert not torch.equal(whole[0][0], whole[1][0])
+
+
+def test_gross_errors_are_given_on_top_and_the_truth_stays():
+    stacks = [np.pad(stack, ((0, 0), (60, 60), (60, 60))) for stack in STACKS]
+    network = replace(CONFIG.network, size=128)
+    config = replace(CONFIG, network=network, corrupted=0.0, turned=0.0, blunders=1.0)
+    for index in range(6):
+        given, truth = example(stacks, config, index)
+        seen = given[:, 4:8].argmax(dim=1)
+        wrong = seen != truth
+        assert wrong.any()
+        # Either all of a slice is missing, or something is where nothing was.
+        assert ((truth if (seen[wrong] == 0).all() else seen)[wrong] > 0).all()
+        assert int((truth > 0).sum()) in {int((stack > 0).sum()) for stack in stacks}

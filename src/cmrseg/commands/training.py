@@ -152,11 +152,25 @@ def add_train_qc(p: argparse.ArgumentParser) -> None:
     p.add_argument("network", choices=AUTOENCODERS, help="what to train")
     p.add_argument("cache", type=Path, help="the one the view's segmenter learns from")
     p.add_argument("run_dir", metavar="run", type=Path, help="folder for checkpoint and log")
-    p.add_argument("--config", choices=("compact", "paper"), default="compact", help="which shape")
+    p.add_argument(
+        "--config", choices=("compact", "paper", "paper-denoising"), default="compact",
+        help="paper: its network and training; paper-denoising: its network, trained as compact is",
+    )  # fmt: skip
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
     p.add_argument("--seed", type=int, help="default: the configuration's")
     p.add_argument("--steps", type=options.count, help="default: the configuration's")
     p.add_argument("--learning-rate", type=float, help="default: the configuration's")
+    p.add_argument("--slices", type=options.count, help="seen at once, odd (the configuration's)")
+    p.add_argument(
+        "--corrupted", type=options.share, help="of the masks, given with errors (0: none are)"
+    )
+    p.add_argument(
+        "--blunders", type=options.share, help="of the masks, given with an inner slice empty or a "
+        "stray piece, whatever else they have"
+    )  # fmt: skip
+    p.add_argument(
+        "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
+    )
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     options.add_device(p)
     p.set_defaults(run=_run_train_qc)
@@ -180,6 +194,10 @@ def _run_train_qc(o: argparse.Namespace) -> int:
             steps=o.steps,
             seed=o.seed,
             learning_rate=o.learning_rate,
+            start=o.start,
+            slices=o.slices,
+            corrupted=o.corrupted,
+            blunders=o.blunders,
         )
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)

@@ -7,8 +7,8 @@ into reproducing shows the more clearly.
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,25 +40,52 @@ def train_autoencoder(
     fold: int | None = 0,
     device: str = "auto",
     resume: bool = False,
+    start: Path | None = None,
     steps: int | None = None,
     seed: int | None = None,
     learning_rate: float | None = None,
+    slices: int | None = None,
+    corrupted: float | None = None,
+    blunders: float | None = None,
 ) -> Path:
     """Fit one fold from the cache of the view's segmenter, and return the checkpoint.
 
+    With ``start`` the run goes on from another run's weights with a fresh schedule, and unless told
+    otherwise with the seed after that run's. What is None is as the configuration, or as that run's
+    network, has it.
+
     Raises:
-        InputError: the cache is missing or of another recipe, or holds nothing to learn from.
-        UsageError: there is no such fold or device, or the run to resume was another one.
+        InputError: the cache is missing or of another recipe, or holds nothing to learn from;
+            ``start`` is no checkpoint, or of another network or fold.
+        UsageError: there is no such fold or device, the run to resume was another one, or slices
+            are even.
     """
-    config = replace(
-        config,
-        steps=config.steps if steps is None else steps,
-        seed=config.seed if seed is None else seed,
-        learning_rate=learning_rate or config.learning_rate,
+    if slices is not None and slices % 2 == 0:
+        raise UsageError(f"{slices} slices have none in the middle", "give an odd number")
+    if start and seed is None:
+        seed = AutoencoderTraining.from_dict(checkpoint.read_state(start)["config"]).seed + 1
+    config = config.altered(
+        steps=steps,
+        seed=seed,
+        learning_rate=learning_rate,
+        slices=slices,
+        corrupted=corrupted,
+        blunders=blunders,
     )
     learn, watched = split(cache.read_index(cache_dir, config.recipe.removesuffix("-qc")), fold)
     if not learn:
         raise InputError("the cache holds no volume to learn from", "preprocess more cases")
+    about: dict[str, Any] = {
+        "fold": fold,
+        "folds": FOLDS,
+        "fold_seed": FOLD_SEED,
+        "sources": sorted({e.source for e in learn}),
+        "volumes": len(learn),
+        "patients": len({(e.source, e.patient) for e in learn}),
+        "held_out": sorted({e.patient for e in watched}),
+    }
+    if start:
+        about["started_from"] = _started_from(start, config, about)
     return fit_autoencoder(
         config,
         [cache.load(cache_dir, e).label for e in learn],
@@ -66,15 +93,8 @@ def train_autoencoder(
         run_dir,
         device=use_device(device),
         resume=resume,
-        about={
-            "fold": fold,
-            "folds": FOLDS,
-            "fold_seed": FOLD_SEED,
-            "sources": sorted({e.source for e in learn}),
-            "volumes": len(learn),
-            "patients": len({(e.source, e.patient) for e in learn}),
-            "held_out": sorted({e.patient for e in watched}),
-        },
+        start=start,
+        about=about,
     )
 
 
@@ -86,6 +106,7 @@ def fit_autoencoder(
     *,
     device: torch.device,
     resume: bool = False,
+    start: Path | None = None,
     about: dict[str, Any] | None = None,
 ) -> Path:
     """Train one autoencoder in fp32 and return its checkpoint.
@@ -97,6 +118,7 @@ def fit_autoencoder(
         run_dir: checkpoint, TensorBoard scalars and ``log.jsonl`` go here.
         device: where to compute.
         resume: go on from the checkpoint in ``run_dir``.
+        start: checkpoint whose weights a new run begins with.
         about: stored in the checkpoint (data, fold), for the manifest.
 
     Raises:
@@ -119,6 +141,8 @@ def fit_autoencoder(
         raise UsageError(
             f"{run_dir} holds a training already", "go on with --resume, or use another folder"
         )
+    elif start:
+        network.load_state_dict(checkpoint.network_weights(start))
     state["precision"] = "fp32"
     parameters = count_parameters(network) / 1e6
     print(f"{config.recipe}: {parameters:.2f} M parameters, from step {state['step']}", flush=True)
@@ -189,6 +213,24 @@ def validate(reconstructor: Reconstructor, stacks: list[Array]) -> dict[str, flo
         rows.append([dice(stack == c, found == c) for c in classes])
     means = np.mean(rows, axis=0)
     return {str(c): round(float(mean), 4) for c, mean in zip(classes, means, strict=True)}
+
+
+def _started_from(
+    start: Path, config: AutoencoderTraining, about: dict[str, Any]
+) -> dict[str, Any]:
+    """What the manifest says of the run whose weights are gone on from."""
+    state = checkpoint.read_state(start)
+    earlier, began = state["about"], AutoencoderTraining.from_dict(state["config"])
+    same = (began.recipe, began.network) == (config.recipe, config.network)
+    if not same or earlier["held_out"] != about["held_out"]:
+        raise InputError(
+            "the run to start from had another network or other held-out patients",
+            "start from a run of the same network and fold",
+        )
+    kept = {key: earlier[key] for key in ("sources", "started_from") if key in earlier}
+    with start.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"steps": state["step"], "seed": began.seed, "sha256": digest, **kept}
 
 
 def _check_same_run(

@@ -17,6 +17,8 @@ Error = Callable[[Array, Rng], None]
 
 AGAIN = 0.55
 """Chance that another error follows the last."""
+GAP, FAR = 12, 40
+"""Voxels between the heart and a stray piece: no less, no more."""
 
 
 def corrupt(stack: Array, rng: Rng) -> Array:
@@ -32,6 +34,18 @@ def corrupt(stack: Array, rng: Rng) -> Array:
         ERRORS[names[int(rng.integers(len(names)))]](wrong, rng)
         if rng.random() > AGAIN:
             return wrong
+
+
+def blunder(stack: Array, rng: Rng) -> Array:
+    """A copy with a gross error, of either kind; as it was where there is no place for one.
+
+    Args:
+        stack: (z, y, x) uint8 labels.
+        rng: decides everything.
+    """
+    wrong = stack.copy()
+    BLUNDERS[sorted(BLUNDERS)[int(rng.integers(len(BLUNDERS)))]](wrong, rng)
+    return wrong
 
 
 def hole(stack: Array, rng: Rng) -> None:
@@ -151,6 +165,30 @@ def shift(stack: Array, rng: Rng) -> None:
         stack[z] = np.where(moved > 0, moved, stack[z])
 
 
+def empty(stack: Array, rng: Rng) -> None:
+    """A slice inside the heart holds nothing, as where a segmenter missed it."""
+    filled = np.flatnonzero(stack.any(axis=(1, 2)))
+    if len(filled) > 2:
+        stack[int(rng.integers(filled[0] + 1, filled[-1]))] = 0
+
+
+def stray(stack: Array, rng: Rng) -> None:
+    """A false piece far from the heart, in a slice of the heart and perhaps in the next ones."""
+    filled = np.flatnonzero(stack.any(axis=(1, 2)))
+    if not len(filled):
+        return
+    label, radius = int(rng.integers(1, 4)), float(rng.uniform(3, 12))
+    away = ndimage.distance_transform_edt(~stack.any(axis=0)) - radius
+    places = np.argwhere((away >= GAP) & (away <= FAR))
+    if not len(places):
+        return
+    y, x = places[int(rng.integers(len(places)))]
+    rows, columns = np.ogrid[: stack.shape[1], : stack.shape[2]]
+    piece = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+    first = int(filled[int(rng.integers(len(filled)))])
+    stack[first : first + int(rng.integers(1, 4)), piece] = label
+
+
 ERRORS: dict[str, Error] = {
     "hole": hole,
     "cut": cut,
@@ -163,7 +201,9 @@ ERRORS: dict[str, Error] = {
     "resize": resize,
     "shift": shift,
 }
-"""All kinds of errors, by name."""
+"""All kinds of errors that :func:`corrupt` draws from, by name."""
+BLUNDERS: dict[str, Error] = {"empty slice": empty, "stray piece": stray}
+"""Gross errors that no eye would miss: a local look at the mask alone does."""
 
 
 def _present(stack: Array, rng: Rng) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from cmrseg.imaging.volume import Array
 from cmrseg.quality.window import centre, cut, one_hot
 from cmrseg.training.autoencoder_config import AutoencoderTraining
-from cmrseg.training.corrupt import corrupt
+from cmrseg.training.corrupt import blunder, corrupt
 
 MARGIN = 48
 """Voxels beyond the window that turning and misplacing may bring into it."""
@@ -38,6 +38,8 @@ def example(stacks: list[Array], config: AutoencoderTraining, index: int) -> tup
     stack = stacks[int(rng.integers(len(stacks)))]
     truth = _turned(stack, config, rng)
     mask = corrupt(truth, rng) if rng.random() < config.corrupted else truth
+    if rng.random() < config.blunders:
+        mask = blunder(mask, rng)
     at, network = centre(mask), config.network
     given = one_hot(cut(mask, at, network.size), network.classes, network.slices)
     return given, torch.from_numpy(cut(truth, at, network.size)).long()

@@ -93,7 +93,64 @@ def test_the_best_mask_of_each_image_is_written_as_it_was(tmp_path, run, capsys)
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "candidate good: number 1 by pDC" in page
     assert (tmp_path / "out" / "report" / "002.png").exists()
-    assert "no LV was found" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "001: warning: SA_ES: no LV in the mask" in said
+    assert quality["faults"] == {"lost": ["no RV in the mask"]}
+    assert cases["001"]["computed"]["candidates"] == "lost, good"
+
+
+def test_the_report_names_who_gave_the_masks_and_no_segmenter(tmp_path, run):
+    patients(tmp_path, 1)
+    assert run() == EXIT_OK
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<th scope="row">masks given by</th><td class="digest">lost, good</td>' in page
+    assert "network mnms2-sa-qc" in page
+    assert "network mnms2-sa<" not in page
+
+
+def test_masks_without_a_heart_are_said_to_hold_none(tmp_path, run, capsys):
+    patients(tmp_path, 1)
+    for path in (tmp_path / "lost").iterdir():
+        save(path, volume(1).like(0 * heart(1)[1]))
+    assert run("--no-report", candidates=["lost"]) == EXIT_OK
+    said = capsys.readouterr().out
+    assert "SA_ED: the mask is empty: there is no heart in it" in said
+    quality = summary(tmp_path)["001"]["measures"]["SA_ED"]["quality"]
+    assert quality["chosen_because"] == "the only mask given"
+
+
+def test_masks_of_swapped_phases_are_told_of(tmp_path, run, capsys):
+    patients(tmp_path, 1)
+    folder = tmp_path / "good" / "001"
+    (folder / "001_SA_ED_pred.nii.gz").rename(folder / "kept.nii.gz")
+    (folder / "001_SA_ES_pred.nii.gz").rename(folder / "001_SA_ED_pred.nii.gz")
+    (folder / "kept.nii.gz").rename(folder / "001_SA_ES_pred.nii.gz")
+    assert run("--no-report", candidates=["good"]) == EXIT_OK
+    assert "the RV is larger at ES than at ED" in capsys.readouterr().out
+
+
+def test_done_cases_are_left_out_unless_a_mask_has_changed(tmp_path, run, capsys):
+    patients(tmp_path)
+    assert run("--no-report") == EXIT_OK
+    assert run("--no-report", "--resume") == EXIT_OK
+    assert capsys.readouterr().out.count("done before") == 2
+    save(tmp_path / "lost" / "001_SA_ES.nii.gz", volume(1).like(heart(1)[1]))
+    assert run("--no-report", "--resume") == EXIT_OK
+    said = capsys.readouterr().out
+    assert "case 001: done in" in said
+    assert "case 002: done before" in said
+
+
+def test_shards_share_the_cases_and_are_gathered(tmp_path, run, capsys):
+    patients(tmp_path)
+    for shard in ("1/2", "2/2"):
+        assert run("--no-report", "--shard", shard) == EXIT_OK
+    assert (tmp_path / "out" / "summary-2of2.json").exists()
+    assert not (tmp_path / "out" / "summary.json").exists()
+    assert run("--no-report", "--resume") == EXIT_OK
+    assert list(summary(tmp_path)) == ["001", "002"]
+    assert run("--thresholds", "cohort", "--shard", "1/2") == EXIT_USAGE
+    assert "a shard is a part of the cohort" in capsys.readouterr().err
 
 
 def test_one_candidate_alone_is_judged_and_labels_are_as_asked(tmp_path, run):
@@ -125,12 +182,16 @@ def test_one_bad_image_fails_alone(tmp_path, run, capsys):
     assert summary(tmp_path)["002"]["status"] == "done"
 
 
-def test_where_no_mask_can_be_used_it_is_the_inputs_fault(tmp_path, run, capsys):
+def test_where_no_mask_can_be_used_it_is_the_inputs_fault_and_all_is_told(tmp_path, run, capsys):
     patients(tmp_path)
     for path in (tmp_path / "lost").iterdir():
         save(path, volume(5))
+    (tmp_path / "good" / "001" / "001_SA_ES_pred.nii.gz").unlink()
     assert run("--no-report") == EXIT_INPUT
-    assert "the mask of lost has values that are not labels" in capsys.readouterr().err
+    line = capsys.readouterr().err.splitlines()[0]
+    assert line.startswith("case 001: SA_ED: the mask of lost has values that are not labels")
+    assert "; SA_ES: the mask of lost has values that are not labels" in line
+    assert "; good has no mask of this image" in line
     assert {one["status"] for one in summary(tmp_path).values()} == {"failed"}
     shutil.rmtree(tmp_path / "lost")
     assert run("--no-report") == EXIT_INPUT
@@ -144,7 +205,7 @@ def test_masks_out_of_range_are_told_of_and_written(tmp_path, run, tmp_path_fact
     told = summary(tmp_path)["001"]["measures"]
     assert told["SA_ED"]["quality"]["out_of_distribution"]
     assert told["SA_ED"]["quality"]["reason"].startswith(
-        "RV out of range in all candidates (lost: pDC 0.000 < 2.000 and pHD "
+        "RV out of range in all candidates (lost: no RV; good: pDC "
     )
     assert "flagged SA_ED and SA_ES" in told["ejection_fraction_percent_note"]["RV"]
     assert "SA_ED: quality control: RV out of range" in capsys.readouterr().out
@@ -193,7 +254,7 @@ def test_the_platforms_sockets(tmp_path, run, capsys):
     assert told["measures"]["SA_ED"]["quality"]["chosen"] == ["good"]
     left = {path.name for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert left == {"output.mha", "results.json"}
-    for asked in (["--report"], ["--thresholds", "cohort"]):
+    for asked in (["--report"], ["--thresholds", "cohort"], ["--resume"], ["--shard", "1/2"]):
         assert run(*asked, candidates=["good"]) == EXIT_USAGE
         assert "one case a call" in capsys.readouterr().err
 

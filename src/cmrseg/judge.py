@@ -16,16 +16,15 @@ import numpy as np
 import torch
 
 from cmrseg import __version__, batch, bundle, runtime
-from cmrseg.challenges.given import GivenMasks
+from cmrseg.challenges.given import GivenMasks, MaskLedger, together
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.judging import assessed, inspectors_of, judged, one_hot
 from cmrseg.challenges.mnms2 import RECIPES
-from cmrseg.challenges.mnms2_sizes import ejection_fractions, sizes
-from cmrseg.challenges.steps import missing, prepared_image, within_role
+from cmrseg.challenges.mnms2_sizes import EJECTION, ejection_fractions, sizes
+from cmrseg.challenges.steps import prepared_image, within_role
 from cmrseg.contracts.base import FileContract
 from cmrseg.contracts.case import Case, Prediction, Result
 from cmrseg.contracts.detect import open_contract
-from cmrseg.contracts.ledger import Ledger
 from cmrseg.contracts.report import RunReport
 from cmrseg.errors import CmrsegError, InputError, MemoryLimitError, UsageError, WeightsError
 from cmrseg.imaging.prepare import Prepared
@@ -51,6 +50,8 @@ def judge(
     sockets: str | Path | None = None,
     frame: int | None = None,
     thresholds: Literal["frozen", "cohort"] = "frozen",
+    resume: bool = False,
+    shard: batch.Shard | None = None,
     report: bool | None = False,
 ) -> int:
     """Judge the masks of every case of a folder, and write the chosen ones.
@@ -66,6 +67,8 @@ def judge(
         sockets: a Grand Challenge socket table.
         frame: which frame of the cines in a plain folder, from 0.
         thresholds: the bundle's, or those of the masks at hand.
+        resume: leave out what an earlier run did with the same images, masks, weights and options.
+        shard: which cases to take; None for all.
         report: a page for people and a picture a case; None for where they may lie.
 
     Returns:
@@ -78,11 +81,7 @@ def judge(
     opened = open_contract(
         "mnms2", input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
-    if not opened.keeps_account and (report or thresholds == "cohort"):
-        raise UsageError(
-            f"contract '{opened.name}' is one case a call: no cohort, and no report",
-            "leave --report and --thresholds cohort out",
-        )
+    _check_options(opened, report, resume, shard, thresholds == "cohort")
     found = bundle.find("mnms2", Path(weights) if weights else None)
     given = GivenMasks(candidates, opened)
     cases = list(opened.cases())
@@ -90,8 +89,14 @@ def judge(
     judging = Judge(found, given, use_device(device))
     if thresholds == "cohort":
         judging.settle(cases, tell)
-    _keep_account(opened, found, report)
-    return batch.run(opened, judging.judge)
+    if opened.keeps_account:
+        _keep_account(opened, judging, resume)
+        opened.summary_stem += f"-{shard.number}of{shard.count}" if shard else ""
+        if report is not False:
+            opened.report = RunReport(
+                output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
+            )
+    return batch.run(opened, judging.judge, shard=shard)
 
 
 class Judge:
@@ -110,6 +115,7 @@ class Judge:
             "precision": "fp32",
             "threads": torch.get_num_threads(),
             "bundle": weights.digest,
+            "candidates": ", ".join(given.folders),
         }
 
     def judge(self, case: Case) -> Result:
@@ -133,7 +139,7 @@ class Judge:
             else:
                 warnings += [f"{role}: {warning}" for warning in told]
         if failed and not predictions:
-            raise next(iter(failed.values()))
+            raise together(list(failed.values()))
         unserved = [role for role in case.images if role not in (*predictions, *failed)]
         if not predictions:
             raise WeightsError(
@@ -141,12 +147,13 @@ class Judge:
                 "give one that has it",
             )
         said = "not judged, the bundle has no quality control for it"
+        ejected = ejection_fractions(found)
         return Result(
             predictions=predictions,
             failed=failed,
-            measures=found | ejection_fractions(found),
+            measures=found | ejected,
             computed=self.computed,
-            warnings=(*warnings, *(f"{role}: {said}" for role in unserved)),
+            warnings=(*warnings, *(f"{role}: {said}" for role in unserved), *_grown(ejected)),
         )
 
     def settle(self, cases: Sequence[Case], say: Say) -> None:
@@ -194,10 +201,9 @@ class Judge:
         if len(given) > 1:
             shares = np.mean([one_hot(one) for one in given.values()], axis=0)
             maps["entropy"] = volume.like(predictive_entropy(shares).astype(np.float32))
-        size = sizes(role[:2], mask)
-        warnings = (*volume.warnings, *missing(*size.values()), *found.warnings)
         prediction = Prediction(mask, maps, lambda: volume.like(found.expected))
-        return prediction, {**size, "quality": found.told}, warnings
+        told = sizes(role[:2], mask) | {"quality": found.told}
+        return prediction, told, (*volume.warnings, *found.warnings)
 
 
 def _of_cohort(
@@ -215,12 +221,59 @@ def _of_cohort(
     return replace(inspector, thresholds=thresholds, of_cohort=frozenset(own))
 
 
-def _keep_account(opened: FileContract, weights: bundle.Bundle, report: bool | None) -> None:
-    """Note which files are written, so that a later run can take them away, and draw for people."""
-    if not opened.keeps_account:
-        return
-    settings = {"cmrseg": __version__, "command": "judge", "bundle": weights.digest}
-    opened.ledger = Ledger(opened.output_dir, settings)
+def _grown(ejected: Mapping[str, Any]) -> Iterator[str]:
+    """A warning where a ventricle is larger when it has contracted than before."""
+    for name, percent in ejected.get(EJECTION, {}).items():
+        if percent < 0:
+            yield f"the {name} is larger at ES than at ED: is a mask wrong, or the phases swapped?"
+
+
+def _check_options(
+    opened: FileContract,
+    report: bool | None,
+    resume: bool,
+    shard: batch.Shard | None,
+    cohort: bool,
+) -> None:
+    """Refuse what contradicts itself.
+
+    Raises:
+        UsageError: a cohort, a report or an account of one case at a time; a cohort in parts.
+    """
+    if not opened.keeps_account and (report or resume or shard or cohort):
+        raise UsageError(
+            f"contract '{opened.name}' is one case a call: no cohort, no report, no account",
+            "leave --thresholds cohort, --report, --resume and --shard out",
+        )
+    if cohort and shard:
+        raise UsageError(
+            "--thresholds cohort: a shard is a part of the cohort", "leave --shard out"
+        )
+
+
+def _keep_account(opened: FileContract, judging: Judge, resume: bool) -> None:
+    """Note what is done in the output folder, and under which thresholds."""
+    settings = {
+        "cmrseg": __version__,
+        "command": "judge",
+        "contract": opened.name,
+        "labels": opened.code.name,
+        "bundle": judging.computed["bundle"],
+        "thresholds": {
+            role: (fences.th_low, fences.th_up_mm)
+            for inspector in judging.inspectors.values()
+            if inspector
+            for role, fences in inspector.thresholds.by_role.items()
+        },
+    }
+    opened.ledger = MaskLedger(opened.output_dir, settings, resume, given=judging.given)
     opened.ledger.open()
-    if report is not False:
-        opened.report = RunReport(output_dir=opened.output_dir, code=opened.code, weights=weights)
+
+
+def _of_judges(weights: bundle.Bundle) -> bundle.Bundle:
+    """A bundle as a report on others' masks is to name it: its autoencoders alone."""
+    networks = [one for one in weights.networks if one["recipe"].endswith("-qc")]
+    sources = {source for one in networks for source in one["training"]["sources"]}
+    data = {name: told for name, told in weights.manifest["data"].items() if name in sources}
+    kept = {k: v for k, v in weights.manifest.items() if k != "scores_out_of_fold"}
+    return replace(weights, manifest=kept | {"networks": networks, "data": data})

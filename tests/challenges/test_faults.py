@@ -6,17 +6,22 @@ import pytest
 from cmrseg.challenges.faults import faults
 from tiny import heart
 
+SPACING = (9.0, 1.25, 1.3)
+
 
 def spoiled(change):
     """A whole heart in six slices, changed in place."""
     mask = heart(0, (6, 40, 44))[1]
     change(mask)
-    return faults(mask)
+    return faults(mask, SPACING)
 
 
-def test_a_whole_heart_and_an_empty_mask_have_none():
+def test_a_whole_heart_has_none():
     assert spoiled(lambda mask: None) == ()
-    assert spoiled(lambda mask: mask.fill(0)) == ()
+
+
+def test_an_empty_mask_is_said_to_be_empty():
+    assert spoiled(lambda mask: mask.fill(0)) == ("the mask is empty: there is no heart in it",)
 
 
 def test_slices_missing_at_the_ends_are_no_gap():
@@ -50,7 +55,7 @@ def test_stray_pieces_from_one_percent_on(voxels, told):
     mask[0, 20:30, :10] = 1
     mask[0, 20:30, 10:12] = 2
     mask[0, 35, :voxels] = 3
-    found = faults(mask)
+    found = faults(mask, SPACING)
     assert found == (("1.1 % of the RV lies apart from its largest piece",) if told else ())
 
 
@@ -58,7 +63,8 @@ def test_a_ventricle_by_itself():
     def alone(mask):
         mask[mask != 3] = 0
 
-    (told,) = spoiled(alone)
+    lacking, told = spoiled(alone)
+    assert lacking == "no LV and no MYO in the mask"
     assert told.startswith("thresholds are of whole hearts, not of an RV alone")
 
 
@@ -68,4 +74,15 @@ def test_a_left_ventricle_alone_is_not_told_so():
     def left(mask):
         mask[mask == 3] = 0
 
-    assert spoiled(left) == ()
+    assert spoiled(left) == ("no RV in the mask",)
+
+
+@pytest.mark.parametrize(("columns", "apart"), [(6, False), (7, True)])
+def test_a_right_ventricle_apart_from_the_heart(columns, apart):
+    """With 1.3 mm a column: six empty ones are 9.1 mm between centres, seven 10.4 mm."""
+    mask = np.zeros((2, 40, 60), np.uint8)
+    mask[:, 10:20, 40:50] = 1
+    mask[:, 10:20, 38:40] = 2
+    mask[:, 10:20, 20 : 38 - columns] = 3
+    told = ("the RV lies apart from the rest of the heart",) if apart else ()
+    assert faults(mask, SPACING) == told

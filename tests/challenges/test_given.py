@@ -135,8 +135,9 @@ def test_a_mask_that_cannot_be_read_or_is_missing(tmp_path, patient):
 
 def test_folders_that_cannot_be_meant(tmp_path, patient):
     cases = list(patient.cases())
-    with pytest.raises(InputError, match="folder of theirs does not exist"):
-        GivenMasks({"theirs": tmp_path / "nowhere"}, patient).check(cases)
+    both = {"theirs": tmp_path / "nowhere", "others": tmp_path}
+    with pytest.raises(InputError, match=r"folder of theirs does not exist; .* others has no mask"):
+        GivenMasks(both, patient).check(cases)
     with pytest.raises(InputError, match="folder of theirs has no mask of any of the cases"):
         GivenMasks({"theirs": tmp_path}, patient).check(cases)
     save(tmp_path / "out" / "7_SA_ED.nii.gz", IMAGE.like(MASK))

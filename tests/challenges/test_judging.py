@@ -66,8 +66,21 @@ def test_one_mask_out_of_range_is_flagged_and_still_the_answer():
     np.testing.assert_array_equal(found.expected, LOST)
     assert found.told["out_of_distribution"]
     (warning,) = found.warnings
-    assert "RV out of range in all candidates (theirs: pDC 0.000 < 0.900" in warning
+    assert "RV out of range (theirs: pDC 0.000 < 0.900" in warning
+    assert found.told["chosen_because"] == "the only mask given"
     assert "candidates_agree" not in found.told
+
+
+def test_where_no_mask_has_the_right_ventricle_that_is_said():
+    found = on(picture(), {"one": LOST, "other": 0 * LOST}, Copier(size=64))
+    assert found.told["reason"] == "RV out of range in all candidates (one: no RV; other: no RV)"
+    assert found.told["chosen"] == ["one"]
+    assert found.told["chosen_because"] == "the first, as none has an RV"
+    assert found.told["faults"] == {
+        "one": ["no RV in the mask"],
+        "other": ["the mask is empty: there is no heart in it"],
+    }
+    assert found.warnings[1:] == ("no RV in the mask",)
 
 
 def test_nothing_is_taken_away_before_it_is_judged():

@@ -1,4 +1,4 @@
-"""Plain faults of a mask that no heart has: gaps in a stack, stray pieces, a ventricle by itself.
+"""Plain faults of a mask that no heart has: parts that lack or lie apart, gaps, stray pieces.
 
 They are warnings beside the verdict of galati2021, which knows nothing of them. The autoencoder
 that gives it reproduces an empty slice amid a stack as empty, and many a stray piece as a piece
@@ -8,7 +8,7 @@ are the errors to expect most.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,17 +19,29 @@ from cmrseg.quality.measures import DECISIVE
 
 NOTABLE = 0.01
 """Share of a structure: of less, a voxel or two at the edge, many a good mask has pieces."""
+APART_MM = 10.0
+"""No RV lies farther from LV and myocardium: a slice's distance, or a septum nobody outlined."""
 
 
-def faults(mask: Array) -> tuple[str, ...]:
-    """What is wrong with a mask, in words; nothing of a structure that it lacks altogether.
+def faults(mask: Array, spacing_mm: Sequence[float]) -> tuple[str, ...]:
+    """What is wrong with a mask, in words.
 
     Args:
         mask: (z, y, x) labels, slices first.
+        spacing_mm: of its voxels, (z, y, x).
     """
     masks = {name: np.isin(mask, labels) for name, labels in STRUCTURES.items()}
     found = {name: one for name, one in masks.items() if one.any()}
-    return (*_alone(list(found)), *_gaps(found), *_strays(found))
+    if not found:
+        return ("the mask is empty: there is no heart in it",)
+    lacking = [name for name in masks if name not in found]
+    return (
+        *([f"no {' and no '.join(lacking)} in the mask"] if lacking else []),
+        *_alone(list(found)),
+        *_gaps(found),
+        *_strays(found),
+        *_apart(found, spacing_mm),
+    )
 
 
 def _alone(names: list[str]) -> Iterator[str]:
@@ -58,3 +70,15 @@ def _strays(found: dict[str, Array]) -> Iterator[str]:
         apart = 1 - largest(found[name]).sum() / found[name].sum()
         if apart >= NOTABLE:
             yield f"{100 * apart:.2g} % of the {name} lies apart from its largest piece"
+
+
+def _apart(found: dict[str, Array], spacing_mm: Sequence[float]) -> Iterator[str]:
+    """An RV outside the box around the rest of the heart, with :data:`APART_MM` on every side."""
+    rest = [one for name, one in found.items() if name != DECISIVE]
+    if DECISIVE not in found or not rest:
+        return
+    places_mm = np.argwhere(np.any(rest, axis=0)) * spacing_mm
+    low, high = places_mm.min(axis=0) - APART_MM, places_mm.max(axis=0) + APART_MM
+    own_mm = np.argwhere(found[DECISIVE]) * spacing_mm
+    if not ((low <= own_mm) & (own_mm <= high)).all(axis=1).any():
+        yield f"the {DECISIVE} lies apart from the rest of the heart"

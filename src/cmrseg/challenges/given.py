@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import numpy as np
 
 from cmrseg.challenges.judging import checked
 from cmrseg.contracts.base import FileContract
-from cmrseg.contracts.case import Case
+from cmrseg.contracts.case import Case, ImageSource, Result
 from cmrseg.contracts.folders import readable, same_folder
+from cmrseg.contracts.ledger import Ledger
 from cmrseg.errors import CmrsegError, InputError, UsageError
 from cmrseg.evaluation.masks import GEOMETRY_TOLERANCE_MM
 from cmrseg.imaging.read import SUFFIXES, read
@@ -39,23 +40,34 @@ class GivenMasks:
         """Refuse folders that cannot be what was meant, before the first case.
 
         Raises:
-            InputError: a folder is missing, cannot be read, or has no mask of any case.
+            InputError: folders are missing, cannot be read, or have no mask of any case; all such
+                are named.
             UsageError: a folder is the one that results go to.
         """
-        for name, folder in self.folders.items():
-            with readable(f"the folder of {name}"):
-                if not folder.is_dir():
-                    raise InputError(f"the folder of {name} does not exist", "check its path")
-                if same_folder(folder, self.contract.output_dir):
-                    raise UsageError(
-                        f"the output folder holds the masks of {name}", "give another output folder"
-                    )
-            images = [(case, role) for case in cases for role in case.images]
-            if images and not any(self._path(name, *image) for image in images):
-                raise InputError(
-                    f"the folder of {name} has no mask of any of the cases",
-                    "lay masks out as `cmrseg predict` does, or call each as its image",
+        wrong: list[CmrsegError] = []
+        for name in self.folders:
+            try:
+                self._check(name, cases)
+            except InputError as error:
+                wrong.append(error)
+        if wrong:
+            raise together(wrong)
+
+    def _check(self, name: str, cases: Sequence[Case]) -> None:
+        folder = self.folders[name]
+        with readable(f"the folder of {name}"):
+            if not folder.is_dir():
+                raise InputError(f"the folder of {name} does not exist", "check its path")
+            if same_folder(folder, self.contract.output_dir):
+                raise UsageError(
+                    f"the output folder holds the masks of {name}", "give another output folder"
                 )
+        images = [(case, role) for case in cases for role in case.images]
+        if images and not any(self._path(name, *image) for image in images):
+            raise InputError(
+                f"the folder of {name} has no mask of any of the cases",
+                "lay masks out as `cmrseg predict` does, or call each as its image",
+            )
 
     def read(self, case: Case, role: str, geometry: Geometry) -> dict[str, Array]:
         """The masks of one image by candidate, (z, y, x) uint8 labels.
@@ -66,22 +78,42 @@ class GivenMasks:
             geometry: of the image.
 
         Raises:
-            InputError: a mask is missing, unreadable, on another grid, or holds unknown labels.
+            InputError: masks are missing, unreadable, on another grid, or hold unknown labels; all
+                such are named.
         """
-        found = {}
+        found: dict[str, Array] = {}
+        wrong: list[CmrsegError] = []
         for name in self.folders:
-            path = self._path(name, case, role)
-            if path is None:
-                raise InputError(
-                    f"{name} has no mask of this image", "add the mask, or take its image away"
-                )
             try:
-                mask = read(path)
-                _check_place(mask, geometry)
-            except CmrsegError as error:
-                raise error.within(f"the mask of {name}") from error
-            found[name] = checked(mask.array, geometry.shape, name)
+                found[name] = self._read(name, case, role, geometry)
+            except InputError as error:
+                wrong.append(error)
+        if wrong:
+            raise together(wrong)
         return found
+
+    def beside(self, case: Case) -> Case:
+        """A case with its masks among its images: all that a verdict on it comes of."""
+        masks = {
+            f"{role} of {name}": ImageSource(path)
+            for role in case.images
+            for name in self.folders
+            if (path := self._path(name, case, role))
+        }
+        return replace(case, images={**case.images, **masks})
+
+    def _read(self, name: str, case: Case, role: str, geometry: Geometry) -> Array:
+        path = self._path(name, case, role)
+        if path is None:
+            raise InputError(
+                f"{name} has no mask of this image", "add the mask, or take its image away"
+            )
+        try:
+            mask = read(path)
+            _check_place(mask, geometry)
+        except CmrsegError as error:
+            raise error.within(f"the mask of {name}") from error
+        return checked(mask.array, geometry.shape, name)
 
     def _path(self, name: str, case: Case, role: str) -> Path | None:
         with readable(f"the folder of {name}"):
@@ -97,6 +129,27 @@ class GivenMasks:
         for called in dict.fromkeys((image, _of_nnunet(image))):
             yield from _in_any_format(called)
             yield from _in_any_format(case.id / called)
+
+
+@dataclass(slots=True, kw_only=True)
+class MaskLedger(Ledger):
+    """An account of what is done in which a case is another one if one of its masks is.
+
+    Attributes:
+        given: where the masks are.
+    """
+
+    given: GivenMasks
+
+    def done(self, case: Case) -> Result | None:
+        """What an earlier run found of the same images and masks."""
+        return Ledger.done(self, self.given.beside(case))
+
+
+def together(errors: Sequence[CmrsegError]) -> CmrsegError:
+    """Several errors as one of the first's kind: every problem, and what helps, each once."""
+    problems = "; ".join(error.problem for error in errors)
+    return type(errors[0])(problems, "; ".join(dict.fromkeys(error.remedy for error in errors)))
 
 
 def _of_nnunet(image: PurePath) -> PurePath:

@@ -127,7 +127,7 @@ def judged(
     else:
         on_grid = _on_grid(role, prepared, mask)
         measures, expected = inspector.control.look(on_grid, prepared.image.spacing_mm)
-    told = _told(found, list(given)) | {
+    told = _told(found, given) | {
         "thresholds": "cohort" if role in inspector.of_cohort else "frozen",
         "answer": _rounded(measures),
     }
@@ -135,9 +135,9 @@ def judged(
         told["candidates_agree"] = _agreement(mask, [_labels(one) for one in given.values()])
     natively = prepared.restore(one_hot(expected)).argmax(axis=0).astype(np.uint8)
     warnings = [f"quality control: {told['reason']}"] if found.verdict.ood else []
-    wrong = {name: faults(prepared.orientation.forth(_labels(one))) for name, one in given.items()}
+    wrong = {name: _faults(prepared, _labels(one)) for name, one in given.items()}
     told["faults"] = {name: list(words) for name, words in wrong.items() if words}
-    warnings += faults(prepared.orientation.forth(mask))
+    warnings += _faults(prepared, mask)
     return Judged(mask=mask, expected=natively, told=told, warnings=tuple(warnings))
 
 
@@ -224,6 +224,11 @@ def _on_grid(role: str, prepared: Prepared, one: Array) -> Array:
     return np.asarray(shares.argmax(axis=0), np.uint8)
 
 
+def _faults(prepared: Prepared, labels: Array) -> tuple[str, ...]:
+    """Of labels on the image's voxels."""
+    return faults(prepared.orientation.forth(labels), prepared.turned.spacing_mm)
+
+
 def _labels(one: Array) -> Array:
     return one if one.ndim == 3 else np.asarray(one.argmax(axis=0), np.uint8)
 
@@ -242,24 +247,50 @@ def _answer(given: Sequence[Array], choice: Choice) -> Array:
     return np.asarray(np.where(mean == mean.max(axis=0), votes, -1).argmax(axis=0), np.uint8)
 
 
-def _told(found: Assessment, names: Sequence[str]) -> dict[str, Any]:
-    """As `predict` tells it, with names where it counts."""
-    told = found.as_dict()
+def _told(found: Assessment, given: Mapping[str, Array]) -> dict[str, Any]:
+    """As `predict` tells it, with names where it counts, and in words where an RV lacks."""
+    told, names = found.as_dict(), list(given)
+    parts = STRUCTURES[DECISIVE]
+    lacking = {name: not np.isin(_labels(one), parts).any() for name, one in given.items()}
     chosen = [names[i] for i in found.choice.candidates]
-    if len(chosen) > 1:
-        told["chosen_because"] += (
-            f"; where their labels differ all candidates vote, and {chosen[0]} settles a draw"
-        )
-    named = re.sub(r"candidate (\d+)", lambda match: names[int(match[1]) - 1], told["reason"])
     return told | {
-        "reason": named,
+        "reason": _reason(found, lacking),
         "chosen": chosen,
+        "chosen_because": _because(found, chosen, lacking),
         "candidates": dict(zip(names, told["candidates"], strict=True)),
         "in_range": {
             name: found.fences.hold(measures[DECISIVE])
             for name, measures in zip(names, found.measures, strict=True)
         },
     }
+
+
+def _reason(found: Assessment, lacking: Mapping[str, bool]) -> str:
+    """The verdict's, of candidates by name; of one without the decisive structure, just that."""
+    names = list(lacking)
+
+    def named(match: re.Match[str]) -> str:
+        name = names[int(match[1]) - 1]
+        return f"{name}: no {DECISIVE}" if lacking[name] else f"{name}: {match[2]}"
+
+    said = re.sub(r"candidate (\d+): ([^;)]+)", named, found.verdict.reason)
+    if len(names) > 1:
+        return said
+    return said.replace(" in all candidates", "").replace(" in 1 of 1 candidates", "")
+
+
+def _because(found: Assessment, chosen: Sequence[str], lacking: Mapping[str, bool]) -> str:
+    """Why the chosen are taken."""
+    if len(lacking) == 1:
+        return "the only mask given"
+    if all(lacking.values()):
+        return f"the first, as none has an {DECISIVE}"
+    if len(chosen) == 1:
+        return found.choice.reason
+    return (
+        f"{found.choice.reason}; where their labels differ all candidates vote, and {chosen[0]} "
+        "settles a draw"
+    )
 
 
 def _rounded(measures: Mapping[str, Pseudo]) -> dict[str, dict[str, float]]:

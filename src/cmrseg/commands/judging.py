@@ -43,6 +43,18 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         "--frame", type=options.whole, help="plain folders: the frame of 4-D images, from 0"
     )
     p.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out cases done before with the same images, masks, weights and thresholds",
+    )
+    p.add_argument(
+        "--shard",
+        type=options.shard,
+        metavar="I/N",
+        help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
+        "--resume without --shard gathers them afterwards",
+    )
+    p.add_argument(
         "--report",
         action=argparse.BooleanOptionalAction,
         help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
@@ -78,5 +90,7 @@ def _run_judge(o: argparse.Namespace) -> int:
         sockets=o.sockets,
         frame=o.frame,
         thresholds=o.thresholds,
+        resume=o.resume,
+        shard=o.shard,
         report=o.report,
     )

@@ -45,6 +45,8 @@ from cmrseg.report.verdict import (
 )
 
 HERE = Path(__file__).parent
+MADE_WITH = {"bundle": "weights of the cases, SHA-256", "candidates": "masks given by"}
+"""What settings of a record are called at the page's foot, where not by their own names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +237,7 @@ def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
     for key, values in told.items():
         several = len(values) > 1
         words = [f"{v} ({n} cases)" if several else v for v, n in values.most_common()]
-        rows.append(
-            Row("weights of the cases, SHA-256" if key == "bundle" else key, ", ".join(words))
-        )
+        rows.append(Row(MADE_WITH.get(key, key), ", ".join(words)))
     if weights:
         rows.append(Row("weights of this run, SHA-256", weights.digest))
         manifest = weights.manifest

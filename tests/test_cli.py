@@ -114,6 +114,7 @@ def test_the_version_is_told(capsys):
         ["train", "acdc", "cache", "run"],
         ["train", "emidec", "cache", "run", "--steps", "0"],
         ["train", "emidec", "cache", "run", "--fold", "x"],
+        ["train", "emidec", "cache", "run", "--grey", "noise,colour"],
         ["pack", "emidec", "out"],
         ["preprocess", "emidec", "data", "cache"],
         ["synthesize", "emidec", "out"],

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.training.augment import Patches, RandFieldOfViewd, crop
+from cmrseg.training.augment import Patches, RandFieldOfViewd, augmentation, crop
 from cmrseg.training.cache import Sample
+from cmrseg.training.config import GREY_GROUPS
 from cmrseg.training.fit import batches
 from tiny import heart, sample, training_config
 
@@ -156,3 +157,63 @@ def test_a_field_of_view_of_nothing_but_air_is_not_blown_up():
     transform = RandFieldOfViewd(["image"], prob=1.0)
     seen = [transform({"image": torch.full((2, 8, 8), -1.0)})["image"] for _ in range(16)]
     assert all(torch.isfinite(image).all() and image.abs().max() < 4 for image in seen)
+
+
+def grey(**changed):
+    """The grey-scale transforms, each by its name and how often it is applied."""
+    applied = augmentation(training_config("mnms2-sa", **changed)).transforms[4:]
+    return [
+        (type(t).__name__.removeprefix("Rand").removesuffix("d"), how_often(t)) for t in applied
+    ]
+
+
+def how_often(transform):
+    inner = next((v for k, v in vars(transform).items() if k in HOLDERS), transform)
+    return max(inner.prob, transform.prob)
+
+
+HOLDERS = ("rand_gaussian_noise", "rand_bias_field")
+
+
+def test_one_and_many_scanners_keep_the_order_that_committed_weights_learned_with():
+    """The draws of a transform follow from its place."""
+    assert [name for name, _ in grey(scanners="one")] == [
+        *("FieldOfView", "GaussianNoise", "GaussianSmooth", "ScaleIntensity"),
+        *("SimulateLowResolution", "AdjustContrast", "BiasField"),
+    ]
+    assert [name for name, _ in grey(scanners="many")] == [
+        *("GaussianNoise", "SimulateLowResolution", "GaussianSmooth", "GibbsNoise"),
+        *("AdjustContrast", "AdjustContrast", "HistogramShift", "BiasField"),
+        *("ScaleIntensity", "ShiftIntensity", "GaussianNoise"),
+    ]
+
+
+def test_groups_change_from_one_scanners_to_manys_and_nothing_else_does():
+    usual, strong = grey(grey=()), grey(scanners="many")
+    assert sorted(usual) == sorted(grey(scanners="one")[1:])
+    assert grey(grey=GREY_GROUPS) == [("FieldOfView", 0.5), *strong]
+    own = {
+        "field-of-view": {"FieldOfView"},
+        "noise": {"GaussianNoise"},
+        "resolution": {"SimulateLowResolution", "GaussianSmooth"},
+        "contrast": {"AdjustContrast", "HistogramShift"},
+        "intensity": {"ScaleIntensity", "ShiftIntensity"},
+        "artefacts": {"GibbsNoise", "BiasField"},
+    }
+    assert set(own) == set(GREY_GROUPS)
+    for group, names in own.items():
+        seen = grey(grey=(group,))
+        as_strong = [t for t in grey(grey=GREY_GROUPS) if t[0] in names]
+        assert [t for t in seen if t[0] in names] == as_strong, group
+        assert [t for t in seen if t[0] not in names] == [t for t in usual if t[0] not in names]
+
+
+def test_a_stronger_group_changes_the_images_and_no_label(samples):
+    patches = {
+        groups: Patches(samples, training_config("mnms2-sa", steps=50, grey=groups))
+        for groups in ((), *((g,) for g in GREY_GROUPS))
+    }
+    for groups in list(patches)[1:]:
+        pairs = [(patches[()][i], patches[groups][i]) for i in range(40)]
+        assert all(torch.equal(a["label"], b["label"]) for a, b in pairs)
+        assert sum(not torch.equal(a["image"], b["image"]) for a, b in pairs) > 10, groups

@@ -46,7 +46,7 @@ def test_keep_and_epochs_are_checked(changed):
 
 def test_settings_that_came_later_leave_older_runs_as_they_were():
     config = training_config("emidec")
-    new = ("keep", "dice", "schedule", "decay", "epochs", "augmentation")
+    new = ("keep", "dice", "schedule", "decay", "epochs", "augmentation", "scanners", "grey")
     older = {k: v for k, v in config.as_dict().items() if k not in new}
     older["network"] = {
         k: v for k, v in older["network"].items() if k not in ("pooling", "dropout_at")
@@ -54,7 +54,20 @@ def test_settings_that_came_later_leave_older_runs_as_they_were():
     loaded = TrainingConfig.from_dict(json.loads(json.dumps(older)))
     assert loaded == config
     assert (loaded.keep, loaded.dice, loaded.schedule) == (0, "soft", "poly")
-    assert loaded.augmentation == "ours"
+    assert (loaded.augmentation, loaded.scanners, loaded.grey) == ("ours", "many", None)
+
+
+@pytest.mark.parametrize("groups", [None, (), ("noise", "field-of-view")])
+def test_groups_of_grey_scales_survive_json(groups):
+    config = training_config("mnms2-sa", grey=groups)
+    assert TrainingConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
+
+
+def test_groups_that_there_are_not_are_named():
+    with pytest.raises(ValueError, match="no group of grey-scale augmentation: colour"):
+        training_config("emidec", grey=("noise", "colour"))
+    with pytest.raises(ValueError, match="no groups"):
+        training_config("mnms2-sa", augmentation="nnunet", grey=())
 
 
 def test_nnunets_augmentation_has_no_jumps_between_slices():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ def add_train(p: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="of the steps, the last ones: the mean of their weights is what the run leaves",
     )
+    p.add_argument(
+        "--grey",
+        type=_groups,
+        metavar="GROUP,...",
+        help="grey-scale augmentation in groups: those named as strong as for many scanners, the "
+        "others as usual at one; or none (default: the configuration's)",
+    )
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     p.add_argument(
         "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
@@ -70,6 +78,18 @@ def add_train(p: argparse.ArgumentParser) -> None:
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_train)
+
+
+def _groups(text: str) -> tuple[str, ...]:
+    """Groups of grey-scale augmentation, or ``none``."""
+    from cmrseg.training.config import GREY_GROUPS
+
+    names = () if text == "none" else tuple(text.split(","))
+    if unknown := [name for name in names if name not in GREY_GROUPS]:
+        raise argparse.ArgumentTypeError(
+            f"no group {', '.join(unknown)}: there are {', '.join(GREY_GROUPS)}, or none"
+        )
+    return names
 
 
 def _run_train(o: argparse.Namespace) -> int:
@@ -106,8 +126,15 @@ def _train_one(o: argparse.Namespace, settings: dict[str, Any]) -> None:
         raise UsageError(
             f"{o.network} has no configuration {name}", f"use {' or '.join(configurations)}"
         )
+    config = configurations[name]
+    if o.grey is not None:
+        if config.augmentation == "nnunet":
+            raise UsageError(
+                f"{name} augments as nnU-Net does, which has no groups", "leave --grey out"
+            )
+        config = replace(config, grey=o.grey)
     train(
-        configurations[name],
+        config,
         o.cache,
         o.run_dir,
         fold=o.fold,
@@ -127,9 +154,10 @@ def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
     alone("training a whole bundle")
     if o.network != "mnms2" and o.rehearse:
         raise UsageError(f"{o.network} is not refined", "leave --rehearse out")
-    if o.network not in options.CHALLENGES or o.cache or o.start:
+    if o.network not in options.CHALLENGES or o.cache or o.start or o.grey is not None:
         raise UsageError(
-            "--data trains a challenge's whole bundle: CACHE, RUN and --start do not go with it",
+            "--data trains a challenge's whole bundle: CACHE, RUN, --start and --grey do not go "
+            "with it",
             f"give {' or '.join(options.CHALLENGES)} and --data FOLDER alone",
         )
     train_whole(

@@ -7,6 +7,7 @@ transforms; a sample depends on (seed, index) alone, which is what makes resumin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import pi
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor
 from cmrseg.imaging.volume import Array
 from cmrseg.training import nnunet
 from cmrseg.training.cache import Sample
-from cmrseg.training.config import TrainingConfig
+from cmrseg.training.config import GreyGroup, TrainingConfig
 
 MARGIN = 1.5
 """How much larger than the patch the crop is that gets turned and scaled."""
@@ -32,8 +33,8 @@ def augmentation(config: TrainingConfig) -> mt.Compose:
     own: in plane four patches in five are turned by up to 45 degrees, sheared by up to 0.1 and
     scaled by 0.75 to 1.35; three in ten are turned by quarter turns as well, and each axis is
     mirrored in half of them. nnU-Net turns by any angle and scales by 0.7 to 1.4, each in one patch
-    of five, and never shears. Grey scales follow ``config.scanners``, after jumps between slices
-    where ``slice_contrast`` asks for them.
+    of five, and never shears. Grey scales follow ``config.scanners`` or the groups of
+    ``config.grey``, after jumps between slices where ``slice_contrast`` asks for them.
     """
     monai.data.set_track_meta(False)
     if config.augmentation == "nnunet":
@@ -62,7 +63,7 @@ def _spatial(plane: tuple[int, ...]) -> list[mt.Transform]:
 
 def _grey(config: TrainingConfig) -> list[mt.Transform]:
     image = ["image"]
-    grey = _one_scanner() if config.scanners == "one" else _many_scanners()
+    grey = _chosen(config)
     if config.slice_contrast:
         per_slice = mt.RandScaleIntensityd(
             image, prob=0.3, factors=config.slice_contrast, channel_wise=True
@@ -74,47 +75,82 @@ def _grey(config: TrainingConfig) -> list[mt.Transform]:
     return grey
 
 
-def _one_scanner() -> list[mt.Transform]:
-    """Grey scales for networks that stay at the centre they learned from.
+def _chosen(config: TrainingConfig) -> list[mt.Transform]:
+    """Those of ``config.grey`` or, without it, of ``config.scanners``, in the order applied."""
+    kinds = _kinds()
+    if config.grey is not None:
+        both = ((k.strong if k.group in config.grey else k.usual) for k in kinds.values())
+        return [transform for transform in both if transform]
+    if config.scanners == "many":
+        return [k.strong for k in kinds.values() if k.group != "field-of-view"]
+    # In the order that committed weights learned with: from another one other draws follow.
+    usual = (kinds[name].usual for name in ("noise", "blur", "scale", "pixels", "gamma", "light"))
+    return [kinds["field of view"].strong, *usual]
 
-    Noise, blur, brightness, low resolution and gamma as strong and as frequent as nnU-Net's, but
-    neither its contrast nor its inverted gamma; uneven light and fields of view are ours. Even at
-    one centre fields of view differ, and with them what the grey scale is taken from.
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One transform: its group, how one scanner has it (``None``: never), and how many do."""
+
+    group: GreyGroup
+    usual: mt.Transform | None
+    strong: mt.Transform
+
+
+def _kinds() -> dict[str, _Kind]:
+    """Every transform of grey scales, in an order that scanners could have.
+
+    Usual, for networks that stay at the centre they learned from: noise, blur, brightness, low
+    resolution and gamma as strong and as frequent as nnU-Net's, but neither its contrast nor its
+    inverted gamma; uneven light and fields of view are ours. Even at one centre fields of view
+    differ, and with them what the grey scale is taken from.
+
+    Strong: contrast, noise, unevenness, resolution and artefacts far beyond nnU-Net's, since unseen
+    scanners are where networks trained on one centre fail.
     """
     image = ["image"]
-    return [
-        RandFieldOfViewd(image, prob=0.5),
-        mt.RandGaussianNoised(image, prob=0.1, std=0.3),
-        mt.RandGaussianSmoothd(image, prob=0.2, sigma_x=(0.5, 1.0), sigma_y=(0.5, 1.0)),
-        mt.RandScaleIntensityd(image, prob=0.15, factors=0.25),
-        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.5, 1.0)),
-        mt.RandAdjustContrastd(image, prob=0.3, gamma=(0.7, 1.5), retain_stats=True),
-        mt.RandBiasFieldd(image, prob=0.15, degree=2, coeff_range=(-0.3, 0.3)),
-    ]
-
-
-def _many_scanners() -> list[mt.Transform]:
-    """Contrast, noise, unevenness, resolution and artefacts far beyond nnU-Net's.
-
-    Unseen scanners are where networks trained on one centre fail.
-    """
-    image = ["image"]
-    return [
+    noise, gamma = mt.RandGaussianNoised, mt.RandAdjustContrastd
+    blur, pixels = mt.RandGaussianSmoothd, mt.RandSimulateLowResolutiond
+    inverted = {"invert_image": True, "retain_stats": True}
+    return {
+        "field of view": _Kind("field-of-view", None, RandFieldOfViewd(image, prob=0.5)),
         # Noise comes before what scanners do to it: blur, contrast curves, uneven light.
-        mt.RandGaussianNoised(image, prob=0.3, std=0.6),
-        mt.RandSimulateLowResolutiond(image, prob=0.25, zoom_range=(0.4, 1.0)),
-        mt.RandGaussianSmoothd(image, prob=0.2, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
-        mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6)),
-        mt.RandAdjustContrastd(image, prob=0.4, gamma=(0.5, 2.0), retain_stats=True),
-        mt.RandAdjustContrastd(
-            image, prob=0.1, gamma=(0.7, 1.5), invert_image=True, retain_stats=True
+        "noise": _Kind("noise", noise(image, prob=0.1, std=0.3), noise(image, prob=0.3, std=0.6)),
+        "pixels": _Kind(
+            "resolution",
+            pixels(image, prob=0.25, zoom_range=(0.5, 1.0)),
+            pixels(image, prob=0.25, zoom_range=(0.4, 1.0)),
         ),
-        mt.RandHistogramShiftd(image, prob=0.2, num_control_points=(4, 8)),
-        mt.RandBiasFieldd(image, prob=0.35, degree=2, coeff_range=(-0.6, 0.6)),
-        mt.RandScaleIntensityd(image, prob=0.4, factors=(-0.6, 0.8)),
-        mt.RandShiftIntensityd(image, prob=0.3, offsets=0.5),
-        mt.RandGaussianNoised(image, prob=0.3, std=0.3),
-    ]
+        "blur": _Kind(
+            "resolution",
+            blur(image, prob=0.2, sigma_x=(0.5, 1.0), sigma_y=(0.5, 1.0)),
+            blur(image, prob=0.2, sigma_x=(0.4, 1.2), sigma_y=(0.4, 1.2)),
+        ),
+        "ringing": _Kind("artefacts", None, mt.RandGibbsNoised(image, prob=0.1, alpha=(0.2, 0.6))),
+        "gamma": _Kind(
+            "contrast",
+            gamma(image, prob=0.3, gamma=(0.7, 1.5), retain_stats=True),
+            gamma(image, prob=0.4, gamma=(0.5, 2.0), retain_stats=True),
+        ),
+        "inverted gamma": _Kind(
+            "contrast", None, gamma(image, prob=0.1, gamma=(0.7, 1.5), **inverted)
+        ),
+        "histogram": _Kind(
+            "contrast", None, mt.RandHistogramShiftd(image, prob=0.2, num_control_points=(4, 8))
+        ),
+        "light": _Kind(
+            "artefacts",
+            mt.RandBiasFieldd(image, prob=0.15, degree=2, coeff_range=(-0.3, 0.3)),
+            mt.RandBiasFieldd(image, prob=0.35, degree=2, coeff_range=(-0.6, 0.6)),
+        ),
+        "scale": _Kind(
+            "intensity",
+            mt.RandScaleIntensityd(image, prob=0.15, factors=0.25),
+            mt.RandScaleIntensityd(image, prob=0.4, factors=(-0.6, 0.8)),
+        ),
+        "shift": _Kind("intensity", None, mt.RandShiftIntensityd(image, prob=0.3, offsets=0.5)),
+        "noise on top": _Kind("noise", None, noise(image, prob=0.3, std=0.3)),
+    }
 
 
 class RandFieldOfViewd(mt.RandomizableTransform, mt.MapTransform):  # type: ignore[misc]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cmrseg.networks.unet import UNetConfig
+
+GreyGroup = Literal["field-of-view", "noise", "resolution", "contrast", "intensity", "artefacts"]
+GREY_GROUPS: tuple[GreyGroup, ...] = get_args(GreyGroup)
+"""What grey-scale augmentation consists of (:mod:`cmrseg.training.augment`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class TrainingConfig:
             class); the others lie anywhere.
         scanners: ``many``: grey-scale augmentation far beyond what one centre shows; ``one``: the
             usual one (much as nnU-Net's), which learns faster where all hearts are of one centre.
+        grey: instead of ``scanners``, the groups that are as strong as for many; the others are as
+            for one. ``()``: none is, and fields of view stay as they are. ``None``: ``scanners``.
         slice_contrast: strength of grey-scale jumps between slices of a stack.
         upside_down: show half of the stacks from apex to base: not every file begins at the base.
         alone: share of steps whose slices are shown without their neighbours to a network that
@@ -65,6 +71,7 @@ class TrainingConfig:
     augmentation: Literal["ours", "nnunet"] = "ours"
     on_heart: float = 0.8
     scanners: Literal["one", "many"] = "many"
+    grey: tuple[GreyGroup, ...] | None = None
     slice_contrast: float = 0.0
     upside_down: bool = False
     alone: float = 0.0
@@ -84,8 +91,10 @@ class TrainingConfig:
             raise ValueError("samples must be one or more and alpha not negative")
         if not 0 <= self.averaged <= 1:
             raise ValueError("averaged is a share, 0 to 1")
-        if self.augmentation == "nnunet" and self.slice_contrast:
-            raise ValueError("nnU-Net's augmentation has no slice_contrast")
+        if self.augmentation == "nnunet" and (self.slice_contrast or self.grey is not None):
+            raise ValueError("nnU-Net's augmentation has no slice_contrast and no groups")
+        if unknown := set(self.grey or ()) - set(GREY_GROUPS):
+            raise ValueError(f"no group of grey-scale augmentation: {', '.join(sorted(unknown))}")
         if self.keep < 0 or self.epochs < 1:
             raise ValueError("epochs must be one or more and keep not negative")
 
@@ -107,4 +116,5 @@ class TrainingConfig:
     def from_dict(cls, values: dict[str, Any]) -> TrainingConfig:
         """From a checkpoint's or manifest's JSON."""
         network = UNetConfig.from_dict(values["network"])
-        return cls(**{**values, "network": network, "patch": tuple(values["patch"])})
+        grey = None if values.get("grey") is None else tuple(values["grey"])
+        return cls(**{**values, "network": network, "patch": tuple(values["patch"]), "grey": grey})

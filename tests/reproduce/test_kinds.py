@@ -22,21 +22,22 @@ def masks(tmp_path):
     return path
 
 
-def judged(cohort, patient, candidates, qc, masks):
-    one = measured(cohort, patient, candidates, qc=qc)
-    return replace(one, pseudo=[(0.9, 5.0)] * len(candidates), masks=masks)
+def judged(cohort, patient, candidates, chosen, masks):
+    """Quality control takes the candidate with that number."""
+    pseudo = [(0.9 if n == chosen else 0.8, 5.0) for n in range(len(candidates))]
+    return replace(measured(cohort, patient, candidates, qc=0.0), pseudo=pseudo, masks=masks)
 
 
 def test_candidates_agree_by_pairs(masks):
-    one = judged("clean", 1, [0.8] * 3, 0.8, masks)
+    one = judged("clean", 1, [0.8] * 3, 0, masks)
     assert agreement(one) == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
 
 
 def test_a_pool_of_three_is_told_of_by_hearts(masks):
     hearts = [
-        judged("clean", 1, [0.8, 0.7, 0.6], 0.7, masks),
-        judged("clean", 2, [0.8, 0.7, 0.9], 0.9, masks),
-        judged("low-field", 1, [0.5, 0.7, 0.6], 0.7, masks),
+        judged("clean", 1, [0.8, 0.7, 0.6], 1, masks),
+        judged("clean", 2, [0.8, 0.7, 0.9], 2, masks),
+        judged("low-field", 1, [0.5, 0.7, 0.6], 1, masks),
     ]
     grid = kinds([Results("seeds", "", hearts)], "SA")
     assert [line[:3] for line in grid.lines] == [
@@ -49,5 +50,5 @@ def test_a_pool_of_three_is_told_of_by_hearts(masks):
 
 
 def test_more_than_three_are_another_table(masks):
-    hearts = [judged("clean", 1, [0.8] * 4, 0.7, masks)]
+    hearts = [judged("clean", 1, [0.8] * 4, 0, masks)]
     assert kinds([Results("four", "", hearts)], "SA").lines == []

@@ -83,7 +83,7 @@ def test_the_command_writes_a_page_and_goes_on_where_it_stopped(
     assert cli.main(command) == EXIT_OK
     page = (out / "README.md").read_text(encoding="utf-8")
     digest = bundle.find("mnms2", weights).digest[:12]
-    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 10
+    assert page.count(f"bundles: BN1 {digest}; code abc; `cmrseg reproduce mnms2") == 11
     assert str(tmp_path) not in page
     for name in ("ablation", "distributions-0", "panels"):
         assert (out / f"{name}.png").stat().st_size > 1000

@@ -14,13 +14,14 @@ from itertools import combinations
 import numpy as np
 
 from cmrseg.challenges.mnms2_sizes import STRUCTURES
-from cmrseg.evaluation.paired import differences, in_words, paired
+from cmrseg.evaluation.paired import in_words, paired
 from cmrseg.evaluation.table import Grid
 from cmrseg.imaging.overlap import dice
 from cmrseg.quality.measures import DECISIVE
 from cmrseg.reproduce.mnms2.hearts import CLEAN
 from cmrseg.reproduce.mnms2.measure import Measured, masks_of
 from cmrseg.reproduce.mnms2.tables import Results
+from cmrseg.reproduce.mnms2.trios import answer
 
 HEARTS: dict[str, Callable[[Measured], bool]] = {
     "real": lambda one: one.heart.real and one.heart.cohort in CLEAN,
@@ -50,9 +51,16 @@ def agreement(one: Measured) -> float:
 
 
 def _cells(results: Results, own: Sequence[Measured]) -> list[str]:
-    rows = {way: results.by_patient(own, way) for way in ("M", "{M}+QC")}
-    means = [np.mean([row["rv_dice"] for row in by.values()]) for by in rows.values()]
-    best = np.mean([max(row["rv_dice"] for row in one.candidates) for one in own])
-    gains = list(differences(rows["{M}+QC"], rows["M"], "rv_dice").values())
-    agreed = np.mean([agreement(one) for one in own])
-    return [*(f"{value:.3f}" for value in (agreed, *means, best)), in_words(paired(gains))]
+    chosen = [answer(one, (0, 1, 2)) for one in own]
+    gains: dict[str, list[float]] = {}
+    for one, of_it in zip(own, chosen, strict=True):
+        gain = of_it.taken["rv_dice"] - one.candidates[results.m(one)]["rv_dice"]
+        gains.setdefault(one.heart.patient, []).append(gain)
+    values = (
+        [agreement(one) for one in own],
+        [one.candidates[results.m(one)]["rv_dice"] for one in own],
+        [of_it.taken["rv_dice"] for of_it in chosen],
+        [of_it.best["rv_dice"] for of_it in chosen],
+    )
+    by_patient = [float(np.mean(of_one)) for of_one in gains.values()]
+    return [*(f"{np.mean(value):.3f}" for value in values), in_words(paired(by_patient))]

@@ -107,7 +107,9 @@ class Bench:
         effort: how to compute.
         work: folder of what is kept.
         say: takes a line a heart.
-        judge: the bundle whose quality control judges; None for its own.
+        judge: the bundle whose quality control judges; None for its own. What is kept depends on
+            its autoencoders alone: its thresholds count when tables are drawn, where trios are
+            chosen from, so ``qc`` and ``ood`` of such hearts are not to be told of.
     """
 
     name: str
@@ -144,8 +146,16 @@ class Bench:
             again[heart.cohort, heart.case] = self._once(heart, refine=True)
             self.say(f"{self.name}: refined {heart.cohort}, {heart.case} ({number}/{len(flagged)})")
         return [
-            _measured(h, first[h.cohort, h.case], again.get((h.cohort, h.case))) for h in served
+            _measured(h, first[h.cohort, h.case], again.get((h.cohort, h.case)), self._fences_of(h))
+            for h in served
         ]
+
+    def _fences_of(self, heart: Heart) -> tuple[float, float] | None:
+        inspector = self.inspectors[heart.role[:2]]
+        if inspector is None:
+            return None
+        fences = inspector.thresholds.of(heart.role)
+        return fences.th_low, fences.th_up_mm
 
     def _refines(self, heart: Heart) -> bool:
         inspector = self.inspectors[heart.role[:2]]
@@ -170,8 +180,8 @@ class Bench:
         effort = asdict(self.effort) | ({} if refine else {"refine_s": 0.0})
         effort.pop("refined")
         kept = FORMATS["refined" if refine else "first"]
-        digests = [self.found.digest, *([self.judge.digest] if self.judge else [])]
-        key = json.dumps([kept, GENERATION, *digests, effort], sort_keys=True)
+        key = json.dumps([kept, GENERATION, self.found.digest, effort, *_judges(self.judge)],
+                         sort_keys=True)  # fmt: skip
         folder = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.work / folder / heart.cohort.replace(": ", "-") / f"{heart.case}.json"
 
@@ -230,7 +240,17 @@ def masks_of(path: Path) -> dict[str, Array]:
         return {name: data[name] for name in data.files}
 
 
-def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
+def _judges(judge: Bundle | None) -> list[str]:
+    """SHA-256 of the autoencoders of another bundle that judges."""
+    if judge is None:
+        return []
+    digests = judge.manifest["files"]
+    return [digests[n["file"]] for n in judge.networks if n["recipe"].endswith("-qc")]
+
+
+def _measured(
+    heart: Heart, first: Kept, again: Kept | None, fences: tuple[float, float] | None
+) -> Measured:
     told, after = first.told, again or first
     return Measured(
         heart=heart,
@@ -240,7 +260,7 @@ def _measured(heart: Heart, first: Kept, again: Kept | None) -> Measured:
         qc=told["answer"],
         full=after.told["answer"],
         rules=told["rules"],
-        fences=tuple(told["fences"]) if told["fences"] else None,
+        fences=fences,
         ood=told["ood"],
         refinement=after.told["refinement"],
         masks=first.masks,
@@ -266,12 +286,11 @@ def _answer(finding: Finding | None, maps: Array) -> Array:
 
 def _quality(finding: Finding | None) -> dict[str, Any]:
     if finding is None:
-        return {"pseudo": [], "fences": None, "ood": False, "refinement": None}
+        return {"pseudo": [], "ood": False, "refinement": None}
     told = finding.told
     measures = [one[DECISIVE] for one in told["candidates"]]
     return {
         "pseudo": [[one["pDC"], one["pHD_mm"]] for one in measures],
-        "fences": [told["th_low"], told["th_up_mm"]],
         "ood": told["out_of_distribution"],
         "refinement": told.get("refinement"),
     }

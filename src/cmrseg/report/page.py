@@ -20,6 +20,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cmrseg.report.columns import COLUMNS, Column
+from cmrseg.report.controls import PSEUDO, control_table, has_pseudo
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.overview import Overview, overview
 from cmrseg.report.scores import scores
@@ -27,7 +28,6 @@ from cmrseg.report.values import (
     Row,
     Table,
     interval_notes,
-    named,
     number,
     rule_tables,
     seconds,
@@ -35,7 +35,6 @@ from cmrseg.report.values import (
     tables,
 )
 from cmrseg.report.verdict import (
-    DECISIVE,
     FLAGGED,
     KINDS,
     Record,
@@ -157,6 +156,7 @@ def run_page(
         columns=columns,
         drawings=[(one, svg(one, names)) for one in drawn],
         fenceless=not has_fences(manifest),
+        pseudo=PSEUDO if any(_has_pseudo(record) for record in records) else "",
         about=list(_about(summary, weights)),
         scores=scores(manifest),
         css=Markup(css),
@@ -181,8 +181,12 @@ def _entry(
             *segment_tables(record["measures"]),
         ),
         notes=tuple(interval_notes(record["measures"])),
-        controls=tuple(_control(role, found) for role, found in quality(record)),
+        controls=tuple(control_table(role, found) for role, found in quality(record)),
     )
+
+
+def _has_pseudo(record: Record) -> bool:
+    return any(has_pseudo(found) for _, found in quality(record))
 
 
 def _cell(column: Column, record: Record) -> Cell:
@@ -190,41 +194,6 @@ def _cell(column: Column, record: Record) -> Cell:
     text = "" if value is None else number(value)
     title = ", ".join(filter(None, (column.title, column.unit)))
     return Cell(title=title, value=value, text=text, doubt=column.doubt(record) if text else "")
-
-
-def _control(role: str, found: Mapping[str, Any]) -> Table:
-    """Quality control's finding on one image."""
-    rows = [
-        Row("verdict", _where(found["out_of_distribution"])),
-        Row("because", str(found.get("reason", ""))),
-    ]
-    for name, pseudo in found.get("answer", {}).items():
-        fence = ""
-        if name == DECISIVE and "th_low" in found:
-            fence = (
-                f" (in range: from {number(found['th_low'])} and to {number(found['th_up_mm'])} mm)"
-            )
-        words = f"pDC {number(pseudo['pDC'])}, pHD {number(pseudo['pHD_mm'])} mm{fence}"
-        rows.append(Row(name, words))
-    for name, value in found.get("samples_agree", {}).items():
-        fence = f"(in range: from {number(found['fences'][name])})"
-        rows.append(
-            Row(f"samples of one network agree on {named(name)}", f"{number(value)} {fence}")
-        )
-    if "chosen_because" in found:
-        chosen = " and ".join(map(str, found["chosen"]))
-        rows.append(Row("taken", f"candidate {chosen}: {found['chosen_because']}"))
-    if refinement := found.get("refinement"):
-        before, after = (
-            _where(refinement[f"out_of_distribution_{when}"]) for when in ("before", "after")
-        )
-        kept, spent = refinement["candidates_kept"], refinement["seconds"]
-        rows.append(Row("refined", f"{before} before, {after} after; {kept} kept, {spent} s"))
-    return Table(f"{role} quality control" if role else "Quality control", tuple(rows))
-
-
-def _where(out: bool) -> str:
-    return "out of distribution" if out else "in range"
 
 
 def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 from cmrseg.errors import InputError
+from cmrseg.networks.autoencoder import AutoencoderConfig
+from cmrseg.quality.control import QualityControl
 from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.reconstruct import Reconstructor
+from cmrseg.training import detection as judging
 from cmrseg.training.autoencoder import train_autoencoder
-from cmrseg.training.corrupt import ERRORS
-from cmrseg.training.detection import Pair, detection, roc_area, score_autoencoder
+from cmrseg.training.corrupt import BLUNDERS, ERRORS
+from cmrseg.training.detection import Pair, detection, repeated, roc_area, score_autoencoder
 from cmrseg.training.spoil import spoil
+from cmrseg.training.wrong import MIXED, made
 from tiny import make_cache, make_checkpoint, sample
 from training.test_masks import CONFIG
 
@@ -48,6 +55,44 @@ def test_known_ranks():
     assert found.auc == pytest.approx(3 / 4)
 
 
+def test_what_is_repeated_by_hand():
+    truth = np.array([[[1, 1, 0, 0, 2]]], np.uint8)
+    wrong = np.array([[[1, 0, 3, 3, 2]]], np.uint8)
+    assert repeated(wrong, truth, wrong) == 1.0
+    assert repeated(wrong, truth, truth) == 0.0
+    assert repeated(wrong, truth, np.array([[[0, 0, 3, 0, 0]]])) == pytest.approx(2 / 3)
+    assert repeated(truth, truth, wrong) is None
+
+
+class Answering(torch.nn.Module):
+    """An autoencoder that answers with the mask it is given, or with background alone."""
+
+    def __init__(self, faithful):
+        super().__init__()
+        self.config, self.faithful = AutoencoderConfig(size=128), faithful
+
+    def forward(self, x):
+        nothing = torch.zeros_like(x)
+        nothing[:, 0] = 1
+        return 20 * (x if self.faithful else nothing)
+
+
+@pytest.mark.parametrize(("faithful", "empty", "stray"), [(True, 1.0, 1.0), (False, 1.0, 0.0)])
+def test_autoencoders_of_known_behaviour(faithful, empty, stray):
+    reconstructor = Reconstructor(Answering(faithful), torch.device("cpu"))
+    control = QualityControl(reconstructor, judging.STRUCTURES)
+    small = sample()
+    samples = [replace(small, label=np.pad(small.label, ((1, 1), (42, 42), (42, 42))))]
+    found = judging._judged(control, samples, made(samples, 4, 0))
+    told = found["wrong_masks"]
+    assert list(told) == [MIXED, *ERRORS, *BLUNDERS]
+    assert told["empty slice"]["repeats"] == empty  # what is empty stays so either way
+    assert told["stray piece"]["repeats"] == stray
+    assert found["true_masks"]["RV"]["dice"] == [float(faithful), 0.0]
+    if faithful:
+        assert {row["repeats"] for row in told.values()} == {1.0}
+
+
 def test_scores_of_a_run(tmp_path):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
     path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=0, device="cpu")
@@ -60,7 +105,12 @@ def test_scores_of_a_run(tmp_path):
     text = score_autoencoder(path, data, tmp_path / "out", errors=3, device="cpu")
     scores = json.loads((tmp_path / "out" / "autoencoder.json").read_text(encoding="utf-8"))
     assert 0 < scores["stacks"] < len(held_out)
-    assert list(scores["wrong_masks"]) == ["all kinds, mixed", *ERRORS]
+    kinds = [kind for kind in ERRORS if kind != "spill"]  # no slice lies beyond these hearts' ends
+    assert list(scores["wrong_masks"]) == [MIXED, *kinds, *BLUNDERS]
+    assert scores["masks"]["drop"]["image"] == [i for i in range(scores["stacks"]) for _ in "123"]
+    again = [r for r in scores["masks"]["drop"]["repeats"] if r is not None]
+    assert scores["wrong_masks"]["drop"]["repeats"] == pytest.approx(np.mean(again), abs=1e-5)
+    assert scores["patients"] == list(range(scores["stacks"]))
     assert scores["wrong_masks"]["drop"]["masks"] == 3 * scores["stacks"]
     assert (tmp_path / "out" / "autoencoder.md").read_text(encoding="utf-8") == text
     mean, deviation = scores["true_masks"]["RV"]["dice"]
@@ -68,7 +118,7 @@ def test_scores_of_a_run(tmp_path):
     assert score_autoencoder(path, data, tmp_path / "again", errors=3, device="cpu") == text
 
 
-def test_the_segmenter_s_errors_are_judged_too(tmp_path):
+def test_the_segmenter_s_errors_are_judged_too_and_kept(tmp_path, monkeypatch):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
     path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=0, device="cpu", steps=1)
     from cmrseg.training.run import train
@@ -78,9 +128,14 @@ def test_the_segmenter_s_errors_are_judged_too(tmp_path):
         training_config("mnms2-sa"), data, tmp_path / "seg", device="cpu", steps=1, workers=0
     )
     text = score_autoencoder(
-        path, data, tmp_path / "out", segmenter=segmenter, errors=2, device="cpu"
+        path, data, tmp_path / "out", segmenter=segmenter, errors=2, device="cpu", work=tmp_path
     )
     assert "| a segmenter on spoiled images | " in text
+    assert len(list(tmp_path.glob("mnms2-sa-qc-*-2-0.npz"))) == 1
+    monkeypatch.setattr("cmrseg.training.wrong._segment", None)  # kept, not made anew
+    assert text == score_autoencoder(
+        path, data, tmp_path / "out", segmenter=segmenter, errors=2, device="cpu", work=tmp_path
+    )
 
 
 def test_nobody_held_out(tmp_path):

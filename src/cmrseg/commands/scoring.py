@@ -142,6 +142,7 @@ def add_score_qc(p: argparse.ArgumentParser) -> None:
     p.add_argument("out", type=Path, help="folder for autoencoder.md and autoencoder.json")
     p.add_argument("--segmenter", type=Path, help="a segmenter's checkpoint: judge its errors too")
     p.add_argument("--errors", type=options.count, default=10, help="wrong masks an image and kind")
+    p.add_argument("--work", type=Path, help="keep the segmenter's masks here for the next scores")
     p.add_argument("--seed", type=int, default=0, help="decides the errors")
     options.add_device(p)
     p.set_defaults(run=_run_score_qc)
@@ -158,6 +159,7 @@ def _run_score_qc(o: argparse.Namespace) -> int:
         errors=o.errors,
         seed=o.seed,
         device=o.device,
+        work=o.work,
     )
     print(text)
     return EXIT_OK

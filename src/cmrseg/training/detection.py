@@ -1,39 +1,40 @@
 """Does the autoencoder reproduce right masks, and does it fail on wrong ones? Tables to commit.
 
-Run on held-out patients alone. Wrong masks are made by the errors of training, all mixed and each
-kind by itself, and by a trained segmenter on spoiled images, whose errors nobody designed.
+Run on held-out patients alone. Wrong masks (:mod:`cmrseg.training.wrong`) are made by the errors of
+training, all mixed and each kind by itself, by gross errors, and by a trained segmenter on spoiled
+images, whose errors nobody designed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from scipy import stats
 
 from cmrseg.errors import InputError
-from cmrseg.imaging.components import largest
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Array
-from cmrseg.networks.unet import UNet
-from cmrseg.quality.borrow import class_probabilities, most_probable
+from cmrseg.networks.unet import count_parameters
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.measures import DECISIVE, Pseudo, pseudo_measures
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime import Progress, use_device
 from cmrseg.training import cache, checkpoint
 from cmrseg.training.autoencoder import load_autoencoder
+from cmrseg.training.autoencoder_config import AutoencoderTraining
 from cmrseg.training.cache import Sample
-from cmrseg.training.config import TrainingConfig
-from cmrseg.training.corrupt import ERRORS, corrupt
+from cmrseg.training.card import steps_in_all
+from cmrseg.training.corrupt import BLUNDERS, ERRORS
 from cmrseg.training.run import split
-from cmrseg.training.spoil import spoil
+from cmrseg.training.wrong import SPOILED, Wrong, made, segmented
 
 POOR = 0.7
 """Masks with a true Dice below this should be found."""
@@ -42,10 +43,17 @@ STRUCTURES = {"RV": (3,), "LV": (1,), "MYO": (2,)}
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A wrong mask's true Dice and Hausdorff distance, and its pseudo-measures, of the RV."""
+    """What is true of a wrong mask and what quality control takes it for.
+
+    Attributes:
+        true: Dice and Hausdorff distance of its RV.
+        pseudo: the pseudo-measures of its RV.
+        repeats: share of its wrong voxels (:func:`repeated`); None if not measured, or none is.
+    """
 
     true: Pseudo
     pseudo: Pseudo
+    repeats: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +67,7 @@ class Detection:
         spearman_hd: of pHD and true Hausdorff distance.
         auc: area under the ROC curve for finding the poor ones by low pDC; None without poor
             or without other masks.
+        repeats: mean share of the wrong voxels that the reconstruction repeats.
     """
 
     masks: int
@@ -66,6 +75,7 @@ class Detection:
     spearman_dc: float | None
     spearman_hd: float | None
     auc: float | None
+    repeats: float | None = None
 
 
 def detection(pairs: Sequence[Pair]) -> Detection:
@@ -79,7 +89,23 @@ def detection(pairs: Sequence[Pair]) -> Detection:
         spearman_dc=_spearman(pdc, true_dc),
         spearman_hd=_spearman(phd, true_hd),
         auc=roc_area(-pdc, poor),
+        repeats=_mean([p.repeats for p in pairs if p.repeats is not None]),
     )
+
+
+def repeated(wrong: Array, truth: Array, reconstruction: Array) -> float | None:
+    """Share of the wrong voxels, of all structures, that a reconstruction leaves as they are.
+
+    1 for one that reproduces whatever it is given, 0 for one that mends every voxel or makes
+    another error of it; None if no voxel is wrong.
+
+    Args:
+        wrong: (z, y, x) labels given.
+        truth: labels as they should be.
+        reconstruction: labels that came of ``wrong``.
+    """
+    error = wrong != truth
+    return float((reconstruction == wrong)[error].mean()) if error.any() else None
 
 
 def roc_area(scores: Array, positive: Array) -> float | None:
@@ -101,6 +127,7 @@ def score_autoencoder(
     errors: int = 10,
     seed: int = 0,
     device: str = "auto",
+    work: Path | None = None,
 ) -> str:
     """Write ``autoencoder.json`` and ``autoencoder.md``; returns the latter.
 
@@ -113,6 +140,7 @@ def score_autoencoder(
         errors: wrong masks a stack and kind.
         seed: decides the errors.
         device: where to compute.
+        work: folder where the segmenter's masks are kept for the next autoencoder.
 
     Raises:
         InputError: no checkpoint or cache, nobody held out, or a segmenter that learned from the
@@ -126,26 +154,22 @@ def score_autoencoder(
     samples = [cache.load(cache_dir, entry) for entry in entries]
     on = use_device(device)
     control = QualityControl(Reconstructor(load_autoencoder(path).to(on), on), STRUCTURES)
-    kinds = dict(_made(samples, errors, seed))
+    kinds: Iterable[tuple[str, Wrong]] = made(samples, errors, seed)
     if segmenter is not None:
-        network = _segmenter(segmenter, recipe, about).to(on)
-        kinds["a segmenter on spoiled images"] = _segmented(network, samples, errors, seed, on)
-    rows: dict[str, Detection] = {}
-    with Progress(len(kinds), "kinds of errors") as progress:
-        for number, (kind, wrong) in enumerate(kinds.items(), start=1):
-            rows[kind] = detection([_pair(control, *one) for one in wrong])
-            progress.show(number, kind)
+        found = segmented(segmenter, recipe, about, samples, errors, seed, on, work)
+        kinds = chain(kinds, [(SPOILED, found)])
     scores = {
         "recipe": recipe,
         "steps": state["step"],
         "stacks": len(samples),
         "sources": sorted({entry.source for entry in entries}),
-        "true_masks": _true_masks(control, samples),
-        "wrong_masks": {kind: asdict(row) for kind, row in rows.items()},
+        "checkpoint": _about(path, state, control),
+        **_judged(control, samples, kinds),
+        "patients": _numbers([entry.patient for entry in entries]),
     }
     out.mkdir(parents=True, exist_ok=True)
     text = table(scores)
-    (out / "autoencoder.json").write_text(json.dumps(scores, indent=1) + "\n", encoding="utf-8")
+    (out / "autoencoder.json").write_text(json.dumps(scores) + "\n", encoding="utf-8")
     (out / "autoencoder.md").write_text(text, encoding="utf-8")
     return text
 
@@ -167,66 +191,62 @@ def table(scores: dict[str, Any]) -> str:
     lines += [
         "",
         f"| {DECISIVE}, masks made wrong by | masks | Dice < {POOR} | Spearman pDC, Dice | "
-        f"Spearman pHD, HD | ROC area for Dice < {POOR} |",
-        "|---|---|---|---|---|---|",
+        f"Spearman pHD, HD | ROC area for Dice < {POOR} | repeats |",
+        "|---|---|---|---|---|---|---|",
     ]
     for kind, row in scores["wrong_masks"].items():
         told = [row[key] for key in ("spearman_dc", "spearman_hd", "auc")]
         cells = ["-" if value is None else f"{value:.3f}" for value in told]
+        # Scores from before repeats were counted have none.
+        share = row.get("repeats")
+        cells.append("-" if share is None else f"{100 * share:.0f} %")
         lines.append(f"| {kind} | {row['masks']} | {row['poor']} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Repeats: how much of the error (the wrong voxels of all structures) the reconstruction "
+        "leaves as it was given; what is repeated cannot be found.",
+    ]
     return "\n".join(lines) + "\n"
 
 
-Wrong = list[tuple[Array, Sample]]
-"""Wrong masks, each with the sample it should be."""
+def _judged(
+    control: QualityControl, samples: Sequence[Sample], kinds: Iterable[tuple[str, Wrong]]
+) -> dict[str, Any]:
+    """Summaries for tables, and what they are of: each image and each mask by itself."""
+    images = [control.measure(sample.label, sample.spacing_mm) for sample in samples]
+    rows: dict[str, Detection] = {}
+    masks: dict[str, dict[str, list[float | None]]] = {}
+    with Progress(len(ERRORS) + len(BLUNDERS) + 2, "kinds of errors") as progress:
+        for number, (kind, wrong) in enumerate(kinds, start=1):
+            pairs = [_pair(control, mask, samples[of]) for of, mask in wrong]
+            rows[kind] = detection(pairs)
+            masks[kind] = {
+                "image": [of for of, _ in wrong],
+                "dice": _rounded([p.true.pdc for p in pairs]),
+                "pdc": _rounded([p.pseudo.pdc for p in pairs]),
+                "repeats": _rounded([p.repeats for p in pairs]),
+            }
+            progress.show(number, kind)
+    return {
+        "true_masks": _true_masks(images),
+        "wrong_masks": {kind: asdict(row) for kind, row in rows.items()},
+        "images": [{name: asdict(p) for name, p in image.items()} for image in images],
+        "masks": masks,
+    }
 
 
-def _made(samples: Sequence[Sample], errors: int, seed: int) -> Iterator[tuple[str, Wrong]]:
-    """Kind of error -> masks made wrong by it."""
-    for index, kind in enumerate(("all kinds, mixed", *ERRORS)):
-        rng = np.random.default_rng([seed, index])
-        wrong: Wrong = []
-        for sample in samples:
-            for _ in range(errors):
-                mask = sample.label.copy()
-                if kind in ERRORS:
-                    ERRORS[kind](mask, rng)
-                else:
-                    mask = corrupt(mask, rng)
-                wrong.append((mask, sample))
-        yield kind, wrong
-
-
-@torch.inference_mode()
-def _segmented(
-    network: UNet, samples: Sequence[Sample], errors: int, seed: int, device: torch.device
-) -> Wrong:
-    """What a segmenter makes of spoiled images, the heart in one piece."""
-    rng = np.random.default_rng(seed)
-    wrong: Wrong = []
-    with Progress(len(samples) * errors, "spoiled images") as progress:
-        for sample in samples:
-            for _ in range(errors):
-                x = torch.from_numpy(spoil(sample.image, rng))[None, None].to(device)
-                found = most_probable(class_probabilities(network, x)[0].cpu().numpy())
-                wrong.append((np.where(largest(found > 0), found, 0).astype(np.uint8), sample))
-                progress.show(len(wrong))
-    return wrong
-
-
-def _segmenter(path: Path, recipe: str, about: dict[str, Any]) -> UNet:
-    """The segmenter of a checkpoint, if the patients at hand are new to it too."""
-    state = checkpoint.read_state(path)
-    config = TrainingConfig.from_dict(state["config"])
-    same = set(about["held_out"]) <= set(state["about"]["held_out"])
-    if f"{config.recipe}-qc" != recipe or not same:
-        raise InputError(
-            "the segmenter is of another recipe or held out other patients",
-            "give one trained on the same cache and fold",
-        )
-    network = UNet(config.network)
-    network.load_state_dict(checkpoint.network_weights(path))
-    return network.eval()
+def _about(path: Path, state: dict[str, Any], control: QualityControl) -> dict[str, Any]:
+    """Which autoencoder it is: its file, settings, parameters, and steps of all its runs."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    network = control.reconstructor.network
+    return {
+        "sha256": digest,
+        "parameters": count_parameters(network),
+        "latent": network.config.latent,
+        "steps_in_all": steps_in_all(state["step"], state["about"].get("started_from")),
+        "training": AutoencoderTraining.from_dict(state["config"]).as_dict(),
+    }
 
 
 def _pair(control: QualityControl, mask: Array, sample: Sample) -> Pair:
@@ -236,15 +256,15 @@ def _pair(control: QualityControl, mask: Array, sample: Sample) -> Pair:
     return Pair(
         Pseudo(dice(given, true), hausdorff_mm(given, true, sample.spacing_mm)),
         pseudo_measures(mask, again, sample.spacing_mm, wanted)[DECISIVE],
+        repeated(mask, sample.label, again),
     )
 
 
-def _true_masks(control: QualityControl, samples: Sequence[Sample]) -> dict[str, Any]:
+def _true_masks(images: Sequence[Mapping[str, Pseudo]]) -> dict[str, Any]:
     """Mean and deviation of Dice and HD between true masks and their reconstructions."""
-    found = [control.measure(sample.label, sample.spacing_mm) for sample in samples]
     rows = {}
     for name in STRUCTURES:
-        dc, hd = ([getattr(f[name], key) for f in found] for key in ("pdc", "phd_mm"))
+        dc, hd = ([getattr(f[name], key) for f in images] for key in ("pdc", "phd_mm"))
         rows[name] = {
             "dice": [float(np.mean(dc)), float(np.std(dc))],
             "hd_mm": [float(np.mean(hd)), float(np.std(hd))],
@@ -260,3 +280,17 @@ def _spearman(a: Array, b: Array) -> float | None:
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
     return float(stats.spearmanr(a, b).statistic)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _numbers(names: Sequence[str]) -> list[int]:
+    """Numbers in place of names, the same for the same."""
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return [known[name] for name in names]
+
+
+def _rounded(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else round(value, 5) for value in values]

@@ -20,7 +20,7 @@ from cmrseg.imaging.overlap import dice
 from cmrseg.networks.unet import UNet
 from cmrseg.quality.acceptance import Agreement
 from cmrseg.quality.measures import Pseudo
-from cmrseg.quality.refining import Look, Refined
+from cmrseg.quality.refining import Look, Refined, Refining
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg.runtime import Budget
@@ -173,11 +173,36 @@ def test_why_no_candidate_was_kept_is_told_once_a_reason():
         "cohort": (None, replace(lost, reason="rolled back"), replace(lost, reason="rolled back")),
     }
     given = np.repeat(candidates()[:1], 3, axis=0)
-    found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
-        "SA_ED", picture(), given, refine_s=999.0, pass_s=0.01
+    everyone = inspector(
+        Copier(size=64, without_rv=True), config=Refining(candidates="all"), **refiner
     )
+    found = everyone.inspect("SA_ED", picture(), given, refine_s=999.0, pass_s=0.01)
     told = "refinement: no candidate kept (no time to begin; rolled back)"
     assert found.warnings[1:] == (told,)
+
+
+@pytest.mark.parametrize(("who", "chosen"), [("answering", [1]), ("all", [2])])
+def test_a_refined_candidate_takes_its_own_place_unless_all_were_refined(monkeypatch, who, chosen):
+    """Of two equals the first answers; refinement mends the second."""
+    lost = candidates()[:1]
+    maps = certain(heart()[1])
+
+    def refine(networks, flagged, *_, **__):
+        assert flagged[0].answering == (0,)
+        measures = {name: Pseudo(1.0, 0.0) for name in STRUCTURES}
+        look = Look((None,), (measures,), (Agreement(1.0, 0.0),), (True,), (maps,))
+        return [None, replace(cohort_of(networks[0], {}), before=look, after=look)]
+
+    monkeypatch.setattr("cmrseg.challenges.refinement.refine", refine)
+    refining = {"rehearsed": rehearsed, "networks": lambda: [network()] * 2}
+    found = inspector(Copier(size=64), config=Refining(candidates=who), **refining).inspect(
+        "SA_ED", picture(), np.repeat(lost, 2, axis=0), refine_s=999.0, pass_s=0.01
+    )
+    told = found.told["refinement"]
+    assert found.told["chosen"] == chosen
+    assert told["candidates_kept"] == len(told["candidates"]) - 1 == int(who == "all")
+    answer = maps if who == "all" else lost[0]
+    np.testing.assert_allclose(found.probabilities, answer, atol=1e-6)
 
 
 def test_where_no_time_is_left_it_says_that_nothing_was_refined():
@@ -246,7 +271,8 @@ def test_what_a_cohort_left_is_taken_where_it_is_believed():
         "SA_ED", picture(), lost, refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
-    assert told["candidates"] == [{"kept": False, "reason": "not believed here", "epochs": 2}]
+    (one,) = told["candidates"]
+    assert one == {"candidate": 1, "kept": False, "reason": "not believed here", "epochs": 2}
     np.testing.assert_array_equal(found.probabilities, lost[0].astype(np.float32))
 
 

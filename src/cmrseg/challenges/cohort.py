@@ -115,7 +115,7 @@ def _with_thresholds(inspector: Inspector, seen: Sequence[Seen], say: Say) -> In
 def _refined(
     model: Mnms2, view: str, seen: Sequence[Seen], say: Say
 ) -> list[Refined | None] | None:
-    """Every candidate of a view refined on all flagged images; None if there is none."""
+    """A view's candidates, each refined on all flagged images it is for; None if there is none."""
     inspector, segmenter = model.inspectors[view], model.segmenters[view]
     if inspector is None or inspector.refiner is None:
         return None
@@ -142,7 +142,7 @@ def _refined(
     refined = inspector.refiner.on_cohort(flagged, effort)
     for number, one in enumerate(refined, 1):
         believed = sum(one.after.believed) if one else 0
-        reason = one.reason if one else "no time to begin"
+        reason = one.reason if one else "answers no such image, or no time to begin"
         say(Line(f"{view}: candidate {number}: {reason}; {believed} images in range"))
     return refined
 

@@ -1,7 +1,9 @@
 """Refinement of one view's candidates at work: within its time, on one image or for a cohort.
 
-Candidates that were refined on a cohort are taken for an image by the same test as those refined
-on it alone (:mod:`cmrseg.quality.acceptance`).
+A refined candidate takes its own place and no other's: only who answers an image is refined on it,
+and goes on answering it (:attr:`cmrseg.quality.refining.Refining.candidates` has the paper's way).
+Candidates that were refined on a cohort are taken for an image by the same test as those refined on
+it alone (:mod:`cmrseg.quality.acceptance`).
 """
 
 from __future__ import annotations
@@ -61,12 +63,14 @@ class Refiner:
         rehearsed: loads labelled slices.
         networks: the candidates, trainable; loaded when they are first asked for.
         cohort: what became of each candidate on a whole cohort; None to refine on each image.
+        config: how; time and mirror images are told by the effort.
     """
 
     control: QualityControl
     rehearsed: Callable[[], Rehearsal]
     networks: Callable[[], list[UNet]]
     cohort: tuple[Refined | None, ...] | None = None
+    config: Refining = field(default_factory=Refining)
 
     def on_image(
         self, image: Volume, maps: Sequence[Array], before: Assessment, effort: Effort
@@ -81,14 +85,15 @@ class Refiner:
         """
         attempt = _Attempt(refiner=self, image=image, maps=list(maps), before=before, effort=effort)
         attempt.run()
-        after = assess(tuple(attempt.measures), before.fences) if any(attempt.taken) else before
+        after = attempt.assessed()
         return attempt.maps, after, attempt.told(after)
 
     def on_cohort(self, flagged: Sequence[Flagged], effort: Effort) -> list[Refined | None]:
-        """Every candidate refined on all flagged images together, as far as time allows."""
+        """Candidates, each refined on all flagged images it is for, as far as time allows."""
         started = time.perf_counter()
         networks, rehearsed = self.networks(), self.rehearsed()
-        config = Refining(
+        config = replace(
+            self.config,
             budget_s=effort.budget_s - (time.perf_counter() - started),
             flips=FLIPS[: effort.mirrors],
         )
@@ -112,7 +117,7 @@ def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Fl
         fences=found.fences,
         masks=tuple(ventricles(one) for one in maps),
         measures=found.measures,
-        ensemble=ventricles(np.mean(maps, axis=0)),
+        answering=found.choice.candidates,
     )
 
 
@@ -156,13 +161,30 @@ class _Attempt:
         flagged = flagged_image(self.focus.image, shown, self.before)
         try:
             self.refined = self._refined(flagged)
-            for number, one in enumerate(self.refined):
+            for number in self.asked:
+                one = self.refined[number]
                 if one is not None and one.weights is not None:
                     self._take(number, one, flagged)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            self.reasons = dict.fromkeys(range(len(self.maps)), "the memory does not suffice")
+            self.reasons = dict.fromkeys(self.asked, "the memory does not suffice")
+
+    @property
+    def asked(self) -> Sequence[int]:
+        """Candidates that are refined on this image."""
+        everyone = self.refiner.config.candidates == "all"
+        return range(len(self.maps)) if everyone else self.before.choice.candidates
+
+    def assessed(self) -> Assessment:
+        """What is said of the candidates now; who answered goes on, unless all were refined."""
+        if not any(self.taken):
+            return self.before
+        after = assess(tuple(self.measures), self.before.fences)
+        if self.refiner.config.candidates == "all":
+            return after
+        choice = replace(self.before.choice, reason=f"{self.before.choice.reason}; refined")
+        return replace(after, choice=choice)
 
     def _refined(self, flagged: Flagged) -> Sequence[Refined | None]:
         if self.refiner.cohort is not None:
@@ -173,7 +195,7 @@ class _Attempt:
 
     def _take(self, number: int, one: Refined, flagged: Flagged) -> None:
         """Take a refined candidate's answer if it is believed."""
-        if one.after.maps:  # refined on this image alone: that was looked at
+        if self.refiner.cohort is None:  # refined on this image alone: that was looked at
             self._replace(number, one.after.maps[0], one.after.measures[0])
         else:
             self._look_at(number, one, flagged)
@@ -219,7 +241,7 @@ class _Attempt:
             "out_of_distribution_before": self.before.verdict.ood,
             "out_of_distribution_after": after.verdict.ood,
             "reason_before": self.before.verdict.reason,
-            "candidates": [self._told(number) for number in range(len(self.maps))],
+            "candidates": [{"candidate": n + 1, **self._told(n)} for n in self.asked],
         }
 
     def _told(self, number: int) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """When a refined segmenter's mask is believed: the test that keeps refinement from doing harm.
 
 The autoencoder reproduces plausible masks, right or not, and a segmenter that learned to please it
-is the first to be misjudged by it: in range is not enough. The other candidates were not refined,
-so what they see in the image is a second opinion. A refined mask is taken only where the segmenter
-has come into range and away from nobody: no farther from the others than its mask was before, by
-overlap and by distance. That holds for the decisive structure; the others may not be lost for it.
+is the first to be misjudged by it: in range is not enough. What the other candidates see in the
+image, which it has not learned from, is a second opinion. A refined mask is taken only where the
+segmenter has come into range and away from nobody: no farther from the others than its mask was
+before, by overlap and by distance. That holds for the decisive structure; the others may not be
+lost for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Refining segmenters on cases that are out of distribution (galati2021 section 2.2, Eq. 2).
 
-Every candidate segmenter is refined for itself. What it learns from are masks as the autoencoder
-would have them, its own or those of all candidates' mean (:attr:`Refining.target`), beside labelled
-slices that keep it from forgetting. Unlike the authors' code (FACTS section 2) batch-norm
-statistics stay frozen, alpha is 1/k, and a refined segmenter is believed only where
+Every segmenter that answers is refined for itself. It learns from its own masks as the autoencoder
+would have them, beside labelled slices that keep it from forgetting; the other candidates' masks
+are left to judge it by. Unlike the authors' code (FACTS section 2) batch-norm statistics stay
+frozen, alpha is 1/k, and a refined segmenter is believed only where
 :mod:`cmrseg.quality.acceptance` says so, and not at all once it has become worse on the labelled
 slices. Weights come back as they were: what is refined serves these cases alone.
 """
@@ -53,9 +53,10 @@ def refine(
     judge_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Refined | None]:
-    """Refine each segmenter on the flagged images of one view, of one case or of a cohort.
+    """Refine segmenters on the flagged images of one view, of one case or of a cohort.
 
-    The same seed gives the same result as long as the budget does not cut it short.
+    Each learns from those that it answers, or from all (:attr:`Refining.candidates`). The same seed
+    gives the same result as long as the budget does not cut it short.
 
     Args:
         networks: candidates with trainable parameters (not fused); they come back as they were.
@@ -70,7 +71,8 @@ def refine(
         clock: tells seconds.
 
     Returns:
-        One a network, in their order; None where there was not even time to begin.
+        One a network, in their order; None where it had nothing to learn from, or not even time to
+        begin. Looks are at the images that it learned from.
 
     Raises:
         ValueError: a network has no parameters.
@@ -78,14 +80,18 @@ def refine(
     started = clock()
     found: list[Refined | None] = []
     longest: dict[str, float] = {}
-    ensemble: dict[int, Array] = {}
-    for index, network in enumerate(networks):
+    everyone = config.candidates == "all"
+    turns = [[f for f in flagged if everyone or n in f.answering] for n in range(len(networks))]
+    for index, (network, own) in enumerate(zip(networks, turns, strict=True)):
+        if not own:
+            found.append(None)
+            continue
         left_s = config.budget_s - (clock() - started)
         with borrowed(network):
             work = _Work(
                 network=network,
                 index=index,
-                flagged=flagged,
+                flagged=own,
                 control=control,
                 rehearsal=rehearsal,
                 config=config,
@@ -93,10 +99,9 @@ def refine(
                 label=label,
                 pass_s=pass_s,
                 judge_s=judge_s,
-                deadline=Deadline(left_s / (len(networks) - index), clock, longest),
-                ensemble=ensemble,
+                deadline=Deadline(left_s / sum(map(bool, turns[index:])), clock, longest),
             )
-            found.append(work.run() if work.time_for_a_step() else None)
+            found.append(work.run() if work.deadline.fits(check=work.check_s) else None)
     return found
 
 
@@ -115,7 +120,6 @@ class _Work:
     pass_s: float
     judge_s: float
     deadline: Deadline
-    ensemble: dict[int, Array]
     rng: np.random.Generator = field(init=False)
     device: torch.device = field(init=False)
     optimiser: torch.optim.Optimizer = field(init=False)
@@ -126,9 +130,15 @@ class _Work:
         self.optimiser = torch.optim.Adam(self.network.parameters(), self.config.learning_rate)
 
     @property
+    def check_s(self) -> float:
+        """Seconds that a check for forgetting is expected to take."""
+        return self._forward_s(self._rehearsal_pixels(self.config.checked))
+
+    @property
     def look_s(self) -> float:
         """Seconds that a look at one image is expected to take."""
-        return len(self.config.flips) * self.pass_s + self.judge_s
+        largest = max(case.image.size for case in self.flagged)
+        return len(self.config.flips) * self._forward_s(largest) + self.judge_s
 
     def run(self) -> Refined:
         """Epochs until all is in range, labelled slices suffer, or K_semi or the time is over."""
@@ -139,8 +149,8 @@ class _Work:
         try:
             losses.append(self._rehearsal_loss())
             while epochs < self.config.epochs and not all(best.believed):
+                in_time = self._epoch(epochs + 1, latest)
                 epochs += 1
-                in_time = self._epoch(epochs, latest)
                 losses.append(self._rehearsal_loss())
                 if not losses[-1] <= losses[0] + self.config.tolerance:
                     reason = "it began to forget the labelled slices"
@@ -186,7 +196,7 @@ class _Work:
 
     def time_for_a_step(self) -> bool:
         """Whether a step fits, and after it the checks that decide whether it is believed."""
-        expected = {"step": self._step_s(), "check": self._check_s(), "look": self.look_s}
+        expected = {"step": self._step_s(), "check": self.check_s, "look": self.look_s}
         needed = {kind: self.deadline.longest.get(kind, s) for kind, s in expected.items()}
         needed["look"] *= len(self.flagged)
         return sum(needed.values()) * self.deadline.MARGIN <= self.deadline.left_s
@@ -199,27 +209,21 @@ class _Work:
             * math.prod(min(size, window) for size in case.image.shape[1:])
             for case in self.flagged
         )
-        return 3 * (self._forward_s(unlabelled) + self._rehearsal_s(self.config.rehearsed))
+        return 3 * self._forward_s(unlabelled + self._rehearsal_pixels(self.config.rehearsed))
 
-    def _check_s(self) -> float:
-        return self._rehearsal_s(self.config.checked)
-
-    def _rehearsal_s(self, most: int) -> float:
-        images = self.rehearsal.images
-        return self._forward_s(min(most, len(images)) * images[0].size)
+    def _rehearsal_pixels(self, most: int) -> int:
+        return min(most, len(self.rehearsal)) * int(self.rehearsal.images[0].size)
 
     def _forward_s(self, pixels: int) -> float:
-        """Seconds to expect of so much of what a pass over the largest image goes through."""
+        """Seconds to expect of a pass over so many pixels: as checks took, once there was one."""
+        if checked_s := self.deadline.longest.get("check"):
+            return checked_s * pixels / self._rehearsal_pixels(self.config.checked)
         return self.pass_s * pixels / max(case.image.size for case in self.flagged)
 
     def _unlabelled(self, number: int, piece: slice, latest: Look) -> tuple[Tensor, Tensor]:
         """Slices of an image around the heart, (1, 1, z, y, x), and what they should show."""
         case = self.flagged[number]
-        wanted = (
-            latest.reconstructions[number]
-            if self.config.target == "own"
-            else self._ensemble(number)
-        )
+        wanted = latest.reconstructions[number]
         middle = centre(wanted)
         inside = tuple(
             slice(start := max(0, min(at - self.config.window // 2, size - self.config.window)),
@@ -229,13 +233,6 @@ class _Work:
         image = np.ascontiguousarray(case.image[piece, *inside])
         target = np.ascontiguousarray(wanted[piece, *inside])
         return torch.from_numpy(image)[None, None], torch.from_numpy(target).long()[None]
-
-    def _ensemble(self, number: int) -> Array:
-        """The reconstruction of the ensemble's mask of an image, made once for all segmenters."""
-        if number not in self.ensemble:
-            mask = self.flagged[number].ensemble
-            self.ensemble[number] = self.control.reconstructor.labels(mask)
-        return self.ensemble[number]
 
     def _step(self, epoch: int, image: Tensor, target: Tensor) -> None:
         count = min(self.config.rehearsed, len(self.rehearsal))
@@ -299,7 +296,7 @@ class _Work:
 
     def _rehearsal_loss(self) -> float:
         """L_SUP on always the same labelled slices."""
-        self.deadline.ask("check", self._check_s())
+        self.deadline.ask("check", self.check_s)
         with self.deadline.timing("check"), torch.no_grad():
             images, truth = self.rehearsal.batch(
                 np.arange(len(self.rehearsal))[: self.config.checked]

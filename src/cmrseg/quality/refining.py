@@ -16,12 +16,15 @@ from cmrseg.quality.thresholds import Fences
 class Refining:
     """How to refine.
 
+    The paper refines all candidates and then chooses among them anew. A candidate that has learned
+    to please the autoencoder has the better pDC, though, and takes the place of others that were
+    nearer the truth: so here only those are refined that answer, and each in its own place.
+
     Attributes:
+        candidates: those that are refined on an image: who is ``answering`` it, or ``all``, of whom
+            steps 1-5 then choose the answer (the paper's).
         epochs: K_semi, the most epochs.
         learning_rate: of Adam.
-        target: whose reconstruction is learned from: each segmenter's ``own`` mask's, as it is at
-            each epoch (the paper's), or that of the ``ensemble`` before anything was refined. On
-            shifted hearts the latter mended more and led astray less.
         importance: of each class in L_WGD, background first; the RV counts most.
         slices: unlabelled slices a step, neighbours of one image.
         window: in-plane voxels of those around the heart; looks see the whole image.
@@ -34,9 +37,9 @@ class Refining:
         seed: decides the order of slices.
     """
 
+    candidates: Literal["answering", "all"] = "answering"
     epochs: int = 10
     learning_rate: float = 2e-4
-    target: Literal["own", "ensemble"] = "ensemble"
     importance: tuple[float, ...] = (1.0, 1.0, 1.0, 4.0)
     slices: int = 4
     window: int = 144
@@ -58,7 +61,7 @@ class Flagged:
         fences: of its view and phase.
         masks: (z, y, x) labels, one a segmenter.
         measures: structure -> pDC and pHD, one a segmenter.
-        ensemble: (z, y, x) labels of the segmenters' mean.
+        answering: the segmenters (0-based) that steps 1-5 have chosen.
     """
 
     image: Array
@@ -66,7 +69,7 @@ class Flagged:
     fences: Fences
     masks: tuple[Array, ...]
     measures: tuple[dict[str, Pseudo], ...]
-    ensemble: Array
+    answering: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

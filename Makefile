@@ -122,8 +122,8 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 	$(BIN)/cmrseg pack mnms2 out/bn2 --commit $(COMMIT) \
 		runs/mnms2-sa-bn2b/best-?.safetensors runs/qc-sa/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/bn2
-	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/qc-sa --errors 1
-	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la out/qc-la --errors 1
+	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/qc-sa --errors 10 --alone 2
+	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la out/qc-la --errors 10 --alone 2
 	$(BIN)/cmrseg reproduce mnms2 $(ACDC) docs/results/mnms2 --precision fp32 \
 		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 --pool more=out/more \
 		--shift low-field --shift resolution --shift contrast --hearts 4 \

@@ -18,7 +18,8 @@ def test_an_autoencoder_is_trained_and_scored(tmp_path, capsys):
     assert cli.main([*train, "--steps", "1"]) == EXIT_USAGE
     assert "--resume" in capsys.readouterr().err
     path, out = tmp_path / "run" / "checkpoint.safetensors", tmp_path / "out"
-    score = ["score-qc", str(path), str(data), str(out), "--errors", "1", "--device", "cpu"]
+    score = ["score-qc", str(path), str(data), str(out), "--errors", "1", "--alone", "1"]
+    score += ["--device", "cpu"]
     assert cli.main(score) == EXIT_OK
     assert (out / "autoencoder.md").read_text(encoding="utf-8") in capsys.readouterr().out
     assert (

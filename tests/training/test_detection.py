@@ -83,7 +83,7 @@ def test_autoencoders_of_known_behaviour(faithful, empty, stray):
     control = QualityControl(reconstructor, judging.STRUCTURES)
     small = sample()
     samples = [replace(small, label=np.pad(small.label, ((1, 1), (42, 42), (42, 42))))]
-    found = judging._judged(control, samples, made(samples, 4, 0))
+    found = judging._judged(control, samples, made(samples, 4, 4, 0))
     told = found["wrong_masks"]
     assert list(told) == [MIXED, *ERRORS, *BLUNDERS]
     assert told["empty slice"]["repeats"] == empty  # what is empty stays so either way
@@ -102,7 +102,7 @@ def test_scores_of_a_run(tmp_path):
     segmenter = make_checkpoint(tmp_path / "seg", "mnms2-sa")
     with pytest.raises(InputError, match="held out other patients"):
         score_autoencoder(path, data, tmp_path / "out", segmenter=segmenter, device="cpu")
-    text = score_autoencoder(path, data, tmp_path / "out", errors=3, device="cpu")
+    text = score_autoencoder(path, data, tmp_path / "out", errors=3, alone=3, device="cpu")
     scores = json.loads((tmp_path / "out" / "autoencoder.json").read_text(encoding="utf-8"))
     assert 0 < scores["stacks"] < len(held_out)
     kinds = [kind for kind in ERRORS if kind != "spill"]  # no slice lies beyond these hearts' ends
@@ -115,7 +115,9 @@ def test_scores_of_a_run(tmp_path):
     assert (tmp_path / "out" / "autoencoder.md").read_text(encoding="utf-8") == text
     mean, deviation = scores["true_masks"]["RV"]["dice"]
     assert f"| RV | {mean:.3f} ± {deviation:.3f} |" in text
-    assert score_autoencoder(path, data, tmp_path / "again", errors=3, device="cpu") == text
+    assert (
+        score_autoencoder(path, data, tmp_path / "again", errors=3, alone=3, device="cpu") == text
+    )
 
 
 def test_the_segmenter_s_errors_are_judged_too_and_kept(tmp_path, monkeypatch):
@@ -128,13 +130,27 @@ def test_the_segmenter_s_errors_are_judged_too_and_kept(tmp_path, monkeypatch):
         training_config("mnms2-sa"), data, tmp_path / "seg", device="cpu", steps=1, workers=0
     )
     text = score_autoencoder(
-        path, data, tmp_path / "out", segmenter=segmenter, errors=2, device="cpu", work=tmp_path
+        path,
+        data,
+        tmp_path / "out",
+        segmenter=segmenter,
+        errors=2,
+        alone=1,
+        device="cpu",
+        work=tmp_path,
     )
     assert "| a segmenter on spoiled images | " in text
     assert len(list(tmp_path.glob("mnms2-sa-qc-*-2-0.npz"))) == 1
     monkeypatch.setattr("cmrseg.training.wrong._segment", None)  # kept, not made anew
     assert text == score_autoencoder(
-        path, data, tmp_path / "out", segmenter=segmenter, errors=2, device="cpu", work=tmp_path
+        path,
+        data,
+        tmp_path / "out",
+        segmenter=segmenter,
+        errors=2,
+        alone=1,
+        device="cpu",
+        work=tmp_path,
     )
 
 

@@ -141,7 +141,12 @@ def add_score_qc(p: argparse.ArgumentParser) -> None:
     p.add_argument("cache", type=Path, help="the one it was trained from")
     p.add_argument("out", type=Path, help="folder for autoencoder.md and autoencoder.json")
     p.add_argument("--segmenter", type=Path, help="a segmenter's checkpoint: judge its errors too")
-    p.add_argument("--errors", type=options.count, default=10, help="wrong masks an image and kind")
+    p.add_argument(
+        "--errors", type=options.count, default=10, help="wrong masks an image, all kinds mixed"
+    )
+    p.add_argument(
+        "--alone", type=options.count, default=10, help="wrong masks an image and kind by itself"
+    )
     p.add_argument("--work", type=Path, help="keep the segmenter's masks here for the next scores")
     p.add_argument("--seed", type=int, default=0, help="decides the errors")
     options.add_device(p)
@@ -157,6 +162,7 @@ def _run_score_qc(o: argparse.Namespace) -> int:
         o.out,
         segmenter=o.segmenter,
         errors=o.errors,
+        alone=o.alone,
         seed=o.seed,
         device=o.device,
         work=o.work,

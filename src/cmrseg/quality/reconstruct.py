@@ -27,7 +27,6 @@ class Reconstructor:
     network: Autoencoder
     device: torch.device
 
-    @torch.inference_mode()
     def probabilities(self, mask: Array) -> Array:
         """The reconstruction of a whole mask.
 
@@ -37,16 +36,21 @@ class Reconstructor:
         Returns:
             (C, z, y, x) float32 class probabilities; background outside the window.
         """
-        config = self.network.config
-        at = centre(mask)
-        x = one_hot(cut(mask, at, config.size), config.classes, config.slices)
-        pieces = [self.network(part.to(self.device)) for part in torch.split(x, SLICES_AT_ONCE)]
-        seen = torch.cat(pieces).softmax(dim=1).transpose(0, 1).cpu().numpy()
-        whole = np.zeros((config.classes, *mask.shape), np.float32)
+        seen, at = self._seen(mask)
+        whole = np.zeros((self.network.config.classes, *mask.shape), np.float32)
         whole[0] = 1
         return paste(seen, at, whole)
 
     def labels(self, mask: Array) -> Array:
         """The reconstruction's most probable class by voxel, (z, y, x) uint8."""
-        found: Array = self.probabilities(mask).argmax(axis=0).astype(np.uint8)
-        return found
+        seen, at = self._seen(mask)
+        return paste(seen.argmax(axis=0).astype(np.uint8), at, np.zeros(mask.shape, np.uint8))
+
+    @torch.inference_mode()
+    def _seen(self, mask: Array) -> tuple[Array, tuple[int, int]]:
+        """Class probabilities (C, z, size, size) in the window, and where it is."""
+        config = self.network.config
+        at = centre(mask)
+        x = one_hot(cut(mask, at, config.size), config.classes, config.slices)
+        pieces = [self.network(part.to(self.device)) for part in torch.split(x, SLICES_AT_ONCE)]
+        return torch.cat(pieces).softmax(dim=1).transpose(0, 1).cpu().numpy(), at

@@ -125,6 +125,7 @@ def score_autoencoder(
     *,
     segmenter: Path | None = None,
     errors: int = 10,
+    alone: int = 10,
     seed: int = 0,
     device: str = "auto",
     work: Path | None = None,
@@ -137,7 +138,8 @@ def score_autoencoder(
         out: folder to write into.
         segmenter: a segmenter's checkpoint that held out the same patients; None leaves its
             errors out.
-        errors: wrong masks a stack and kind.
+        errors: wrong masks a stack with errors of all kinds mixed, and spoiled images of it.
+        alone: wrong masks a stack and kind by itself.
         seed: decides the errors.
         device: where to compute.
         work: folder where the segmenter's masks are kept for the next autoencoder.
@@ -154,7 +156,7 @@ def score_autoencoder(
     samples = [cache.load(cache_dir, entry) for entry in entries]
     on = use_device(device)
     control = QualityControl(Reconstructor(load_autoencoder(path).to(on), on), STRUCTURES)
-    kinds: Iterable[tuple[str, Wrong]] = made(samples, errors, seed)
+    kinds: Iterable[tuple[str, Wrong]] = made(samples, errors, alone, seed)
     if segmenter is not None:
         found = segmented(segmenter, recipe, about, samples, errors, seed, on, work)
         kinds = chain(kinds, [(SPOILED, found)])

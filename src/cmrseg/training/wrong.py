@@ -29,25 +29,28 @@ Wrong = list[tuple[int, Array]]
 """Wrong masks, each with the number of the sample it should be."""
 
 
-def made(samples: Sequence[Sample], errors: int, seed: int) -> Iterator[tuple[str, Wrong]]:
+def made(
+    samples: Sequence[Sample], errors: int, alone: int, seed: int
+) -> Iterator[tuple[str, Wrong]]:
     """Kind of error -> masks made wrong by it; kinds that these samples have no place for are not.
 
     Args:
         samples: with the true masks.
-        errors: wrong masks a sample and kind.
+        errors: wrong masks a sample with kinds mixed.
+        alone: wrong masks a sample and kind by itself.
         seed: decides everything.
     """
-    alone = {**ERRORS, **BLUNDERS}
-    for index, kind in enumerate((MIXED, *alone)):
+    kinds = {**ERRORS, **BLUNDERS}
+    for index, kind in enumerate((MIXED, *kinds)):
         rng = np.random.default_rng([seed, index])
         wrong: Wrong = []
         for number, sample in enumerate(samples):
-            for _ in range(errors):
+            for _ in range(errors if kind == MIXED else alone):
                 if kind == MIXED:
                     mask = corrupt(sample.label, rng)
                 else:
                     mask = sample.label.copy()
-                    alone[kind](mask, rng)
+                    kinds[kind](mask, rng)
                 wrong.append((number, mask))
         if any((mask != samples[number].label).any() for number, mask in wrong):
             yield kind, wrong

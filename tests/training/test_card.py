@@ -44,20 +44,18 @@ def test_licence_and_citation_of_every_source():
 def test_free_data_makes_free_weights():
     text = card(manifest(mnms2_la=["synthetic"]))
     assert "non-commercial" not in text
-    assert "as free as the data" in text
+    assert "on the terms of the data named above" in text
 
 
 def test_networks_never_shown_real_labels_say_so():
     text = card(manifest(mnms2_sa=["acdc", "synthetic"], mnms2_la=["synthetic", "synthetic-la"]))
-    warning = (
-        "mnms2-la learned from synthetic or reformatted hearts alone and was "
-        "**never validated on real"
-    )
-    assert warning in text
-    assert "mnms2-sa learned from synthetic" not in text
+    alone = "learned from synthetic or reformatted hearts alone"
+    assert f"Network mnms2-la {alone} and was **never validated on real labels**" in text
+    both = card(manifest(mnms2_la=["synthetic"], mnms2_la_qc=["acdc-reformatted"]))
+    assert f"Networks mnms2-la and mnms2-la-qc {alone} and were **never validated on" in both
     only = card(manifest(mnms2_la=["synthetic-la"]))
     assert "**never validated on real labels**" in only
-    assert "Scores come from held-out patients" not in only
+    assert "Scores are of held-out patients" not in only
 
 
 def test_every_network_has_its_row():
@@ -99,5 +97,21 @@ def test_how_wide_intervals_are_and_what_is_flagged():
         fitted_on="20 held-out patients of emidec",
     )
     text = card({**manifest("emidec", emidec=["emidec"]), "trust": fitted.as_dict()})
-    assert "| infarction | 25 % of (itself + 8.0) | 95 % | 20 |" in text
-    assert "agree (Dice) less than: myocardium 0.900. Fitted on 20 held-out patients" in text
+    assert "| infarction | 25 % of (value + 8.0) | 95 % | 20 |" in text
+    assert "(Dice) less than this: myocardium 0.900. Fitted on 20 held-out patients" in text
+
+
+def test_thresholds_and_intervals_of_quality_control():
+    told = manifest(mnms2_sa=["acdc"], mnms2_sa_qc=["acdc"])
+    assert "Not calibrated: there are autoencoders but no thresholds" in card(told)
+    assert "Quality control" not in card(manifest(mnms2_sa=["acdc"]))
+    entry = {
+        "fitted_on": "16 held-out patients of acdc",
+        "thresholds": {"SA_ED": {"th_low": 0.95278, "th_up_mm": 16.69, "measures": 48}},
+    }
+    text = card({**told, "quality": {"mnms2-sa": entry}})
+    assert "| SA ED | 0.953 | 16.7 | 48 | 16 held-out patients of acdc |" in text
+    assert "Intervals" not in text, "of several folds there are none"
+    band = ErrorBand.fit([8.0] * 20, [12.0] * 20).as_dict()
+    text = card({**told, "quality": {"mnms2-sa": {**entry, "bands": {"SA_ED": {"RV": band}}}}})
+    assert "| SA ED, RV | 25 % of (value + 8.0) | 95 % | 20 |" in text

@@ -131,7 +131,7 @@ def _points(lines: Sequence[str]) -> str:
 
 
 def _learners(name: str, manifests: Manifests) -> str:
-    """Networks by bundle; patients are those of all sources of the last run together."""
+    """Networks by bundle; hearts are those of all sources of the last run together."""
     rows = []
     for bundle, manifest in manifests.items():
         for network in manifest["networks"]:
@@ -146,7 +146,7 @@ def _learners(name: str, manifests: Manifests) -> str:
             rows.append(f"| {bundle} | {network['file']} | {beside} | {patients} | {held} |")
     if not rows:
         return "No committed network."
-    head = "| bundle | network | beside | patients in all | held out |\n|---|---|---|---|---|\n"
+    head = "| bundle | network | together with | hearts in all | held out |\n|---|---|---|---|---|\n"
     return head + "\n".join(rows)
 
 

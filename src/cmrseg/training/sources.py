@@ -52,7 +52,7 @@ SOURCES = {
     ),
     "synthetic": Source(
         title="synthetic hearts drawn by `cmrseg synthesize`",
-        licence="none needed: no patient is in them",
+        licence="none needed, as no patient is in them",
         cite="this repository",
     ),
 }

@@ -27,3 +27,11 @@ def test_nothing_to_compare_is_a_wrong_command_line(
 ) -> None:
     assert main(["--out", str(tmp_path / "R.md")]) == 2
     assert "--real-mnms2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--patients", "--rows", "--slices"])
+def test_nothing_cannot_be_compared(option, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--real-mnms2", str(tmp_path), "--out", str(tmp_path / "R.md"), option, "0"])
+    assert ended.value.code == 2
+    assert f"argument {option}: 0 is too few: at least 1" in capsys.readouterr().err

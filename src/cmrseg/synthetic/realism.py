@@ -184,21 +184,31 @@ def _volumes_of(samples: Iterable[Sample], group: str) -> list[Measures]:
     ]
 
 
+def _count(text: str) -> int:
+    """A whole number from one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few: at least 1")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cmrseg.synthetic.realism", description=__doc__)
     parser.add_argument("--real-mnms2", type=Path, metavar="DIR")
     parser.add_argument("--real-emidec", type=Path, metavar="DIR")
-    parser.add_argument("--patients", type=int, default=80)
+    parser.add_argument("--patients", type=_count, default=80)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="tables; a .svg beside them")
     parser.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="real slices left, synthetic right"
     )
-    parser.add_argument("--rows", type=int, default=4, help="patients of each kind in the picture")
+    parser.add_argument(
+        "--rows", type=_count, default=4, help="patients of each kind in the picture"
+    )
     parser.add_argument(
         "--blind", type=Path, metavar="FILE.png", help="both mixed, and the key: FILE.key.csv"
     )
-    parser.add_argument("--slices", type=int, default=12, help="of each kind on the blind sheet")
+    parser.add_argument("--slices", type=_count, default=12, help="of each kind on the blind sheet")
     return parser
 
 

@@ -146,8 +146,11 @@ def _learners(name: str, manifests: Manifests) -> str:
             rows.append(f"| {bundle} | {network['file']} | {beside} | {patients} | {held} |")
     if not rows:
         return "No committed network."
-    head = "| bundle | network | together with | hearts in all | held out |\n|---|---|---|---|---|\n"
-    return head + "\n".join(rows)
+    head = [
+        "| bundle | network | together with | hearts in all | held out |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join(head + rows)
 
 
 def main(arguments: Sequence[str]) -> None:

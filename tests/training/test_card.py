@@ -110,7 +110,10 @@ def test_thresholds_and_intervals_of_quality_control():
         "thresholds": {"SA_ED": {"th_low": 0.95278, "th_up_mm": 16.69, "measures": 48}},
     }
     text = card({**told, "quality": {"mnms2-sa": entry}})
-    assert "| SA ED | 0.953 | 16.7 | 48 | 16 held-out patients of acdc |" in text
+    assert (
+        "| SA ED | 0.953 | 16.7 | 48 |\n\n- mnms2-sa: fitted on 16 held-out patients of acdc."
+        in text
+    )
     assert "Intervals" not in text, "of several folds there are none"
     band = ErrorBand.fit([8.0] * 20, [12.0] * 20).as_dict()
     text = card({**told, "quality": {"mnms2-sa": {**entry, "bands": {"SA_ED": {"RV": band}}}}})

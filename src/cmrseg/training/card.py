@@ -103,15 +103,16 @@ def _quality(manifest: dict[str, Any]) -> str:
         )
     rows = [
         "An image is out of distribution if the RV of every candidate lies outside this range.\n",
-        "| image | pDC at least | pHD at most (mm) | pseudo-measures | fitted on |",
-        "|---|---|---|---|---|",
+        "| image | pDC at least | pHD at most (mm) | pseudo-measures |",
+        "|---|---|---|---|",
     ]
     for entry in manifest["quality"].values():
         for role, fences in entry["thresholds"].items():
             rows.append(
                 f"| {_words(role)} | {fences['th_low']:.3f} | {fences['th_up_mm']:.1f} "
-                f"| {fences['measures']} | {entry['fitted_on']} |"
+                f"| {fences['measures']} |"
             )
+    rows += ["", *(f"- {n}: fitted on {e['fitted_on']}." for n, e in manifest["quality"].items())]
     bands = {
         f"{role}, {name}": band
         for entry in manifest["quality"].values()

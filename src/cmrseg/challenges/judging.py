@@ -11,7 +11,6 @@ Of label maps the paper's fallback, the mean of two candidates' probabilities, i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,6 +25,7 @@ from cmrseg.challenges.faults import faults
 from cmrseg.challenges.inspection import Inspector
 from cmrseg.challenges.mnms2 import RECIPES, VIEWS
 from cmrseg.challenges.mnms2_sizes import STRUCTURES
+from cmrseg.challenges.verdict_words import because, reason
 from cmrseg.contracts.mnms2 import ROLES
 from cmrseg.errors import InputError, UsageError, WeightsError
 from cmrseg.imaging.orient import canonical
@@ -254,43 +254,15 @@ def _told(found: Assessment, given: Mapping[str, Array]) -> dict[str, Any]:
     lacking = {name: not np.isin(_labels(one), parts).any() for name, one in given.items()}
     chosen = [names[i] for i in found.choice.candidates]
     return told | {
-        "reason": _reason(found, lacking),
+        "reason": reason(found, lacking),
         "chosen": chosen,
-        "chosen_because": _because(found, chosen, lacking),
+        "chosen_because": because(found, chosen, lacking),
         "candidates": dict(zip(names, told["candidates"], strict=True)),
         "in_range": {
             name: found.fences.hold(measures[DECISIVE])
             for name, measures in zip(names, found.measures, strict=True)
         },
     }
-
-
-def _reason(found: Assessment, lacking: Mapping[str, bool]) -> str:
-    """The verdict's, of candidates by name; of one without the decisive structure, just that."""
-    names = list(lacking)
-
-    def named(match: re.Match[str]) -> str:
-        name = names[int(match[1]) - 1]
-        return f"{name}: no {DECISIVE}" if lacking[name] else f"{name}: {match[2]}"
-
-    said = re.sub(r"candidate (\d+): ([^;)]+)", named, found.verdict.reason)
-    if len(names) > 1:
-        return said
-    return said.replace(" in all candidates", "").replace(" in 1 of 1 candidates", "")
-
-
-def _because(found: Assessment, chosen: Sequence[str], lacking: Mapping[str, bool]) -> str:
-    """Why the chosen are taken."""
-    if len(lacking) == 1:
-        return "the only mask given"
-    if all(lacking.values()):
-        return f"the first, as none has an {DECISIVE}"
-    if len(chosen) == 1:
-        return found.choice.reason
-    return (
-        f"{found.choice.reason}; where their labels differ all candidates vote, and {chosen[0]} "
-        "settles a draw"
-    )
 
 
 def _rounded(measures: Mapping[str, Pseudo]) -> dict[str, dict[str, float]]:

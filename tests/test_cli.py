@@ -29,6 +29,7 @@ COMMANDS = (
     "train",
     "train-qc",
     "score-qc",
+    "compare-qc",
     "pack",
     "calibrate",
     "validate",

@@ -126,6 +126,9 @@ def parser() -> argparse.ArgumentParser:
     scoring.add_score_qc(
         commands.add_parser("score-qc", help="how well an autoencoder tells wrong masks")
     )
+    scoring.add_compare_qc(
+        commands.add_parser("compare-qc", help="autoencoders beside one another: a page")
+    )
     training.add_pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
     training.add_calibrate(
         commands.add_parser("calibrate", help="freeze quality thresholds or rules into a bundle")

@@ -160,3 +160,11 @@ def share(text: str) -> float:
 def fold(text: str) -> int | None:
     """A fold's number, or ``all`` for none held out."""
     return None if text == "all" else whole(text)
+
+
+def named(text: str) -> tuple[str, Path]:
+    """``NAME=PLACE`` in two."""
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PLACE")
+    return name, Path(place)

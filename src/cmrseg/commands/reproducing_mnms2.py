@@ -26,12 +26,12 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument(
         "--segmenter",
-        type=_named,
+        type=options.named,
         action="append",
         metavar="NAME=BUNDLE",
         help="a bundle and what tables call it; several are compared (default: the usual places)",
     )
-    p.add_argument("--pool", type=_named, action="append", metavar="NAME=BUNDLE",
+    p.add_argument("--pool", type=options.named, action="append", metavar="NAME=BUNDLE",
                    help="a bundle of three candidates or more, quality control not needed, to tell "
                    "which three are the most useful together, and where three should come from; "
                    "several")  # fmt: skip
@@ -46,7 +46,7 @@ def add_mnms2(p: argparse.ArgumentParser) -> None:
     p.add_argument("--drawn", action="append", metavar="STYLE", help="of a cohort of drawn hearts; "
                    f"several (default: {', '.join(DRAWN)})")  # fmt: skip
     p.add_argument("--artefacts", default=ARTEFACTS, help="of one more such cohort, '' for none")
-    p.add_argument("--scores", type=_named, action="append", metavar="NAME=FILE",
+    p.add_argument("--scores", type=options.named, action="append", metavar="NAME=FILE",
                    help="autoencoder.json of `cmrseg score-qc`; several")  # fmt: skip
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=1, help="mirror images")
     p.add_argument("--refine-budget", type=options.weight, default=15.0, metavar="SECONDS",
@@ -115,11 +115,3 @@ def _told(o: argparse.Namespace) -> str:
         if getattr(o, name) != value:
             words.append(f"--{name.replace('_', '-')} {getattr(o, name)}")
     return " ".join(words)
-
-
-def _named(text: str) -> tuple[str, Path]:
-    """``NAME=PLACE`` in two."""
-    name, equals, place = text.partition("=")
-    if not (name and equals and place):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PLACE")
-    return name, Path(place)

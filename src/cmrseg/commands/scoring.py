@@ -169,3 +169,42 @@ def _run_score_qc(o: argparse.Namespace) -> int:
     )
     print(text)
     return EXIT_OK
+
+
+def add_compare_qc(p: argparse.ArgumentParser) -> None:
+    """`cmrseg compare-qc`."""
+    p.add_argument("out", type=Path, help="folder for the page, its tables and pictures")
+    p.add_argument(
+        "scores",
+        type=options.named,
+        nargs="+",
+        metavar="NAME=FILE",
+        help="autoencoder.json of `cmrseg score-qc`, and what to call that autoencoder",
+    )
+    p.add_argument(
+        "--pair",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("A", "B"),
+        help="tell what A gains over B; several",
+    )
+    p.set_defaults(run=_run_compare_qc)
+
+
+def _run_compare_qc(o: argparse.Namespace) -> int:
+    from cmrseg.reproduce.provenance import commit_of_code
+    from cmrseg.reproduce.quality import compare_autoencoders
+
+    words = ["cmrseg compare-qc", o.out.name, *(f"{name}={path.name}" for name, path in o.scores)]
+    words += [f"--pair {' '.join(pair)}" for pair in o.pair]
+    page = compare_autoencoders(
+        dict(o.scores),
+        o.out,
+        [(first, other) for first, other in o.pair],
+        commit=commit_of_code(),
+        command=" ".join(words),
+    )
+    for path in page.files:
+        print(f"written: {path}")
+    return EXIT_OK

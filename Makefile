@@ -18,7 +18,7 @@ TRAIN = $(BIN)/cmrseg train
 AT = checkpoint.safetensors
 COMMIT = $(shell git rev-parse --short HEAD)
 
-.PHONY: setup demo test lint containers expected bench weights results-mnms2 weights-emidec weights-mnms2 transfer realism cards samples clean
+.PHONY: setup demo test lint containers expected bench weights results-mnms2 quality weights-emidec weights-mnms2 transfer realism cards samples clean
 
 demo: setup ## both recipes on sample cases: a table and a picture
 	@$(BIN)/cmrseg demo tests/samples out/demo
@@ -129,6 +129,38 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 		--shift low-field --shift resolution --shift contrast --hearts 4 \
 		--refine-images 12 --refine-budget 30 \
 		--scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json
+
+# What helps an autoencoder: short and equal trainings from scratch that differ in one thing each, and
+# the committed ones. qc-sa2 is the short axis's, trained on with gross errors.
+QC = $(BIN)/cmrseg train-qc mnms2-sa-qc cache/mnms2-sa
+EQUAL = --steps 300
+GROSS = --blunders 0.4
+JUDGED = --errors 4 --alone 1 --work out/quality/work
+
+quality: setup ## quality control's autoencoders beside one another: a page
+	$(QC) runs/qc-sa2 --steps 500 --learning-rate 1e-3 --blunders 0.5 --start runs/qc-sa/$(AT)
+	$(QC) runs/qcx-3 $(EQUAL) $(GROSS)
+	$(QC) runs/qcx-1 $(EQUAL) $(GROSS) --slices 1
+	$(QC) runs/qcx-5 $(EQUAL) $(GROSS) --slices 5
+	$(QC) runs/qcx-paper-d $(EQUAL) $(GROSS) --config paper-denoising
+	$(QC) runs/qcx-paper $(EQUAL) --corrupted 0 --config paper-denoising
+	@for run in qc-sa qc-sa2 qcx-3 qcx-1 qcx-5 qcx-paper-d qcx-paper; do \
+		$(BIN)/cmrseg score-qc runs/$$run/$(AT) cache/mnms2-sa out/quality/$$run $(JUDGED) \
+			--segmenter runs/mnms2-sa-st0/$(AT) || exit 1; done
+	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la-more out/quality/qc-la $(JUDGED) \
+		--segmenter runs/mnms2-la-t0/$(AT)
+	$(BIN)/cmrseg compare-qc docs/results/quality \
+		"committed=out/quality/qc-sa/autoencoder.json" \
+		"committed, trained on=out/quality/qc-sa2/autoencoder.json" \
+		"3 slices=out/quality/qcx-3/autoencoder.json" \
+		"1 slice=out/quality/qcx-1/autoencoder.json" \
+		"5 slices=out/quality/qcx-5/autoencoder.json" \
+		"paper's, denoising=out/quality/qcx-paper-d/autoencoder.json" \
+		"paper's, true masks=out/quality/qcx-paper/autoencoder.json" \
+		"committed LA=out/quality/qc-la/autoencoder.json" \
+		--pair "committed, trained on" "committed" --pair "3 slices" "1 slice" \
+		--pair "5 slices" "3 slices" --pair "3 slices" "paper's, denoising" \
+		--pair "paper's, denoising" "paper's, true masks"
 
 # A start that has seen no EMIDEC patient, then five folds: a usual training (a), then by turns the
 # uncertainty loss and a usual training (f, g, h), and the uncertainty loss again, which leaves the

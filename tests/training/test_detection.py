@@ -5,11 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 
 from cmrseg.errors import InputError
-from cmrseg.networks.autoencoder import AutoencoderConfig
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.measures import Pseudo
 from cmrseg.quality.reconstruct import Reconstructor
@@ -19,6 +17,7 @@ from cmrseg.training.corrupt import BLUNDERS, ERRORS
 from cmrseg.training.detection import Pair, detection, repeated, roc_area, score_autoencoder
 from cmrseg.training.spoil import spoil
 from cmrseg.training.wrong import MIXED, made
+from quality.tools import CPU, Copier, Square
 from tiny import make_cache, make_checkpoint, sample
 from training.test_masks import CONFIG
 
@@ -64,23 +63,13 @@ def test_what_is_repeated_by_hand():
     assert repeated(truth, truth, wrong) is None
 
 
-class Answering(torch.nn.Module):
-    """An autoencoder that answers with the mask it is given, or with background alone."""
-
-    def __init__(self, faithful):
-        super().__init__()
-        self.config, self.faithful = AutoencoderConfig(size=128), faithful
-
-    def forward(self, x):
-        nothing = torch.zeros_like(x)
-        nothing[:, 0] = 1
-        return 20 * (x if self.faithful else nothing)
-
-
-@pytest.mark.parametrize(("faithful", "empty", "stray"), [(True, 1.0, 1.0), (False, 1.0, 0.0)])
-def test_autoencoders_of_known_behaviour(faithful, empty, stray):
-    reconstructor = Reconstructor(Answering(faithful), torch.device("cpu"))
-    control = QualityControl(reconstructor, judging.STRUCTURES)
+@pytest.mark.parametrize(
+    ("network", "empty", "stray", "truth"),
+    [(Copier(size=128, slices=3), 1.0, 1.0, 1.0), (Square(size=128, side=0), 1.0, 0.0, 0.0)],
+    ids=["repeats everything", "answers with nothing"],
+)
+def test_autoencoders_of_known_behaviour(network, empty, stray, truth):
+    control = QualityControl(Reconstructor(network, CPU), judging.STRUCTURES)
     small = sample()
     samples = [replace(small, label=np.pad(small.label, ((1, 1), (42, 42), (42, 42))))]
     found = judging._judged(control, samples, made(samples, 4, 4, 0))
@@ -88,8 +77,8 @@ def test_autoencoders_of_known_behaviour(faithful, empty, stray):
     assert list(told) == [MIXED, *ERRORS, *BLUNDERS]
     assert told["empty slice"]["repeats"] == empty  # what is empty stays so either way
     assert told["stray piece"]["repeats"] == stray
-    assert found["true_masks"]["RV"]["dice"] == [float(faithful), 0.0]
-    if faithful:
+    assert found["true_masks"]["RV"]["dice"] == [truth, 0.0]
+    if truth:
         assert {row["repeats"] for row in told.values()} == {1.0}
 
 

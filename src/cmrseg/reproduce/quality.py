@@ -120,8 +120,8 @@ def _floor(
         len(reached), f"it is reached by {', '.join(reached)}"
     )
     return (
-        f"The floor is an RV Dice of {FLOOR[recipe]} on unseen true masks ({told}); the authors' "
-        f"own had {AUTHORS[recipe]} on other patients."
+        f"Our own floor is an RV Dice of {FLOOR[recipe]} on unseen true masks ({told}); the "
+        f"authors' had {AUTHORS[recipe]} on other patients."
     )
 
 
@@ -136,10 +136,11 @@ def _check_pairs(pairs: Sequence[tuple[str, str]], views: Mapping[str, Sequence[
 
 def _draw(each: Sequence[Scored], path: Path) -> None:
     """Scatter plots, one an autoencoder."""
-    down = -(-len(each) // ACROSS)
-    figure = Figure(figsize=(INCH * ACROSS, INCH * down), dpi=DPI, layout="constrained")
+    across = min(ACROSS, len(each))
+    down = -(-len(each) // across)
+    figure = Figure(figsize=(INCH * across, INCH * down), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
-    axes: list[Axes] = list(figure.subplots(down, ACROSS, squeeze=False).flat)
+    axes: list[Axes] = list(figure.subplots(down, across, squeeze=False).flat)
     for ax in axes[len(each) :]:
         ax.set_axis_off()
     for ax, one in zip(axes, each, strict=False):

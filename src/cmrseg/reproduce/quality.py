@@ -95,7 +95,12 @@ def _view(
     own = [pair for pair in pairs if pair[0] in {one.name for one in each}]
     if own:
         grid, verdicts = differences(each, own, values)
-        page.say("### What helps", "\n".join(verdicts))
+        page.say(
+            "### What helps",
+            "\n".join(verdicts),
+            "After as many steps as the table above says, that is: more of them may tell another "
+            "story.",
+        )
         page.table(f"differences-{view}", grid)
     page.say(
         "### What is repeated",

@@ -18,7 +18,6 @@ from cmrseg.contracts.case import Case, ImageSource
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.imaging.overlap import dice
 from cmrseg.networks.unet import UNet
-from cmrseg.quality.acceptance import Agreement
 from cmrseg.quality.measures import Pseudo
 from cmrseg.quality.refining import Look, Refined, Refining
 from cmrseg.quality.rehearsal import Rehearsal
@@ -119,7 +118,7 @@ def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
         seen.append(flagged[0].image.shape)
         maps = certain(np.full(flagged[0].image.shape, 3))
         measures = {name: Pseudo(1.0, 0.0) for name in STRUCTURES}
-        look = Look((None,), (measures,), (Agreement(1.0, 0.0),), (True,), (maps,))
+        look = Look((None,), (measures,), (True,), (maps,))
         return [replace(cohort_of(networks[0], {}), before=look, after=look)]
 
     monkeypatch.setattr("cmrseg.challenges.refinement.refine", refine)
@@ -190,7 +189,7 @@ def test_a_refined_candidate_takes_its_own_place_unless_all_were_refined(monkeyp
     def refine(networks, flagged, *_, **__):
         assert flagged[0].answering == (0,)
         measures = {name: Pseudo(1.0, 0.0) for name in STRUCTURES}
-        look = Look((None,), (measures,), (Agreement(1.0, 0.0),), (True,), (maps,))
+        look = Look((None,), (measures,), (True,), (maps,))
         return [None, replace(cohort_of(networks[0], {}), before=look, after=look)]
 
     monkeypatch.setattr("cmrseg.challenges.refinement.refine", refine)
@@ -232,7 +231,7 @@ def test_a_case_out_of_time_tells_that_it_was_not_refined(tmp_path, weights):
 
 def cohort_of(net, weights):
     """As if a cohort's refinement had left these weights."""
-    look = Look((None,), ({},), (Agreement(1.0, 0.0),), (True,))
+    look = Look((None,), ({},), (True,))
     return Refined(
         weights=weights, reason="all in range", epochs=2, before=look, after=look,
         rehearsal_loss=(1.0, 1.0),
@@ -247,7 +246,7 @@ def other_weights(net):
     return changed
 
 
-def test_what_a_cohort_left_is_taken_where_it_is_believed():
+def test_what_a_cohort_left_is_taken_where_it_is_in_range():
     net = network()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     refiner = {
@@ -272,7 +271,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_believed():
     )
     told = found.told["refinement"]
     (one,) = told["candidates"]
-    assert one == {"candidate": 1, "kept": False, "reason": "not believed here", "epochs": 2}
+    assert one == {"candidate": 1, "kept": False, "reason": "not in range here", "epochs": 2}
     np.testing.assert_array_equal(found.probabilities, lost[0].astype(np.float32))
 
 

@@ -3,7 +3,7 @@
 A refined candidate takes its own place and no other's: only who answers an image is refined on it,
 and goes on answering it (:attr:`cmrseg.quality.refining.Refining.candidates` has the paper's way).
 Candidates that were refined on a cohort are taken for an image by the same test as those refined on
-it alone (:mod:`cmrseg.quality.acceptance`).
+it alone: they have come into range.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ from cmrseg.challenges.segmenter import MIRRORS
 from cmrseg.challenges.steps import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.networks.unet import UNet
-from cmrseg.quality.acceptance import agreement, believed
 from cmrseg.quality.borrow import borrowed, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.measures import DECISIVE, Pseudo
 from cmrseg.quality.refine import refine
 from cmrseg.quality.refining import Flagged, Refined, Refining
 from cmrseg.quality.rehearsal import Rehearsal
@@ -128,7 +127,7 @@ class _Attempt:
     Refined networks are shown what any candidate calls heart, and its surroundings.
 
     Attributes:
-        maps: class probabilities, one a candidate; refined ones once they are believed.
+        maps: class probabilities, one a candidate; refined ones where they are in range.
         measures: theirs.
         taken: which candidates are refined ones.
         reasons: why a refined candidate was not taken after all.
@@ -156,7 +155,7 @@ class _Attempt:
         self.taken = [False] * len(self.maps)
 
     def run(self) -> None:
-        """Refine, and take what is believed, as far as time and memory allow."""
+        """Refine, and take what is in range, as far as time and memory allow."""
         shown = [one[(slice(None), *self.focus.box)] for one in self.maps]
         flagged = flagged_image(self.focus.image, shown, self.before)
         try:
@@ -194,7 +193,7 @@ class _Attempt:
         return self.refiner.on_cohort([flagged], effort)
 
     def _take(self, number: int, one: Refined, flagged: Flagged) -> None:
-        """Take a refined candidate's answer if it is believed."""
+        """Take a refined candidate's answer if it is in range."""
         if self.refiner.cohort is None:  # refined on this image alone: that was looked at
             self._replace(number, one.after.maps[0], one.after.measures[0])
         else:
@@ -216,17 +215,11 @@ class _Attempt:
         except TimeOverError:
             self.reasons[number] = "no time was left to take it"
             return
-        mask, spacing_mm = ventricles(maps), self.image.spacing_mm
-        others = [other for n, other in enumerate(flagged.masks) if n != number]
-        agreed = [
-            agreement(m, others, spacing_mm, control.structures)
-            for m in (mask, flagged.masks[number])
-        ]
-        measures = control.measure(mask, spacing_mm)
-        if believed(measures, flagged.fences, *agreed):
+        measures = control.measure(ventricles(maps), self.image.spacing_mm)
+        if flagged.fences.hold(measures[DECISIVE]):
             self._replace(number, maps, measures)
         else:
-            self.reasons[number] = "not believed here"
+            self.reasons[number] = "not in range here"
 
     def _replace(self, number: int, maps: Array, measures: dict[str, Pseudo]) -> None:
         self.maps[number] = self.focus.probabilities(maps.astype(np.float32))

@@ -1,11 +1,11 @@
 """Refining segmenters on cases that are out of distribution (galati2021 section 2.2, Eq. 2).
 
-Every segmenter that answers is refined for itself. It learns from its own masks as the autoencoder
-would have them, beside labelled slices that keep it from forgetting; the other candidates' masks
-are left to judge it by. Unlike the authors' code (FACTS section 2) batch-norm statistics stay
-frozen, alpha is 1/k, and a refined segmenter is believed only where
-:mod:`cmrseg.quality.acceptance` says so, and not at all once it has become worse on the labelled
-slices. Weights come back as they were: what is refined serves these cases alone.
+Every segmenter that answers is refined for itself: it learns from its own masks as the autoencoder
+would have them, beside labelled slices that keep it from forgetting, and stops as soon as it is in
+range, for from then on it learns to please the autoencoder. Unlike the authors' code (FACTS section
+2) batch-norm statistics stay frozen, alpha is 1/k, and a refined segmenter is taken only where it
+has come into range, and not at all once it has become worse on the labelled slices. Weights come
+back as they were: what is refined serves these cases alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from cmrseg.imaging.volume import Array
-from cmrseg.quality.acceptance import Agreement, agreement, believed
 from cmrseg.quality.borrow import (
     Forward,
     Label,
@@ -148,21 +147,21 @@ class _Work:
         reason, epochs = "K_semi epochs are over", 0
         try:
             losses.append(self._rehearsal_loss())
-            while epochs < self.config.epochs and not all(best.believed):
+            while epochs < self.config.epochs and not all(best.in_range):
                 in_time = self._epoch(epochs + 1, latest)
                 epochs += 1
                 losses.append(self._rehearsal_loss())
                 if not losses[-1] <= losses[0] + self.config.tolerance:
                     reason = "it began to forget the labelled slices"
                     break
-                latest = self._look(before)
-                if sum(latest.believed) > sum(best.believed):
+                latest = self._look()
+                if sum(latest.in_range) > sum(best.in_range):
                     best, weights = latest, copied(self.network)
                 if not in_time:
                     raise TimeOverError
         except TimeOverError:
             reason = "the time is over"
-        if all(best.believed):
+        if all(best.in_range):
             reason = "all in range"
         return Refined(
             weights=weights,
@@ -195,7 +194,7 @@ class _Work:
         return True
 
     def time_for_a_step(self) -> bool:
-        """Whether a step fits, and after it the checks that decide whether it is believed."""
+        """Whether a step fits, and after it the check and the look that decide what is kept."""
         expected = {"step": self._step_s(), "check": self.check_s, "look": self.look_s}
         needed = {kind: self.deadline.longest.get(kind, s) for kind, s in expected.items()}
         needed["look"] *= len(self.flagged)
@@ -253,27 +252,26 @@ class _Work:
 
     def _before(self) -> Look:
         """What the segmenter said before anything was refined, from the masks that it made."""
-        masks = [case.masks[self.index] for case in self.flagged]
-        cases = list(zip(self.flagged, masks, strict=True))
+        measures = tuple(case.measures[self.index] for case in self.flagged)
         return Look(
-            reconstructions=tuple(self.control.reconstructor.labels(mask) for mask in masks),
-            measures=tuple(case.measures[self.index] for case in self.flagged),
-            agreements=tuple(self._agreement(case, mask) for case, mask in cases),
-            believed=tuple(
-                case.fences.hold(case.measures[self.index][DECISIVE]) for case in self.flagged
+            reconstructions=tuple(
+                self.control.reconstructor.labels(case.masks[self.index]) for case in self.flagged
             ),
+            measures=measures,
+            in_range=self._in_range(measures),
         )
 
-    def _look(self, before: Look) -> Look:
-        pairs = zip(self.flagged, before.agreements, strict=True)
-        found = [self._look_at(case, agreed) for case, agreed in pairs]
-        again, measures, agreed, trusted, maps = zip(*found, strict=True)
-        return Look(again, measures, agreed, trusted, maps if len(found) == 1 else ())
+    def _look(self) -> Look:
+        found = [self._look_at(case) for case in self.flagged]
+        again, measures, maps = zip(*found, strict=True)
+        return Look(again, measures, self._in_range(measures), maps if len(found) == 1 else ())
 
-    def _look_at(
-        self, case: Flagged, agreed: Agreement
-    ) -> tuple[Array, dict[str, Pseudo], Agreement, bool, Array]:
-        """Reconstruction, measures, agreement, belief and maps of one image as it is seen now."""
+    def _in_range(self, measures: Sequence[dict[str, Pseudo]]) -> tuple[bool, ...]:
+        pairs = zip(self.flagged, measures, strict=True)
+        return tuple(case.fences.hold(pseudo[DECISIVE]) for case, pseudo in pairs)
+
+    def _look_at(self, case: Flagged) -> tuple[Array, dict[str, Pseudo], Array]:
+        """Reconstruction, measures and maps of one image as it is seen now."""
         self.deadline.ask("look", self.look_s)
         with self.deadline.timing("look"):
             maps = probabilities(
@@ -287,12 +285,7 @@ class _Work:
             mask = self.label(maps)
             again = self.control.reconstructor.labels(mask)
             measures = pseudo_measures(mask, again, case.spacing_mm, self.control.structures)
-            now = self._agreement(case, mask)
-            return again, measures, now, believed(measures, case.fences, now, agreed), maps
-
-    def _agreement(self, case: Flagged, mask: Array) -> Agreement:
-        others = [other for n, other in enumerate(case.masks) if n != self.index]
-        return agreement(mask, others, case.spacing_mm, self.control.structures)
+            return again, measures, maps
 
     def _rehearsal_loss(self) -> float:
         """L_SUP on always the same labelled slices."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cmrseg.imaging.volume import Array
-from cmrseg.quality.acceptance import Agreement
 from cmrseg.quality.borrow import Weights
 from cmrseg.quality.measures import DECISIVE, Pseudo
 from cmrseg.quality.thresholds import Fences
@@ -79,15 +78,13 @@ class Look:
     Attributes:
         reconstructions: (z, y, x) labels.
         measures: structure -> pDC and pHD.
-        agreements: with the other segmenters' masks.
-        believed: whether the mask would be taken (:mod:`cmrseg.quality.acceptance`).
+        in_range: whether RV's are.
         maps: (C, z, y, x) class probabilities; of a single image alone, a cohort's fill the memory.
     """
 
     reconstructions: tuple[Array, ...]
     measures: tuple[dict[str, Pseudo], ...]
-    agreements: tuple[Agreement, ...]
-    believed: tuple[bool, ...]
+    in_range: tuple[bool, ...]
     maps: tuple[Array, ...] = ()
 
 
@@ -119,15 +116,10 @@ class Refined:
         """JSON-ready: what refinement did to one image."""
         sides = {}
         for name, look in (("before", self.before), ("after", self.after)):
-            pseudo, agreed = look.measures[image][DECISIVE], look.agreements[image]
-            sides[name] = {
-                "pDC": round(pseudo.pdc, 4),
-                "pHD_mm": round(pseudo.phd_mm, 2),
-                "agreement_dice": round(agreed.dice, 4),
-                "agreement_hd_mm": round(agreed.hd_mm, 2),
-            }
+            pseudo = look.measures[image][DECISIVE]
+            sides[name] = {"pDC": round(pseudo.pdc, 4), "pHD_mm": round(pseudo.phd_mm, 2)}
         return {
-            "kept": self.kept and self.after.believed[image],
+            "kept": self.kept and self.after.in_range[image],
             "reason": self.reason,
             "epochs": self.epochs,
             **sides,

@@ -54,7 +54,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         "--refine",
         choices=("never", "case", "cohort"),
         default="never",
-        help="mnms2: refine the networks on each case out of distribution by itself, or on all of "
+        help="mnms2: refine who answers on each image out of distribution by itself, or on all of "
         "them together (folders only; all cases are looked at first, with --resume too, which "
         "answers a case anew if refinement came out differently)",
     )

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg.challenges.given import GivenMasks
+from cmrseg.challenges.given import GivenMasks, MaskLedger
+from cmrseg.contracts.case import Result
 from cmrseg.contracts.detect import open_contract
 from cmrseg.errors import InputError, UsageError
 from cmrseg.imaging import Geometry, Volume
@@ -131,6 +132,24 @@ def test_a_mask_that_cannot_be_read_or_is_missing(tmp_path, patient):
     other.mkdir()
     with pytest.raises(InputError, match="other has no mask of this image"):
         GivenMasks({"other": other}, patient).read(case, "SA_ED", IMAGE.geometry)
+
+
+def test_where_masks_cannot_be_looked_up_nothing_is_thought_done(tmp_path, patient, monkeypatch):
+    (case,) = patient.cases()
+    given = GivenMasks({"theirs": tmp_path / "theirs"}, patient)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    ledger = MaskLedger(tmp_path / "out", {}, resume=True, given=given)
+    ledger.open()
+    save(tmp_path / "theirs" / "7_SA_ED.nii.gz", IMAGE.like(MASK))
+    assert ledger.done(case) is None
+    ledger.note(case, Result(), [])
+    assert ledger.done(case) is not None
+
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "is_file", denied)
+    assert ledger.done(case) is None
 
 
 def test_folders_that_cannot_be_meant(tmp_path, patient):

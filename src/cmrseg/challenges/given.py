@@ -143,7 +143,10 @@ class MaskLedger(Ledger):
 
     def done(self, case: Case) -> Result | None:
         """What an earlier run found of the same images and masks."""
-        return Ledger.done(self, self.given.beside(case))
+        try:
+            return Ledger.done(self, self.given.beside(case))
+        except InputError:  # a folder that cannot be read is told of when its mask is
+            return None
 
 
 def together(errors: Sequence[CmrsegError]) -> CmrsegError:

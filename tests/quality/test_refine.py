@@ -12,9 +12,9 @@ from torch import nn
 from cmrseg.networks.unet import UNet, UNetConfig
 from cmrseg.quality.borrow import class_probabilities, most_probable, probabilities
 from cmrseg.quality.losses import semi_supervised_loss
-from cmrseg.quality.measures import pseudo_measures
+from cmrseg.quality.measures import Pseudo, pseudo_measures
 from cmrseg.quality.refine import refine
-from cmrseg.quality.refining import Flagged, Refining
+from cmrseg.quality.refining import Flagged, Refining, mended
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.thresholds import Fences
 from quality.tools import STRUCTURES, Copier, Square, control
@@ -145,6 +145,15 @@ def test_rolled_back_when_no_mask_comes_into_range():
     assert found.reason == "K_semi epochs are over: rolled back"
 
 
+def test_rolled_back_when_another_structure_is_gone():
+    inside = Fences(th_low=0.9, th_up_mm=3.0, measures=20)
+    was, lost, good = Pseudo(0.5, 9.0), Pseudo(0.0, 99.0), Pseudo(0.95, 1.0)
+    assert mended({"LV": was, "RV": good}, {"LV": good, "RV": was}, inside)
+    assert not mended({"LV": good, "RV": was}, {"LV": good, "RV": was}, inside)
+    assert not mended({"LV": lost, "RV": good}, {"LV": was, "RV": was}, inside)
+    assert mended({"LV": lost, "RV": good}, {"LV": lost, "RV": was}, inside)  # never was there
+
+
 def test_what_is_in_range_already_is_left_alone():
     (found,) = refined([Threshold(0.5)], control(Square()), rehearsal(1), QUICK)
     assert found is not None
@@ -158,7 +167,7 @@ def test_a_cohort_is_refined_together_and_its_best_moment_kept():
     )
     assert found is not None
     assert found.kept
-    assert (found.before.in_range, found.after.in_range) == ((False, False), (True, False))
+    assert (found.before.mended, found.after.mended) == ((False, False), (True, False))
     assert found.epochs == QUICK.epochs
     assert [found.as_dict(image)["kept"] for image in (0, 1)] == [True, False]
 

@@ -141,7 +141,7 @@ def _refined(
     )
     refined = inspector.refiner.on_cohort(flagged, effort)
     for number, one in enumerate(refined, 1):
-        in_range = sum(one.after.in_range) if one else 0
+        in_range = sum(one.after.mended) if one else 0
         reason = one.reason if one else "answers no such image, or no time to begin"
         say(Line(f"{view}: candidate {number}: {reason}; {in_range} images in range"))
     return refined

@@ -24,9 +24,9 @@ from cmrseg.networks.unet import UNet
 from cmrseg.quality.borrow import borrowed, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
-from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.measures import Pseudo
 from cmrseg.quality.refine import refine
-from cmrseg.quality.refining import Flagged, Refined, Refining
+from cmrseg.quality.refining import Flagged, Refined, Refining, mended
 from cmrseg.quality.rehearsal import Rehearsal
 
 FLIPS = tuple(tuple(a for a, on in zip((-2, -1), m, strict=True) if on) for m in MIRRORS)
@@ -216,7 +216,7 @@ class _Attempt:
             self.reasons[number] = "no time was left to take it"
             return
         measures = control.measure(ventricles(maps), self.image.spacing_mm)
-        if flagged.fences.hold(measures[DECISIVE]):
+        if mended(measures, flagged.measures[number], flagged.fences):
             self._replace(number, maps, measures)
         else:
             self.reasons[number] = "not in range here"

@@ -33,8 +33,8 @@ from cmrseg.quality.borrow import (
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.deadline import Deadline, TimeOverError
 from cmrseg.quality.losses import semi_supervised_loss, supervised_loss
-from cmrseg.quality.measures import DECISIVE, Pseudo, pseudo_measures
-from cmrseg.quality.refining import Flagged, Look, Refined, Refining
+from cmrseg.quality.measures import Pseudo, pseudo_measures
+from cmrseg.quality.refining import Flagged, Look, Refined, Refining, mended
 from cmrseg.quality.rehearsal import Rehearsal
 from cmrseg.quality.window import centre
 
@@ -147,7 +147,7 @@ class _Work:
         reason, epochs = "K_semi epochs are over", 0
         try:
             losses.append(self._rehearsal_loss())
-            while epochs < self.config.epochs and not all(best.in_range):
+            while epochs < self.config.epochs and not all(best.mended):
                 in_time = self._epoch(epochs + 1, latest)
                 epochs += 1
                 losses.append(self._rehearsal_loss())
@@ -155,13 +155,13 @@ class _Work:
                     reason = "it began to forget the labelled slices"
                     break
                 latest = self._look()
-                if sum(latest.in_range) > sum(best.in_range):
+                if sum(latest.mended) > sum(best.mended):
                     best, weights = latest, copied(self.network)
                 if not in_time:
                     raise TimeOverError
         except TimeOverError:
             reason = "the time is over"
-        if all(best.in_range):
+        if all(best.mended):
             reason = "all in range"
         return Refined(
             weights=weights,
@@ -258,17 +258,17 @@ class _Work:
                 self.control.reconstructor.labels(case.masks[self.index]) for case in self.flagged
             ),
             measures=measures,
-            in_range=self._in_range(measures),
+            mended=self._mended(measures),
         )
 
     def _look(self) -> Look:
         found = [self._look_at(case) for case in self.flagged]
         again, measures, maps = zip(*found, strict=True)
-        return Look(again, measures, self._in_range(measures), maps if len(found) == 1 else ())
+        return Look(again, measures, self._mended(measures), maps if len(found) == 1 else ())
 
-    def _in_range(self, measures: Sequence[dict[str, Pseudo]]) -> tuple[bool, ...]:
+    def _mended(self, measures: Sequence[dict[str, Pseudo]]) -> tuple[bool, ...]:
         pairs = zip(self.flagged, measures, strict=True)
-        return tuple(case.fences.hold(pseudo[DECISIVE]) for case, pseudo in pairs)
+        return tuple(mended(now, case.measures[self.index], case.fences) for case, now in pairs)
 
     def _look_at(self, case: Flagged) -> tuple[Array, dict[str, Pseudo], Array]:
         """Reconstruction, measures and maps of one image as it is seen now."""

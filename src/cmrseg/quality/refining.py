@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,6 +72,12 @@ class Flagged:
     answering: tuple[int, ...]
 
 
+def mended(now: Mapping[str, Pseudo], before: Mapping[str, Pseudo], fences: Fences) -> bool:
+    """Whether a refined mask is taken: the RV has come into range, no structure has gone for it."""
+    nothing_gone = all(pseudo.pdc > 0 or not before[name].pdc for name, pseudo in now.items())
+    return fences.hold(now[DECISIVE]) and nothing_gone
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a segmenter says of the flagged images at one moment, one entry an image.
@@ -78,13 +85,13 @@ class Look:
     Attributes:
         reconstructions: (z, y, x) labels.
         measures: structure -> pDC and pHD.
-        in_range: whether RV's are.
+        mended: whether the mask is one to take (:func:`mended`).
         maps: (C, z, y, x) class probabilities; of a single image alone, a cohort's fill the memory.
     """
 
     reconstructions: tuple[Array, ...]
     measures: tuple[dict[str, Pseudo], ...]
-    in_range: tuple[bool, ...]
+    mended: tuple[bool, ...]
     maps: tuple[Array, ...] = ()
 
 
@@ -119,7 +126,7 @@ class Refined:
             pseudo = look.measures[image][DECISIVE]
             sides[name] = {"pDC": round(pseudo.pdc, 4), "pHD_mm": round(pseudo.phd_mm, 2)}
         return {
-            "kept": self.kept and self.after.in_range[image],
+            "kept": self.kept and self.after.mended[image],
             "reason": self.reason,
             "epochs": self.epochs,
             **sides,

@@ -439,7 +439,7 @@ def test_a_view_missing_is_warned_and_the_rest_segmented(tmp_path):
     heart().to_filename(path)
     contract, lines = open_contract("mnms2", tmp_path / "in", tmp_path / "out"), Lines()
     assert lines.run(contract, threshold) == 0
-    assert lines.said[0] == "case 001: warning: SA_ES, LA_ED, LA_ES missing: not segmented"
+    assert lines.said[0] == "case 001: warning: SA_ES, LA_ED, LA_ES missing"
     assert "001/001_SA_ED_pred.nii.gz" in files(tmp_path / "out")
 
 

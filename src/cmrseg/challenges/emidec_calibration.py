@@ -163,8 +163,8 @@ def _entry(
         ],
         "without": _rounded(before.mean(axis=0)),
         "gain": _rounded((after - before).mean(axis=0)),
-        "chosen_on": f"{len(chooser.hearts)} held-out patients of {source}, parameters on "
-        f"{len(set(chooser.parts))} parts of them but one and scored on that one",
+        "chosen_on": f"{len(chooser.hearts)} held-out patients of {source} in "
+        f"{len(set(chooser.parts))} parts: parameters chosen on all parts but one, scored on that",
     }
 
 

@@ -128,6 +128,6 @@ def _warnings(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
         if not any(role.startswith(view) for role in images)
         and (folder / f"{folder.name}_{view}_CINE.nii.gz").is_file()
     ]
-    said = [f"{', '.join(missing)} missing: not segmented"] if missing else []
+    said = [f"{', '.join(missing)} missing"] if missing else []
     said += [f"{view} cine ignored: only ED and ES images are read" for view in cines]
     return tuple(said)

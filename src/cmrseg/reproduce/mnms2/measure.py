@@ -180,8 +180,8 @@ class Bench:
         effort = asdict(self.effort) | ({} if refine else {"refine_s": 0.0})
         effort.pop("refined")
         kept = FORMATS["refined" if refine else "first"]
-        key = json.dumps([kept, GENERATION, self.found.digest, effort, *_judges(self.judge)],
-                         sort_keys=True)  # fmt: skip
+        judges = _judges(self.judge, heart.role[:2])
+        key = json.dumps([kept, GENERATION, self.found.digest, effort, *judges], sort_keys=True)
         folder = hashlib.sha256(key.encode()).hexdigest()[:16]
         return self.work / folder / heart.cohort.replace(": ", "-") / f"{heart.case}.json"
 
@@ -240,12 +240,12 @@ def masks_of(path: Path) -> dict[str, Array]:
         return {name: data[name] for name in data.files}
 
 
-def _judges(judge: Bundle | None) -> list[str]:
-    """SHA-256 of the autoencoders of another bundle that judges."""
+def _judges(judge: Bundle | None, view: str) -> list[str]:
+    """SHA-256 of a view's autoencoders in another bundle that judges."""
     if judge is None:
         return []
-    digests = judge.manifest["files"]
-    return [digests[n["file"]] for n in judge.networks if n["recipe"].endswith("-qc")]
+    digests, recipe = judge.manifest["files"], f"{RECIPES[view].name}-qc"
+    return [digests[n["file"]] for n in judge.networks if n["recipe"] == recipe]
 
 
 def _measured(

@@ -1,0 +1,186 @@
+"""The page: what helps where, a picture, tables, and how far all this can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmrseg.bundle import Bundle
+from cmrseg.challenges.mnms2 import RECIPES
+from cmrseg.evaluation.paired import Paired, in_words
+from cmrseg.evaluation.table import Grid
+from cmrseg.reproduce.augmentation.gains import SHOWN_BELOW, Gains, Scores, gains, mean, shown
+from cmrseg.reproduce.augmentation.measure import DRAWN, EVERY
+from cmrseg.reproduce.augmentation.picture import save_heat_map
+from cmrseg.reproduce.augmentation.shifts import SHIFTS
+from cmrseg.reproduce.page import Page
+
+DECISIVE = "rv_dice"
+FAR = "rv_hd_mm"
+METRICS = {
+    DECISIVE: ("RV Dice", 3, ""),
+    "lv_dice": ("LV Dice", 3, ""),
+    "myo_dice": ("MYO Dice", 3, ""),
+    FAR: ("RV HD", 1, "mm"),
+}
+"""Metric -> title, digits, unit."""
+
+
+def write(
+    out: Path, scores: Scores, bundles: Mapping[str, Bundle], *, made: str, note: str, drawn: str
+) -> list[Path]:
+    """The page with its tables and picture, in ``out``.
+
+    Args:
+        out: an existing folder.
+        scores: shift -> training -> patient -> metrics.
+        bundles: training -> the bundle it left.
+        made: how and when, told under each table.
+        note: what else readers have to know of these trainings; "" for nothing.
+        drawn: which generation of drawn hearts is shown; "" if that is not known.
+
+    Returns:
+        The files written.
+    """
+    page, found = Page(out, made), gains(scores, DECISIVE)
+    first = next(iter(bundles))
+    page.say("# What each augmentation brings", _lead(scores, first), _findings(found, first))
+    picture = page.figure(
+        "differences",
+        f'Difference of the RV\'s mean Dice to "{first}", in hundredths: rows are trainings, '
+        f"columns what was shown; bold with a star where p < {SHOWN_BELOW:g}.",
+    )
+    save_heat_map(found, picture)
+    page.say("## Where the trainings stand", "Mean over patients: RV Dice, then HD.")
+    for metric in (DECISIVE, FAR):
+        page.table(metric, _means(scores, metric))
+    page.say(f'## Differences to "{first}"', _how_compared(found))
+    page.table("differences", _differences(scores))
+    page.say("## What was shown", _shown(scores, drawn))
+    page.say("## What the trainings were", *([note] if note else []))
+    page.table("trainings", _trainings(bundles))
+    page.say("## What this can and cannot show", _limits(scores, bundles, found))
+    page.close()
+    return page.files
+
+
+def _lead(scores: Scores, first: str) -> str:
+    patients = len(scores[next(iter(scores))][first])
+    return (
+        f"Written by `make augmentation`. One short-axis network was trained on for a while in "
+        f'several ways that differ in augmentation alone. "{first}" has the grey-scale '
+        "augmentation usual at one centre, but for fields of view; each other training has one "
+        "group as strong as our bundles have it, or all of them, or drawn hearts as well. "
+        f"{patients} patients that no network learned from, one phase of each (ED and ES by "
+        f"turns) and one of {EVERY} slices, were then shown as they are and with one thing "
+        "changed. Masks are scored at native geometry, after the shipped rule for stray pieces and "
+        "without quality control."
+    )
+
+
+def _findings(found: Gains, first: str) -> str:
+    """A line a training: where it is shown to be better, worse, and where neither."""
+    lines = []
+    for name in dict.fromkeys(name for _, name in found):
+        own = {shift: one for (shift, other), one in found.items() if other == name}
+        better = {s: one for s, one in own.items() if shown(one) and one.mean > 0}
+        worse = {s: one for s, one in own.items() if shown(one) and one.mean < 0}
+        rest = [s for s in own if s not in better and s not in worse]
+        told = [_listed("better", better), _listed("worse", worse)]
+        if rest:
+            told.append(f"no difference shown on {', '.join(rest)}")
+        lines.append(f"- **{name}**: {'; '.join(filter(None, told))}.")
+    return f'RV Dice against "{first}":\n\n' + "\n".join(lines)
+
+
+def _listed(word: str, found: Mapping[str, Paired]) -> str:
+    largest_first = sorted(found.items(), key=lambda pair: -abs(pair[1].mean))
+    told = ", ".join(f"{shift} ({one.mean:+.3f})" for shift, one in largest_first)
+    return f"{word} on {told}" if told else ""
+
+
+def _means(scores: Scores, metric: str) -> Grid:
+    title, digits, unit = METRICS[metric]
+    names = list(next(iter(scores.values())))
+    lines = [
+        [name, *(f"{mean(table[name], metric):.{digits}f}" for table in scores.values())]
+        for name in names
+    ]
+    return Grid(header=[f"{title}{f' ({unit})' if unit else ''}", *scores], lines=lines)
+
+
+def _differences(scores: Scores) -> Grid:
+    found = {metric: gains(scores, metric) for metric in METRICS}
+    lines = []
+    for key in found[DECISIVE]:
+        cells = [
+            in_words(found[metric][key], digits=digits, unit=unit) if key in found[metric] else "-"
+            for metric, (_, digits, unit) in METRICS.items()
+        ]
+        lines.append([*key, *cells])
+    titles = [title for title, _, _ in METRICS.values()]
+    return Grid(header=["shown", "training", *titles], lines=lines)
+
+
+def _how_compared(found: Gains) -> str:
+    return (
+        "Mean over patients, 95 % bootstrap interval, Wilcoxon's signed-rank p, made larger by "
+        f"Holm's rule for the {len(found)} comparisons of a column. HD: below zero is better."
+    )
+
+
+def _shown(scores: Scores, drawn: str) -> str:
+    lines = [f"- {name}: {SHIFTS[name].words}." for name in scores if name in SHIFTS]
+    if DRAWN in scores:
+        number = len(next(iter(scores[DRAWN].values())))
+        which = f" of generation {drawn}" if drawn else ""
+        lines.append(f"- {DRAWN}: {number} other hearts{which}, drawn in held-out styles.")
+    return "\n".join(lines)
+
+
+def _trainings(bundles: Mapping[str, Bundle]) -> Grid:
+    """What each learned from and how, as its manifest tells."""
+    header = ["training", "strong groups", "steps", "patches a step", "rate", "seed"]
+    lines = [
+        [name, *_training(_trained(found)), found.digest[:12]] for name, found in bundles.items()
+    ]
+    return Grid(header=[*header, "learned from", "manifest"], lines=lines)
+
+
+def _training(training: Mapping[str, Any]) -> list[str]:
+    steps = [f"{training['steps_done']}"]
+    earlier = training.get("started_from")
+    while earlier:
+        steps.append(f"after {earlier['steps']} on {' and '.join(earlier['sources'])}")
+        earlier = earlier.get("started_from")
+    return [
+        ", ".join(training.get("grey") or ()) or "none",
+        ", ".join(steps),
+        str(training["batch"]),
+        f"{training['learning_rate']:g}",
+        str(training["seed"]),
+        f"{' and '.join(training['sources'])} ({training['volumes']} volumes)",
+    ]
+
+
+def _trained(found: Bundle) -> Mapping[str, Any]:
+    training: Mapping[str, Any] = next(
+        n["training"] for n in found.networks if n["recipe"] == RECIPES["SA"].name
+    )
+    return training
+
+
+def _limits(scores: Scores, bundles: Mapping[str, Bundle], found: Gains) -> str:
+    steps: Sequence[int] = [_trained(b)["steps_done"] for b in bundles.values()]
+    length = f"{min(steps)}" if min(steps) == max(steps) else f"{min(steps)} to {max(steps)}"
+    patients = len(next(iter(next(iter(scores.values())).values())))
+    return (
+        f"The trainings are {length} steps long: they show what a network learns quickly from a "
+        "group, and what learning it costs meanwhile; a full training may even out losses and make "
+        "gains larger. Each was made once, so that the chance of a training is in every "
+        "difference; p speaks of other patients, not of other trainings. With "
+        f"{patients} patients and {len(found)} comparisons only differences that nearly all "
+        "patients share can pass. Shifts are computed on one hospital's images: they are as "
+        "strong as held-out styles, not as any scanner that was measured."
+    )

@@ -230,8 +230,8 @@ def test_a_case_out_of_time_tells_that_it_was_not_refined(tmp_path, weights):
 
 
 def cohort_of(net, weights):
-    """As if a cohort's refinement had left these weights."""
-    look = Look((None,), ({},), (True,))
+    """As if a cohort's refinement had left these weights; its maps are of some other image."""
+    look = Look((None,), ({},), (True,), (certain(np.zeros((1, 8, 8), int)),))
     return Refined(
         weights=weights, reason="all in range", epochs=2, before=look, after=look,
         rehearsal_loss=(1.0, 1.0),

@@ -105,7 +105,8 @@ def _view(
     page.say(
         "### What is repeated",
         "How much of an error (the wrong voxels of all structures) the reconstruction leaves as it "
-        "was given, by kind; 100 % is an autoencoder that reproduces whatever it sees.",
+        "was given, by kind; 100 % is an autoencoder that reproduces whatever it sees. What lies "
+        "outside its window it neither sees nor repeats.",
     )
     page.table(f"repeats-{view}", repeats(each))
     words = (

@@ -246,7 +246,7 @@ transfer: setup runs/sa-synthetic ## real against synthetic training, on real an
 
 # What each group of augmentation brings: one network goes on for AUGMENTED_STEPS in nine ways that
 # differ in nothing else. cache/mnms2-sa (patients and drawn hearts) and the start are of weights-mnms2.
-AUGMENTED_STEPS ?= 90
+AUGMENTED_STEPS ?= 40
 AUGMENTED = $(TRAIN) mnms2-sa --config compact --steps $(AUGMENTED_STEPS) --learning-rate 1.5e-3 --seed 1 \
 	--start runs/mnms2-sa-0b/$(AT)
 EVERY_GROUP = field-of-view,noise,resolution,contrast,intensity,artefacts

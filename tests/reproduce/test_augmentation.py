@@ -148,6 +148,16 @@ def test_unseen_patients_are_shown_in_one_phase_each_and_others_are_drawn(tmp_pa
     assert [item.patient for item in drawn] == sorted(groups)
 
 
+@pytest.mark.parametrize(("slices", "kept"), [(10, [1, 4, 7]), (3, [0, 1, 2]), (2, [0, 1])])
+def test_a_few_slices_from_base_to_apex_stay_where_they_were(slices, kept):
+    whole = stack(np.broadcast_to(np.arange(slices)[:, None, None], (slices, 4, 4)))
+    thin = measuring._thinned(whole)
+    assert thin.array[:, 0, 0].tolist() == kept
+    index = np.array([kept, [0] * len(kept), [0] * len(kept)])
+    own = np.array([range(len(kept)), [0] * len(kept), [0] * len(kept)])
+    assert thin.geometry.to_patient(own) == pytest.approx(whole.geometry.to_patient(index))
+
+
 def test_scores_are_kept_and_only_new_trainings_are_computed(tmp_path, folder, monkeypatch):
     places = [made(tmp_path, name, fold=1, sources=["hospital"], seed=n)
               for n, name in enumerate("ab")]  # fmt: skip

@@ -11,7 +11,7 @@ from cmrseg.challenges.mnms2 import RECIPES
 from cmrseg.evaluation.paired import Paired, in_words
 from cmrseg.evaluation.table import Grid
 from cmrseg.reproduce.augmentation.gains import SHOWN_BELOW, Gains, Scores, gains, mean, shown
-from cmrseg.reproduce.augmentation.measure import DRAWN, EVERY
+from cmrseg.reproduce.augmentation.measure import DRAWN, SLICES
 from cmrseg.reproduce.augmentation.picture import save_heat_map
 from cmrseg.reproduce.augmentation.shifts import SHIFTS
 from cmrseg.reproduce.page import Page
@@ -73,7 +73,7 @@ def _lead(scores: Scores, first: str) -> str:
         "augmentation usual at one centre, but for fields of view; each other training has one "
         "group as strong as our bundles have it, or all of them, or drawn hearts as well. "
         f"{patients} patients that no network learned from, one phase of each (ED and ES by "
-        f"turns) and one of {EVERY} slices, were then shown as they are and with one thing "
+        f"turns) and {SLICES} slices of it, were then shown as they are and with one thing "
         "changed. Masks are scored at native geometry, after the shipped rule for stray pieces and "
         "without quality control."
     )

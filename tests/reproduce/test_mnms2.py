@@ -125,7 +125,7 @@ def test_pools_tell_trios_and_kinds_and_nothing_else(tmp_path, folder, weights):
     assert {row["candidates"] for row in trios} == told
     kinds = list(csv.DictReader((out / "kinds-SA.csv").open(encoding="utf-8")))
     told = {("three", "real"), ("three", "real, shifted")}  # and no patient for the folds
-    assert {(row["candidates"], row["hearts"]) for row in kinds} == told
+    assert {(row["bundle"], row["hearts"]) for row in kinds} == told
     page = (out / "README.md").read_text(encoding="utf-8")
     assert f"four {bundle.find('mnms2', pools['four']).digest[:12]}" in page
     assert "--pool four=four" in page

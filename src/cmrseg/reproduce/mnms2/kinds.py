@@ -31,12 +31,12 @@ HEARTS: dict[str, Callable[[Measured], bool]] = {
 """Which hearts are told of together."""
 
 
-def kinds(pools: Sequence[Results], view: str) -> Grid:
-    """RV Dice by pool of three candidates and by hearts; pools of more or fewer are left out."""
-    header = ["candidates", "hearts", "images", "agreement of candidates", "RV DC, M"]
+def kinds(all_results: Sequence[Results], view: str) -> Grid:
+    """RV Dice by bundle of three candidates and by hearts; those of more or fewer are left out."""
+    header = ["bundle", "hearts", "images", "agreement of candidates", "RV DC, M"]
     header += ["RV DC, {M}+QC", "RV DC of the best of them", "{M}+QC less M, RV DC"]
     lines = []
-    for results in pools:
+    for results in all_results:
         for name, among in HEARTS.items():
             own = [m for m in results.measured if m.heart.role.startswith(view) and among(m)]
             if own and all(m.pseudo and len(m.candidates) == 3 for m in own):

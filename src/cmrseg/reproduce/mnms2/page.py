@@ -104,7 +104,7 @@ def reproduce(
     _claims(page, all_results)
     _pathologies(page, all_results[0])
     _ablation(page, all_results, effort)
-    _trios(page, [measured[name] for name in pooled], all_results[0])
+    _trios(page, all_results, [measured[name] for name in pooled])
     _rules(page, all_results[0])
     _quality(page, all_results, told)
     save_extremes(page, all_results[0], benches[all_results[0].name])
@@ -210,7 +210,8 @@ def _ablation(page: Page, all_results: list[Results], effort: Effort) -> None:
     page.table("structures", tables.structures(all_results, "full"))
 
 
-def _trios(page: Page, pools: list[Results], shipped: Results) -> None:
+def _trios(page: Page, all_results: list[Results], pools: list[Results]) -> None:
+    shipped = all_results[0]
     for view in VIEWS:
         found = trios(pools, view, shipped)
         if found.lines:
@@ -223,14 +224,14 @@ def _trios(page: Page, pools: list[Results], shipped: Results) -> None:
                 "patient as above.",
             )
             page.table(f"trios-{view}", found)
-        found = kinds(pools, view)
+        found = kinds([*all_results, *pools], view)
         if found.lines:
             page.say(
-                f"## Where three candidates should come from, {view}",
-                "Each line's three candidates are judged by the same quality control. Agreement: "
-                "mean RV Dice between two of them; the more they agree the less there is to choose "
-                "from. Candidates of several folds were between them shown every patient, so they "
-                "are measured on drawn hearts alone.",
+                f"### Three of one run or of several, {view}",
+                "What the three of a bundle are is said at the top: snapshots of one run, or "
+                "different runs. Agreement: mean RV Dice between two of them; the more they agree "
+                "the less there is to choose from. Candidates of several folds were between them "
+                "shown every patient, so such are measured on drawn hearts alone.",
             )
             page.table(f"kinds-{view}", found)
 

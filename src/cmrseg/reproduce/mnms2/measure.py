@@ -32,7 +32,7 @@ from cmrseg.runtime import Precision, use_device
 from cmrseg.synthetic.record import GENERATION
 
 Row = dict[str, float]
-FORMATS = {"first": 3, "refined": 2}
+FORMATS = {"first": 3, "refined": 3}
 """Formats of the files kept of a first pass and of refinement; another one is computed anew."""
 
 

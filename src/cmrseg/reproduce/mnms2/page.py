@@ -155,8 +155,8 @@ def _claims(page: Page, all_results: list[Results]) -> None:
         "by the paired difference over patients: a gain is shown where all of its 95 % interval is "
         f"on the better side, no loss where all of it is better than -{LEEWAY['rv_dice']:g} Dice; "
         "contradicted is either where all of it is on the worse side. Refinement harmed the "
-        "paper's long axis; here batch norm stays frozen, and a refined mask is taken only where "
-        "it has come into range and agrees with the other candidates no less than before.",
+        "paper's long axis; here batch norm stays frozen, only who answers an image is refined on "
+        "it, and its mask is taken where it has come into range.",
     )
     page.table("aims", claims.aims(all_results))
     page.table("claims", claims.verdicts(all_results))
@@ -180,7 +180,7 @@ def _ablation(page: Page, all_results: list[Results], effort: Effort) -> None:
         "M: the best single candidate, for each patient the best on all other patients' unshifted "
         "images; {M}+QC: what quality control chooses; full: after refinement. Flagged: out of "
         "distribution, all candidates out of range; refined: of those, how many were tried; kept: "
-        "of those, in how many a refined candidate passed the acceptance test.",
+        "of those, in how many a refined candidate came into range.",
     )
     path = page.figure("ablation", "RV DC and HD by bundle, view and way, with standard errors")
     figures.save_ablation(all_results, path)
@@ -196,14 +196,14 @@ def _ablation(page: Page, all_results: list[Results], effort: Effort) -> None:
     if found.lines:
         page.say(
             "### What became of refinement",
-            "Of each flagged image that was tried every candidate is refined; they share the "
-            f"image's {effort.refine_s:g} s.",
+            "Of each flagged image the candidate that answers it is refined (both, where the "
+            f"answer is the mean of two), in {effort.refine_s:g} s at most, until it is in range.",
         )
         page.table("endings", found)
         page.say(
-            "Images with a refined candidate that was kept, before and after, by whether the "
-            "answer still comes from the candidates that quality control had chosen before: one "
-            "that learned to please the autoencoder has a better pDC, and may take another's place."
+            "Images with a refined candidate that was kept, before and after. A refined candidate "
+            "takes its own place only: one that learned to please the autoencoder has a better "
+            "pDC, and would take the place of better ones."
         )
         page.table("answers", refined.answers(all_results))
     page.say("### All structures, short axis, full")

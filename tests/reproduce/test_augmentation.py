@@ -10,6 +10,7 @@ from cmrseg import bundle
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.reproduce.augmentation import __main__ as command
 from cmrseg.reproduce.augmentation import measure as measuring
+from cmrseg.reproduce.augmentation import page as pages
 from cmrseg.reproduce.augmentation.gains import gains, mean, shown
 from cmrseg.reproduce.augmentation.measure import DRAWN, cohorts, measure
 from cmrseg.reproduce.augmentation.shifts import AROUND_MM, LIKE, NOISY, SHIFTS
@@ -115,6 +116,18 @@ def test_differences_are_paired_and_their_p_values_are_those_of_all_together():
     assert shown(one)
     assert not shown(found["clean", "+ all"])
     assert mean(first, "rv_dice") == pytest.approx(0.535)
+
+
+def test_findings_tell_what_is_shown_from_what_is_only_hinted_at():
+    first = rows(*[0.5] * 8)
+    one = {"mild": first, "+ noise": rows(*[0.6 + n / 50 for n in range(8)])}
+    other = {"mild": first, "+ noise": rows(0.4, 0.4, 0.45, 0.45, 0.45, 0.5, 0.5, 0.5)}
+    none = {"mild": first, "+ noise": first}
+    told = pages._findings(gains({"a": one, "b": other, "c": none}, "rv_dice"), "mild")
+    assert told.splitlines()[-1] == (
+        "- **+ noise**: better on a (+0.170); perhaps worse on b (-0.044); "
+        "no difference shown on c."
+    )
 
 
 @pytest.fixture(scope="module")

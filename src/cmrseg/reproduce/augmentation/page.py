@@ -80,18 +80,29 @@ def _lead(scores: Scores, first: str) -> str:
 
 
 def _findings(found: Gains, first: str) -> str:
-    """A line a training: where it is shown to be better, worse, and where neither."""
+    """A line a training: where it is shown to be better or worse, where perhaps, where neither."""
     lines = []
     for name in dict.fromkeys(name for _, name in found):
         own = {shift: one for (shift, other), one in found.items() if other == name}
-        better = {s: one for s, one in own.items() if shown(one) and one.mean > 0}
-        worse = {s: one for s, one in own.items() if shown(one) and one.mean < 0}
-        rest = [s for s in own if s not in better and s not in worse]
-        told = [_listed("better", better), _listed("worse", worse)]
-        if rest:
-            told.append(f"no difference shown on {', '.join(rest)}")
+        kinds = {shift: _kind(one) for shift, one in own.items()}
+        told = [
+            _listed(kind, {s: one for s, one in own.items() if kinds[s] == kind})
+            for kind in ("better", "worse", "perhaps better", "perhaps worse")
+        ]
+        rest = ", ".join(shift for shift, kind in kinds.items() if not kind)
+        told.append(f"no difference shown on {rest}" if rest else "")
         lines.append(f"- **{name}**: {'; '.join(filter(None, told))}.")
-    return f'RV Dice against "{first}":\n\n' + "\n".join(lines)
+    return (
+        f'RV Dice against "{first}" (better, worse: p < {SHOWN_BELOW:g} among all comparisons; '
+        "perhaps: the interval alone leaves out zero):\n\n" + "\n".join(lines)
+    )
+
+
+def _kind(one: Paired) -> str:
+    """What a difference is called; nothing where none is seen."""
+    if not (shown(one) or one.low > 0 or one.high < 0):
+        return ""
+    return f"{'' if shown(one) else 'perhaps '}{'better' if one.mean > 0 else 'worse'}"
 
 
 def _listed(word: str, found: Mapping[str, Paired]) -> str:

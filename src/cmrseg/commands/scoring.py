@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from cmrseg.commands import options
@@ -196,14 +197,15 @@ def _run_compare_qc(o: argparse.Namespace) -> int:
     from cmrseg.reproduce.provenance import commit_of_code
     from cmrseg.reproduce.quality import compare_autoencoders
 
-    words = ["cmrseg compare-qc", o.out.name, *(f"{name}={path.name}" for name, path in o.scores)]
-    words += [f"--pair {' '.join(pair)}" for pair in o.pair]
+    words = ["cmrseg", "compare-qc", o.out.name, *(f"{name}={p.name}" for name, p in o.scores)]
+    for pair in o.pair:
+        words += ["--pair", *pair]
     page = compare_autoencoders(
         dict(o.scores),
         o.out,
         [(first, other) for first, other in o.pair],
         commit=commit_of_code(),
-        command=" ".join(words),
+        command=shlex.join(words),
     )
     for path in page.files:
         print(f"written: {path}")

@@ -123,10 +123,13 @@ def test_findings_tell_what_is_shown_from_what_is_only_hinted_at():
     one = {"mild": first, "+ noise": rows(*[0.6 + n / 50 for n in range(8)])}
     other = {"mild": first, "+ noise": rows(0.4, 0.4, 0.45, 0.45, 0.45, 0.5, 0.5, 0.5)}
     none = {"mild": first, "+ noise": first}
-    told = pages._findings(gains({"a": one, "b": other, "c": none}, "rv_dice"), "mild")
+    for table in (one, other, none):  # the myocardium as the RV
+        for found in table.values():
+            found.update({n: {**row, "myo_dice": row["rv_dice"]} for n, row in found.items()})
+    told = pages._findings({"a": one, "b": other, "c": none}, "mild")
     assert told.splitlines()[-1] == (
-        "- **+ noise**: better on a (+0.170); perhaps worse on b (-0.044); "
-        "no difference shown on c."
+        "- **+ noise**: RV Dice better on a (+0.170); RV Dice perhaps worse on b (-0.044); "
+        "no difference of RV Dice shown on c; MYO Dice better on a (+0.170)."
     )
 
 

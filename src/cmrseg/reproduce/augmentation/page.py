@@ -45,7 +45,7 @@ def write(
     """
     page, found = Page(out, made), gains(scores, DECISIVE)
     first = next(iter(bundles))
-    page.say("# What each augmentation brings", _lead(scores, first), _findings(found, first))
+    page.say("# What each augmentation brings", _lead(scores, first), _findings(scores, first))
     picture = page.figure(
         "differences",
         f'Difference of the RV\'s mean Dice to "{first}", in hundredths: rows are trainings, '
@@ -79,23 +79,36 @@ def _lead(scores: Scores, first: str) -> str:
     )
 
 
-def _findings(found: Gains, first: str) -> str:
-    """A line a training: where it is shown to be better or worse, where perhaps, where neither."""
+def _findings(scores: Scores, first: str) -> str:
+    """A line a training: where it is shown to be better or worse, where perhaps, where neither.
+
+    Of the LV and the myocardium only what is shown.
+    """
+    found = {metric: gains(scores, metric) for metric in METRICS if metric.endswith("dice")}
     lines = []
-    for name in dict.fromkeys(name for _, name in found):
-        own = {shift: one for (shift, other), one in found.items() if other == name}
-        kinds = {shift: _kind(one) for shift, one in own.items()}
-        told = [
-            _listed(kind, {s: one for s, one in own.items() if kinds[s] == kind})
-            for kind in ("better", "worse", "perhaps better", "perhaps worse")
-        ]
-        rest = ", ".join(shift for shift, kind in kinds.items() if not kind)
-        told.append(f"no difference shown on {rest}" if rest else "")
-        lines.append(f"- **{name}**: {'; '.join(filter(None, told))}.")
+    for name in dict.fromkeys(name for _, name in found[DECISIVE]):
+        told = []
+        for metric, all_gains in found.items():
+            own = {shift: one for (shift, other), one in all_gains.items() if other == name}
+            told += _told(METRICS[metric][0], own, everything=metric == DECISIVE)
+        lines.append(f"- **{name}**: {'; '.join(told)}.")
     return (
-        f'RV Dice against "{first}" (better, worse: p < {SHOWN_BELOW:g} among all comparisons; '
-        "perhaps: the interval alone leaves out zero):\n\n" + "\n".join(lines)
+        f'Against "{first}" (better, worse: p < {SHOWN_BELOW:g} among all comparisons of a '
+        "structure; perhaps: the interval alone leaves out zero):\n\n" + "\n".join(lines)
     )
+
+
+def _told(title: str, own: Mapping[str, Paired], *, everything: bool) -> list[str]:
+    """Of one structure: shifts by what is said of them, the largest differences first."""
+    kinds = {shift: _kind(one) for shift, one in own.items()}
+    told = []
+    for kind in ("better", "worse", *(("perhaps better", "perhaps worse") if everything else ())):
+        some = sorted((s for s in own if kinds[s] == kind), key=lambda s: -abs(own[s].mean))
+        if some:
+            listed = ", ".join(f"{shift} ({own[shift].mean:+.3f})" for shift in some)
+            told.append(f"{title} {kind} on {listed}")
+    rest = ", ".join(shift for shift, kind in kinds.items() if not kind)
+    return [*told, f"no difference of {title} shown on {rest}"] if rest and everything else told
 
 
 def _kind(one: Paired) -> str:
@@ -103,12 +116,6 @@ def _kind(one: Paired) -> str:
     if not (shown(one) or one.low > 0 or one.high < 0):
         return ""
     return f"{'' if shown(one) else 'perhaps '}{'better' if one.mean > 0 else 'worse'}"
-
-
-def _listed(word: str, found: Mapping[str, Paired]) -> str:
-    largest_first = sorted(found.items(), key=lambda pair: -abs(pair[1].mean))
-    told = ", ".join(f"{shift} ({one.mean:+.3f})" for shift, one in largest_first)
-    return f"{word} on {told}" if told else ""
 
 
 def _means(scores: Scores, metric: str) -> Grid:
@@ -166,13 +173,17 @@ def _training(training: Mapping[str, Any]) -> list[str]:
         steps.append(f"after {earlier['steps']} on {' and '.join(earlier['sources'])}")
         earlier = earlier.get("started_from")
     return [
-        ", ".join(training.get("grey") or ()) or "none",
+        _strong(training.get("grey")),
         ", ".join(steps),
         str(training["batch"]),
         f"{training['learning_rate']:g}",
         str(training["seed"]),
         f"{' and '.join(training['sources'])} ({training['volumes']} volumes)",
     ]
+
+
+def _strong(groups: Sequence[str] | None) -> str:
+    return "another augmentation" if groups is None else ", ".join(groups) or "none"
 
 
 def _trained(found: Bundle) -> Mapping[str, Any]:
@@ -183,11 +194,12 @@ def _trained(found: Bundle) -> Mapping[str, Any]:
 
 
 def _limits(scores: Scores, bundles: Mapping[str, Bundle], found: Gains) -> str:
-    steps: Sequence[int] = [_trained(b)["steps_done"] for b in bundles.values()]
-    length = f"{min(steps)}" if min(steps) == max(steps) else f"{min(steps)} to {max(steps)}"
+    all_told = [_trained(found) for found in bundles.values()]
+    grouped = [one for one in all_told if one.get("grey") is not None] or all_told
+    steps = " or ".join(str(n) for n in sorted({one["steps_done"] for one in grouped}))
     patients = len(next(iter(next(iter(scores.values())).values())))
     return (
-        f"The trainings are {length} steps long: they show what a network learns quickly from a "
+        f"The trainings are {steps} steps long: they show what a network learns quickly from a "
         "group, and what learning it costs meanwhile; a full training may even out losses and make "
         "gains larger. Each was made once, so that the chance of a training is in every "
         "difference; p speaks of other patients, not of other trainings. With "

@@ -100,7 +100,7 @@ def low_field(image: Volume, truth: Volume, rng: np.random.Generator) -> tuple[V
 
 
 SHIFTS: dict[str, Shift] = {
-    "as they are": Shift("nothing", nothing),
+    "as they are": Shift("nothing is changed", nothing),
     "noise": Shift(f"white noise of {NOISY}'s deviation; nothing else", noise),
     "contrast curve": Shift(f"the contrast curve of {LIKE}; nothing else", curve),
     "cut tightly": Shift(

@@ -201,7 +201,7 @@ def _limits(scores: Scores, bundles: Mapping[str, Bundle], found: Gains) -> str:
     return (
         f"The trainings are {steps} steps long: they show what a network learns quickly from a "
         "group, and what learning it costs meanwhile; a full training may even out losses and make "
-        "gains larger. Each was made once, so that the chance of a training is in every "
+        "gains larger. Each group's was made once, so that the chance of a training is in every "
         "difference; p speaks of other patients, not of other trainings. With "
         f"{patients} patients and {len(found)} comparisons only differences that nearly all "
         "patients share can pass. Shifts are computed on one hospital's images: they are as "

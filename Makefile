@@ -258,8 +258,8 @@ between mild and its other seed is the chance of a training.
 augmentation: setup ## what each group of augmentation brings where images shift: tables, a picture
 	$(BIN)/cmrseg preprocess mnms2-sa $(ACDC) cache/acdc-sa --source acdc
 	$(AUGMENTED) cache/acdc-sa runs/aug-mild --grey none
-	$(AUGMENTED) cache/acdc-sa runs/aug-all --grey $(EVERY_GROUP)
 	$(AUGMENTED) cache/acdc-sa runs/aug-mild-again --grey none --seed 2
+	$(AUGMENTED) cache/acdc-sa runs/aug-all --grey $(EVERY_GROUP)
 	$(AUGMENTED) cache/mnms2-sa runs/aug-drawn --grey none
 	@for group in noise contrast resolution artefacts intensity field-of-view; do \
 		$(AUGMENTED) cache/acdc-sa runs/aug-$$group --grey $$group || exit 1; done
@@ -275,8 +275,8 @@ augmentation: setup ## what each group of augmentation brings where images shift
 			--weights "+ $(group)=out/augmentation/$(group)") \
 		--weights "+ all groups=out/augmentation/all" \
 		--weights "+ drawn hearts=out/augmentation/drawn" \
-		--weights "before (the start)=out/augmentation/start"
 		--weights "mild, other seed=out/augmentation/mild-again" \
+		--weights "before (the start)=out/augmentation/start"
 
 cards: setup ## model cards and datasheets anew, where what they are made of has changed
 	@$(BIN)/python -m cmrseg.training.datasheets docs/datasheets weights

@@ -68,8 +68,8 @@ def write(
 def _lead(scores: Scores, first: str) -> str:
     patients = len(scores[next(iter(scores))][first])
     return (
-        f"Written by `make augmentation`. One short-axis network was trained on for a while in "
-        f'several ways that differ in augmentation alone. "{first}" has the grey-scale '
+        "Written by `make augmentation`. One short-axis network was trained on for a while in "
+        f'several ways, each unlike "{first}" in one thing. That has the grey-scale '
         "augmentation usual at one centre, but for fields of view; each other training has one "
         "group as strong as our bundles have it, or all of them, or drawn hearts as well. "
         f"{patients} patients that no network learned from, one phase of each (ED and ES by "

@@ -243,7 +243,7 @@ def test_options_reach_the_judge(monkeypatch, capsys):
 
     monkeypatch.setattr("cmrseg.judge.judge", judge)
     command = "judge mnms2 a b --candidate ours=c --candidate monai=d=e --thresholds cohort"
-    command += " --weights w --device cpu --labels rv --frame 3 --contract folder --no-report"
+    command += " --weights w --device cpu --labels rv --frame 3 --contract folder --no-report --resume --shard 2/3"
     assert cli.main(command.split()) == 4
     assert seen == {
         "source": Path("a"),
@@ -257,6 +257,8 @@ def test_options_reach_the_judge(monkeypatch, capsys):
         "frame": 3,
         "contract": "folder",
         "report": False,
+        "resume": True,
+        "shard": Shard(2, 3),
     }
     assert cli.main(["judge", "mnms2", "a", "b", "--candidate", "A=c", "--candidate", "A=d"]) == 2
     assert "two candidates have one name" in capsys.readouterr().err

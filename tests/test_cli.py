@@ -243,7 +243,8 @@ def test_options_reach_the_judge(monkeypatch, capsys):
 
     monkeypatch.setattr("cmrseg.judge.judge", judge)
     command = "judge mnms2 a b --candidate ours=c --candidate monai=d=e --thresholds cohort"
-    command += " --weights w --device cpu --labels rv --frame 3 --contract folder --no-report --resume --shard 2/3"
+    command += " --weights w --device cpu --labels rv --frame 3 --contract folder --no-report"
+    command += " --resume --shard 2/3"
     assert cli.main(command.split()) == 4
     assert seen == {
         "source": Path("a"),
@@ -396,3 +397,14 @@ def test_sigterm_is_said_and_leaves_nothing_staged(tmp_path):
     assert told.returncode == 143
     assert told.stderr == "cmrseg: terminated. Nothing half-written was left.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_takes_the_papers_dice(monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "cmrseg.training.run.train", lambda config, *_, **how: seen.update(config=config, **how)
+    )
+    assert cli.main("train mnms2-sa cache run --dice generalised".split()) == 0
+    assert (seen["config"].dice, seen["dice"]) == ("soft", "generalised")
+    assert cli.main("train mnms2-sa cache run --config bn1".split()) == 0
+    assert (seen["config"].dice, seen["dice"]) == ("generalised", None)

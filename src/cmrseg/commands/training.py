@@ -59,6 +59,11 @@ def add_train(p: argparse.ArgumentParser) -> None:
     p.add_argument("--samples", type=options.count, help="dropout passes a step; 1 is the baseline")
     p.add_argument("--alpha", type=options.weight, help="weight of their uncertainty in the loss")
     p.add_argument(
+        "--dice",
+        choices=("soft", "generalised"),
+        help="generalised as in galati2021 (default: the configuration's)",
+    )
+    p.add_argument(
         "--averaged",
         type=options.share,
         metavar="SHARE",
@@ -97,7 +102,7 @@ def _run_train(o: argparse.Namespace) -> int:
     from cmrseg.training.parallel import EndedTogetherError
 
     names = ("device", "learning_rate", "samples", "alpha", "averaged", "workers", "steps", "seed")
-    settings = {name: getattr(o, name) for name in (*names, "keep", "precision")}
+    settings = {name: getattr(o, name) for name in (*names, "dice", "keep", "precision")}
     try:
         if o.data:
             _train_whole(o, settings)

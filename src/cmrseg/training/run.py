@@ -14,6 +14,7 @@ from cmrseg.training import cache, checkpoint
 from cmrseg.training.config import TrainingConfig
 from cmrseg.training.fit import fit
 from cmrseg.training.folds import held_out
+from cmrseg.training.losses import Dice
 from cmrseg.training.parallel import together
 from cmrseg.training.sources import is_synthetic, learned_from, patients_of
 
@@ -104,6 +105,7 @@ def train(
     samples: int | None = None,
     alpha: float | None = None,
     averaged: float | None = None,
+    dice: Dice | None = None,
     keep: int | None = None,
     precision: Precision | None = None,
     configuration: str | None = None,
@@ -132,6 +134,7 @@ def train(
         samples=config.samples if samples is None else samples,
         alpha=config.alpha if alpha is None else alpha,
         averaged=config.averaged if averaged is None else averaged,
+        dice=dice or config.dice,
         keep=config.keep if keep is None else keep,
     )
     if config.alpha and config.samples == 1:

@@ -140,14 +140,16 @@ results-mnms2: setup ## galati2021's tables and figures, with a BN2 trained besi
 		runs/mnms2-la-bn2/best-?.safetensors runs/qc-sa2/$(AT) runs/qc-la/$(AT)
 	$(BIN)/cmrseg calibrate mnms2-la cache/mnms2-la-more --weights out/bn2
 	$(BIN)/cmrseg calibrate mnms2-sa cache/mnms2-sa --weights out/bn2
-	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/qc-sa --errors 10 --alone 2
-	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la out/qc-la --errors 10 --alone 2
+	$(BIN)/cmrseg score-qc runs/qc-sa/$(AT) cache/mnms2-sa out/quality/qc-sa $(JUDGED) \
+		--segmenter runs/mnms2-sa-st0/$(AT)
+	$(BIN)/cmrseg score-qc runs/qc-la/$(AT) cache/mnms2-la-more out/quality/qc-la $(JUDGED) \
+		--segmenter runs/mnms2-la-t0/$(AT)
 	$(BIN)/cmrseg reproduce mnms2 $(ACDC) docs/results/mnms2 --precision fp32 \
 		--segmenter BN1=weights/mnms2 --segmenter BN2=out/bn2 \
 		--pool SA=out/pool-sa --pool LA=out/pool-la \
 		--shift low-field --shift resolution --shift contrast --hearts 4 \
 		--refine-images 8 --refine-budget 20 \
-		--scores SA=out/qc-sa/autoencoder.json --scores LA=out/qc-la/autoencoder.json
+		--scores SA=out/quality/qc-sa/autoencoder.json --scores LA=out/quality/qc-la/autoencoder.json
 
 # What helps an autoencoder: short and equal trainings from scratch that differ in one thing each, and
 # the committed ones. qc-sa2 is the short axis's, trained on with gross errors. The committed page was

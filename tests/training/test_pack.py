@@ -87,8 +87,8 @@ def test_snapshots_are_candidates_and_say_how_they_were_chosen(tmp_path):
     assert "choosers" not in first, "patients are not named"
     card = (out / CARD).read_text()
     told = (
-        "- mnms2-sa-fold0-seed4-4steps.safetensors: snapshot 1 of 3, chosen by validation Dice "
-        "0.875 on patients of fold 1, whom it never learned from."
+        "- mnms2-sa-fold0-seed4-4steps.safetensors: snapshot 1 of 3, chosen by its mean "
+        "Dice of 0.875 on the patients of fold 1, from whom it never learned."
     )
     assert told in card
     assert "snapshot 2 of 3" in card
@@ -172,6 +172,6 @@ def test_scores_go_into_manifest_and_card(tmp_path):
     record_scores(out, scores)
     assert bundle.load(out, "emidec").manifest["scores_out_of_fold"] == scores
     card = (out / CARD).read_text()
-    assert "16 held-out cases, measured by `cmrseg validate`." in card
+    assert "Measured on 16 held-out cases by `cmrseg validate`." in card
     assert "| 0.8 |" in card
     assert "Not measured yet." not in card

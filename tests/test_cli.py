@@ -404,7 +404,7 @@ def test_a_training_takes_the_papers_dice(monkeypatch):
     monkeypatch.setattr(
         "cmrseg.training.run.train", lambda config, *_, **how: seen.update(config=config, **how)
     )
-    assert cli.main("train mnms2-sa cache run --dice generalised".split()) == 0
+    assert cli.main(["train", "mnms2-sa", "cache", "run", "--dice", "generalised"]) == 0
     assert (seen["config"].dice, seen["dice"]) == ("soft", "generalised")
-    assert cli.main("train mnms2-sa cache run --config bn1".split()) == 0
+    assert cli.main(["train", "mnms2-sa", "cache", "run", "--config", "bn1"]) == 0
     assert (seen["config"].dice, seen["dice"]) == ("generalised", None)

@@ -14,7 +14,7 @@ SMALL = AutoencoderConfig(slices=3, size=32, layers=((8, 2), (8, 1), (12, 2), (6
 def test_the_papers_shape():
     paper = Autoencoder(AutoencoderConfig())
     assert paper.config.latent == (100, 4, 4)
-    # FACTS section 2: 779 k. By hand: weights of both halves 2 x 388 096, batch norms and biases
+    # The authors' has 779 k. By hand: weights of both halves 2 x 388 096, batch norms and biases
     # of 2 x 480 block channels, biases of latent (100) and output (4).
     assert count_parameters(paper) == 2 * 388_096 + 3 * 2 * 480 + 104 == 779_176
     with torch.no_grad():

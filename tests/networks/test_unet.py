@@ -87,7 +87,7 @@ def test_pooling_never_mixes_slices():
 
 @pytest.mark.parametrize("execution", ["native", "folded"])
 def test_the_largest_of_four_goes_down(execution):
-    """BN2 pools before its stages (FACTS section 2): its convolutions stride nowhere."""
+    """BN2 pools before its stages, as ACDC's winner did: its convolutions stride nowhere."""
     net = network(POOLED, execution)
     assert {b.conv.stride for s in net.encoder for b in (s.first, s.second)} == {1}
     seen = []

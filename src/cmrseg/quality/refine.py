@@ -2,8 +2,8 @@
 
 Every segmenter that answers is refined for itself: it learns from its own masks as the autoencoder
 would have them, beside labelled slices that keep it from forgetting, and stops as soon as it is in
-range, for from then on it learns to please the autoencoder. Unlike the authors' code (FACTS section
-2) batch-norm statistics stay frozen, alpha is 1/k, and a refined segmenter is taken only where it
+range, for from then on it learns to please the autoencoder. Unlike the authors' code,
+batch-norm statistics stay frozen, alpha is 1/k, and a refined segmenter is taken only where it
 has come into range, and not at all once it has become worse on the labelled slices. Weights come
 back as they were: what is refined serves these cases alone.
 """

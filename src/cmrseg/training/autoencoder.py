@@ -1,6 +1,6 @@
 """Training the masks' autoencoder from the cache that the view's segmenter learns from.
 
-The paper's is trained on true masks alone (galati2021 section 2.2, FACTS on the authors' code). The
+The paper's is trained on true masks alone (galati2021 section 2.2 and the authors' code). The
 compact one is given wrong masks and has to answer with the right ones: what it cannot be talked
 into reproducing shows the more clearly.
 """

@@ -25,7 +25,7 @@ def found(low, high):
         ("rv_hd_mm", -9.0, -1.0, "shown"),
         ("rv_hd_mm", 1.0, 9.0, "contradicted"),
         ("rv_hd_mm", -9.0, 0.0, "undecided"),
-        ("rv_dice", 0.0, 0.0, "no difference"),
+        ("rv_dice", 0.0, 0.0, "nothing changed"),
     ],
 )
 def test_verdicts_follow_the_interval(metric, low, high, told):
@@ -36,7 +36,7 @@ def test_verdicts_follow_the_interval(metric, low, high, told):
     ("metric", "low", "high", "told"),
     [
         ("rv_dice", -0.009, 0.03, "shown"),
-        ("rv_dice", 0.0, 0.0, "shown"),
+        ("rv_dice", 0.0, 0.0, "nothing changed"),
         ("rv_dice", -0.011, 0.03, "undecided"),
         ("rv_dice", -0.009, -0.001, "contradicted"),
         ("rv_hd_mm", -3.0, 0.9, "shown"),

@@ -49,8 +49,8 @@ class Claim:
         """
         sign = 1 if self.metric.endswith("dice") else -1
         low, high = sorted((sign * found.low, sign * found.high))
-        if low == high == 0 and not self.no_loss:
-            return "no difference"
+        if low == high == 0:
+            return "nothing changed"
         shown = low > -LEEWAY[self.metric] if self.no_loss else low > 0
         return "contradicted" if high < 0 else "shown" if shown else "undecided"
 

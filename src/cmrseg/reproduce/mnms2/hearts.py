@@ -180,7 +180,7 @@ def _drawn(
         Heart(
             cohort=cohort,
             case=f"{item.patient}-{item.role}",
-            patient=f"drawn {item.patient}",
+            patient=f"drawn {style} {item.patient}",  # with artefacts or without: one heart
             role=item.role,
             group=item.group,
             real=False,

@@ -116,7 +116,7 @@ def reproduce(
 
 def _head(page: Page, hearts: list[Heart], all_results: list[Results], effort: Effort) -> None:
     patients = {one.patient for one in hearts if one.real}
-    drawn = {(one.cohort, one.patient) for one in hearts if not one.real}
+    drawn = {one.patient for one in hearts if not one.real}
     page.say(
         "# M&Ms-2: the paper's tables and figures, made anew",
         f"Made by `cmrseg reproduce mnms2`; do not edit. The paper: {paper.CITED}. Its figures are "
@@ -154,7 +154,8 @@ def _claims(page: Page, all_results: list[Results]) -> None:
         "Aims are for real patients' short axes as they are, full. The paper's claims are judged "
         "by the paired difference over patients: a gain is shown where all of its 95 % interval is "
         f"on the better side, no loss where all of it is better than -{LEEWAY['rv_dice']:g} Dice; "
-        "contradicted is either where all of it is on the worse side. Refinement harmed the "
+        "contradicted is either where all of it is on the worse side. The interval alone decides: "
+        "p may disagree, and neither is corrected for their number. Refinement harmed the "
         "paper's long axis; here batch norm stays frozen, only who answers an image is refined on "
         "it, and its mask is taken where it has come into range.",
     )
@@ -230,8 +231,8 @@ def _trios(page: Page, all_results: list[Results], pools: list[Results]) -> None
                 f"### Three of one run or of several, {view}",
                 "What the three of a bundle are is said at the top: snapshots of one run, or "
                 "different runs. Agreement: mean RV Dice between two of them; the more they agree "
-                "the less there is to choose from. Candidates of several folds were between them "
-                "shown every patient, so such are measured on drawn hearts alone.",
+                "the less there is to choose from. A bundle of fewer than three is not told of, and "
+                "of one whose candidates held out several folds drawn hearts alone.",
             )
             page.table(f"kinds-{view}", found)
 
@@ -293,9 +294,10 @@ def _about(name: str, found: Bundle) -> str:
         training = network["training"]
         kind = training.get("configuration") or "compact"
         snapshot = f", snapshot {s['rank']}" if (s := training.get("snapshot")) else ""
+        loss = ", generalised Dice" if training.get("dice") == "generalised" else ""
         learned = " and ".join(training["sources"])
         told.append(
-            f"{network['recipe']} {number} ({kind}{snapshot}, "
+            f"{network['recipe']} {number} ({kind}{snapshot}{loss}, "
             f"{steps_in_all(training['steps_done'], training.get('started_from'))} steps, "
             f"fold {training['fold']}, {learned})"
         )

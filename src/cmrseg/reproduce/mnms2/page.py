@@ -231,8 +231,8 @@ def _trios(page: Page, all_results: list[Results], pools: list[Results]) -> None
                 f"### Three of one run or of several, {view}",
                 "What the three of a bundle are is said at the top: snapshots of one run, or "
                 "different runs. Agreement: mean RV Dice between two of them; the more they agree "
-                "the less there is to choose from. A bundle of fewer than three is not told of, and "
-                "of one whose candidates held out several folds drawn hearts alone.",
+                "the less there is to choose from. A bundle of fewer than three is not told of; "
+                "of one whose candidates held out several folds drawn hearts alone are.",
             )
             page.table(f"kinds-{view}", found)
 

@@ -168,3 +168,15 @@ def save(path: Path, image: Volume) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write(image, path)
     return path
+
+
+def save_patients(out: Path, count: int = 8) -> Path:
+    """Labelled patients with both phases of the short axis, in the M&Ms-2 layout."""
+    for number in range(count):
+        for phase in ("ED", "ES"):
+            image = volume(number)
+            label = image.like(heart(number, image.array.shape)[1])
+            stem = out / f"{number:03d}" / f"{number:03d}_SA_{phase}"
+            save(stem.with_name(stem.name + ".nii.gz"), image)
+            save(stem.with_name(stem.name + "_gt.nii.gz"), label)
+    return out

@@ -18,7 +18,7 @@ from cmrseg.synthetic.styles import HELD_OUT_STYLES
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.folds import held_out
 from cmrseg.training.pack import pack
-from tiny import heart, make_checkpoint, save, volume
+from tiny import heart, make_checkpoint, save_patients, volume
 
 SPACING_MM = 1.5
 
@@ -136,15 +136,7 @@ def test_findings_tell_what_is_shown_from_what_is_only_hinted_at():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Eight patients with both phases of the short axis."""
-    out = tmp_path_factory.mktemp("data")
-    for number in range(8):
-        for phase in ("ED", "ES"):
-            image = volume(number)
-            label = image.like(heart(number, image.array.shape)[1])
-            stem = out / f"{number:03d}" / f"{number:03d}_SA_{phase}"
-            save(stem.with_name(stem.name + ".nii.gz"), image)
-            save(stem.with_name(stem.name + "_gt.nii.gz"), label)
-    return out
+    return save_patients(tmp_path_factory.mktemp("data"))
 
 
 def made(folder, name, **training):

@@ -22,7 +22,7 @@ from cmrseg.reproduce.mnms2.tables import Results
 from cmrseg.training.datasets import mnms2
 from cmrseg.training.folds import held_out
 from cmrseg.training.pack import pack, record_quality
-from tiny import heart, make_autoencoder, make_checkpoint, sample, save, volume
+from tiny import make_autoencoder, make_checkpoint, sample, save, save_patients, volume
 
 # The autoencoder is not trained: whatever it says of a mask is out of range.
 NEVER = Thresholds({f"SA_{p}": Fences(th_low=0.99, th_up_mm=1.0, measures=9) for p in ("ED", "ES")})
@@ -33,15 +33,7 @@ ALONE = Shifts(styles=(), hearts=0)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Eight patients with both phases of the short axis."""
-    out = tmp_path_factory.mktemp("data")
-    for number in range(8):
-        for phase in ("ED", "ES"):
-            image = volume(number)
-            label = image.like(heart(number, image.array.shape)[1])
-            stem = out / f"{number:03d}" / f"{number:03d}_SA_{phase}"
-            save(stem.with_name(stem.name + ".nii.gz"), image)
-            save(stem.with_name(stem.name + "_gt.nii.gz"), label)
-    return out
+    return save_patients(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -27,30 +27,19 @@ class Reconstructor:
     network: Autoencoder
     device: torch.device
 
-    def probabilities(self, mask: Array) -> Array:
-        """The reconstruction of a whole mask.
+    @torch.inference_mode()
+    def labels(self, mask: Array) -> Array:
+        """The reconstruction's most probable class by voxel; background outside the window.
 
         Args:
             mask: (z, y, x) labels on the recipe's grid.
 
         Returns:
-            (C, z, y, x) float32 class probabilities; background outside the window.
+            (z, y, x) uint8.
         """
-        seen, at = self._seen(mask)
-        whole = np.zeros((self.network.config.classes, *mask.shape), np.float32)
-        whole[0] = 1
-        return paste(seen, at, whole)
-
-    def labels(self, mask: Array) -> Array:
-        """The reconstruction's most probable class by voxel, (z, y, x) uint8."""
-        seen, at = self._seen(mask)
-        return paste(seen.argmax(axis=0).astype(np.uint8), at, np.zeros(mask.shape, np.uint8))
-
-    @torch.inference_mode()
-    def _seen(self, mask: Array) -> tuple[Array, tuple[int, int]]:
-        """Class probabilities (C, z, size, size) in the window, and where it is."""
         config = self.network.config
         at = centre(mask)
         x = one_hot(cut(mask, at, config.size), config.classes, config.slices)
         pieces = [self.network(part.to(self.device)) for part in torch.split(x, SLICES_AT_ONCE)]
-        return torch.cat(pieces).softmax(dim=1).transpose(0, 1).cpu().numpy(), at
+        seen = torch.cat(pieces).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return paste(seen, at, np.zeros(mask.shape, np.uint8))

@@ -29,7 +29,7 @@ from cmrseg.training.autoencoder_config import AutoencoderTraining
 from cmrseg.training.fit import CHECKPOINT, TrainingStoppedError, stop_on_sigterm
 from cmrseg.training.journal import Scalars, forget_after, note_scores
 from cmrseg.training.masks import batches
-from cmrseg.training.run import FOLD_SEED, FOLDS, split
+from cmrseg.training.run import split, told_of
 
 
 def train_autoencoder(
@@ -73,17 +73,7 @@ def train_autoencoder(
         blunders=blunders,
     )
     learn, watched = split(cache.read_index(cache_dir, config.recipe.removesuffix("-qc")), fold)
-    if not learn:
-        raise InputError("the cache holds no volume to learn from", "preprocess more cases")
-    about: dict[str, Any] = {
-        "fold": fold,
-        "folds": FOLDS,
-        "fold_seed": FOLD_SEED,
-        "sources": sorted({e.source for e in learn}),
-        "volumes": len(learn),
-        "patients": len({(e.source, e.patient) for e in learn}),
-        "held_out": sorted({e.patient for e in watched}),
-    }
+    about = told_of(fold, learn, watched)
     if start:
         about["started_from"] = _started_from(start, config, about)
     return fit_autoencoder(

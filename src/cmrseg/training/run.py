@@ -71,6 +71,27 @@ def choosing(
     return choose_fold, learn, choosers
 
 
+def told_of(
+    fold: int | None, learn: list[cache.Entry], watched: list[cache.Entry]
+) -> dict[str, Any]:
+    """What a checkpoint says of the volumes that were learned from and held out.
+
+    Raises:
+        InputError: there is nothing to learn from.
+    """
+    if not learn:
+        raise InputError("the cache holds no volume to learn from", "preprocess more cases")
+    return {
+        "fold": fold,
+        "folds": FOLDS,
+        "fold_seed": FOLD_SEED,
+        "sources": sorted({e.source for e in learn}),
+        "volumes": len(learn),
+        "patients": len({(e.source, e.patient) for e in learn}),
+        "held_out": sorted({e.patient for e in watched}),
+    }
+
+
 def unseen(entries: list[cache.Entry], training: dict[str, Any]) -> list[cache.Entry]:
     """The volumes of patients whom a network neither learned from nor was chosen by.
 
@@ -146,16 +167,8 @@ def train(
     if config.keep:
         choose_fold, learn, choosers = choosing(entries, fold)
         chosen_by = {"choose_fold": choose_fold, "choosers": sorted({e.patient for e in choosers})}
-    if not learn:
-        raise InputError("the cache holds no volume to learn from", "preprocess more cases")
     about: dict[str, Any] = {
-        "fold": fold,
-        "folds": FOLDS,
-        "fold_seed": FOLD_SEED,
-        "sources": sorted({e.source for e in learn}),
-        "volumes": len(learn),
-        "patients": len({(e.source, e.patient) for e in learn}),
-        "held_out": sorted({e.patient for e in watched}),
+        **told_of(fold, learn, watched),
         **chosen_by,
         **({"configuration": configuration} if configuration else {}),
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from cmrseg.imaging.grey_scale import bounding_box, interior, standardised
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.intensity import robust_zscore
 from cmrseg.imaging.orient import Orientation, canonical
@@ -19,16 +22,30 @@ class Prepared:
         image: float32 (z, y, x), one orientation, the recipe's spacing, robust z-score.
         turned: the source's geometry in that orientation.
         orientation: how the source's axes were swapped and flipped.
+        box: which part of the turned image is no constant border; ``None`` for all of it.
     """
 
     image: Volume
     turned: Geometry
     orientation: Orientation
+    box: tuple[slice, slice, slice] | None = None
 
     def restore(self, maps: Array) -> Array:
-        """Bring (C, z, y, x) float maps on the recipe's grid back to the source's voxels."""
-        native = probabilities_to(self.image.geometry, maps, self.turned)
-        return self.orientation.back(native)
+        """Bring (C, z, y, x) float maps on the recipe's grid back to the source's voxels.
+
+        In the constant border around the image they are zero.
+        """
+        if self.box is None:
+            return self.orientation.back(probabilities_to(self.image.geometry, maps, self.turned))
+        native = probabilities_to(self.image.geometry, maps, cropped(self.turned, self.box))
+        whole = np.zeros((len(maps), *self.turned.shape), native.dtype)
+        whole[:, *self.box] = native
+        return self.orientation.back(whole)
+
+    def labels(self, volume: Volume, grid: Grid) -> Volume:
+        """A label map on the source's voxels, brought to the recipe's grid as its image was."""
+        turned = canonical(volume)[0]
+        return labels_to_grid(turned if self.box is None else _crop(turned, self.box), grid)
 
 
 def prepare(volume: Volume, grid: Grid) -> Prepared:
@@ -37,6 +54,33 @@ def prepare(volume: Volume, grid: Grid) -> Prepared:
     on_grid = to_grid(turned, grid)
     image = on_grid.like(robust_zscore(on_grid.array))
     return Prepared(image, turned.geometry, orientation)
+
+
+def prepare_interior(volume: Volume, grid: Grid) -> Prepared:
+    """Bring an image to one orientation, one grey scale and a recipe's spacing.
+
+    The constant border is cut off and the scale taken from the rest, both on the native voxels:
+    an offset, a factor or padding of any value leaves the result as it is.
+    """
+    turned, orientation = canonical(volume)
+    inside = interior(turned.array)
+    box = bounding_box(inside)
+    scaled = replace(turned, array=standardised(turned.array, inside))
+    return Prepared(to_grid(_crop(scaled, box), grid), turned.geometry, orientation, box)
+
+
+def _crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
+    geometry = cropped(volume.geometry, box)
+    return replace(volume, array=np.ascontiguousarray(volume.array[box]), geometry=geometry)
+
+
+def cropped(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
+    """Where the voxels of a box lie."""
+    bounds = [part.indices(n) for part, n in zip(box, geometry.shape, strict=True)]
+    first = np.array([[start] for start, _, _ in bounds])
+    shape = tuple(stop - start for start, stop, _ in bounds)
+    origin = tuple(geometry.to_patient(first)[:, 0].tolist())
+    return replace(geometry, shape=shape, origin_mm=origin)
 
 
 def prepare_labels(volume: Volume, grid: Grid) -> Volume:

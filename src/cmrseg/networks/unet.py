@@ -39,6 +39,7 @@ class UNetConfig:
         dropout_at: ``blocks``: after every block of a stage; ``seams``: what goes down from a
             stage's encoder once pooled, and what its decoder is given (the up-sampled and the skip
             connection together), as the ACDC winner has it.
+        presence: whether a head tells, for each slice, which classes are in it.
     """
 
     in_channels: int = 1
@@ -49,6 +50,7 @@ class UNetConfig:
     deep_supervision: int = 3
     pooling: Pooling = "stride"
     dropout_at: DropoutAt = "blocks"
+    presence: bool = False
 
     def __post_init__(self) -> None:
         stages = len(self.features)
@@ -155,6 +157,7 @@ class UNet(nn.Module):
             SliceConv(widths[s], config.classes, (1, 1, 1), bias=True)
             for s in range(config.deep_supervision)
         )
+        self.presence = nn.Linear(widths[-1], config.classes - 1) if config.presence else None
 
     def encode(self, x: Tensor, depth: int | None) -> list[Tensor]:
         """Activations by stage, finest first."""
@@ -174,6 +177,16 @@ class UNet(nn.Module):
             if s == 0 or (self.training and s < len(self.heads)):
                 logits.insert(0, self.heads[s](x, depth))
         return logits
+
+    def present(self, bottleneck: Tensor) -> Tensor:
+        """Logits (B*Z, classes - 1) that a slice shows each foreground class.
+
+        Args:
+            bottleneck: the coarsest of :meth:`encode`'s activations, folded (B*Z, C, Y, X).
+        """
+        if self.presence is None:
+            raise ValueError("the network has no head for presence")
+        return cast(Tensor, self.presence(bottleneck.float().amax((2, 3))))
 
     def stages(self) -> tuple[list[Stage], list[Stage]]:
         """Those of the encoder and of the decoder, finest first."""

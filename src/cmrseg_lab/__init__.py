@@ -1,0 +1,1 @@
+"""What makes and studies the weights that cmrseg ships with."""

@@ -1,0 +1,229 @@
+"""Augmented stacks of slices for training, from a seed and an index alone.
+
+All is done on a few whole tensors: one bilinear and one nearest resampling cut the patch out of the
+volume, turned and scaled, and grey values are changed in a handful of operations. Resuming is exact
+because sample ``index`` is the same in every process and every run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, pi
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cmrseg_lab.training.cine_cache import Phase
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augmentation:
+    """How far training images are changed.
+
+    Attributes:
+        on_heart: share of patches centred near the heart; the others lie anywhere.
+        other_phase: share in which the other phase of the patient is shown as a second channel.
+        non_linear: share given global intensity non-linear augmentation (Ouyang et al. 2022).
+        shifted_slices: share whose slices are shifted against each other, as breath-holds do.
+    """
+
+    on_heart: float = 0.9
+    other_phase: float = 0.6
+    non_linear: float = 0.25
+    shifted_slices: float = 0.2
+
+
+class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
+    """Endless augmented stacks.
+
+    Args:
+        patients: by phase, in memory.
+        patch: (z, y, x).
+        augmentation: how far they are changed.
+        seed: everything follows from it and the index.
+        length: how many are asked for in all.
+    """
+
+    def __init__(
+        self,
+        patients: list[dict[str, Phase]],
+        patch: tuple[int, int, int],
+        augmentation: Augmentation,
+        seed: int,
+        length: int,
+    ) -> None:
+        self.patients, self.patch, self.augmentation = patients, patch, augmentation
+        self.seed, self.length = seed, length
+        self.hearts = [{n: _heart(p.label) for n, p in one.items()} for one in patients]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """``image`` (2, z, y, x) float32 and ``label`` (z, y, x) int64."""
+        rng = np.random.default_rng([self.seed, index])
+        chosen = int(rng.integers(len(self.patients)))
+        patient = self.patients[chosen]
+        name = str(rng.choice(sorted(patient)))
+        shown = patient[name]
+        other = _other(patient, name) if rng.random() < self.augmentation.other_phase else None
+        pick = _slices(rng, shown.image.shape[0], self.patch[0])
+        theta = self._placed(rng, self.hearts[chosen][name], shown.image.shape, len(pick))
+        grid = F.affine_grid(theta, [len(pick), 1, *self.patch[1:]], align_corners=False)
+        channels = [shown.image] if other is None else [shown.image, other.image]
+        stack = torch.from_numpy(np.stack([c[pick] for c in channels], 1).astype(np.float32))
+        image = F.grid_sample(stack, grid, padding_mode="border", align_corners=False)
+        label = torch.from_numpy(shown.label[pick].astype(np.float32))[:, None]
+        label = F.grid_sample(
+            label, grid, mode="nearest", padding_mode="zeros", align_corners=False
+        )
+        image = grey(image, rng, self.augmentation)
+        if other is None:
+            image = torch.cat([image, torch.zeros_like(image)], 1)
+        return {"image": image.transpose(0, 1), "label": label[:, 0].long()}
+
+    def _placed(
+        self, rng: Rng, heart: tuple[Any, Any], shape: tuple[int, ...], slices: int
+    ) -> Tensor:
+        """(slices, 2, 3) maps from a patch's coordinates in -1..1 to the volume's."""
+        low, high = heart
+        if rng.random() >= self.augmentation.on_heart:
+            low, high = np.zeros(2), np.array(shape[1:]) - 1
+        centre = rng.uniform(low, high)
+        angle = rng.uniform(-pi / 4, pi / 4) if rng.random() < 0.8 else 0.0
+        angle += pi / 2 * int(rng.integers(1, 4)) if rng.random() < 0.3 else 0.0
+        zoom = np.exp(rng.uniform(np.log(0.75), np.log(1.33)) + rng.uniform(-0.08, 0.08, 2))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = np.array([[1.0, rng.uniform(-0.1, 0.1)], [0.0, 1.0]])
+        flips = np.diag(rng.choice([-1.0, 1.0], 2))
+        pixels = turn @ shear @ np.diag(zoom) @ flips  # (y, x) patch pixels to volume pixels
+        shifts = np.zeros((slices, 2))
+        if rng.random() < self.augmentation.shifted_slices:
+            shifts = rng.normal(0, 1.5, (slices, 2))
+        return _theta(pixels, centre + shifts, self.patch[1:], shape[1:])
+
+
+def _theta(pixels: Any, centres: Any, patch: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+    """PyTorch's (x, y) maps in -1..1 from a (y, x) matrix in pixels and the slices' centres."""
+    size, whole = np.array(patch, float), np.array(shape, float)
+    matrix = pixels * size[None, :] / whole[:, None]
+    offset = (2 * centres + 1) / whole - 1
+    theta = np.concatenate([np.broadcast_to(matrix, (len(centres), 2, 2)), offset[..., None]], 2)
+    theta = theta[:, ::-1][:, :, [1, 0, 2]]
+    return torch.from_numpy(np.ascontiguousarray(theta)).float()
+
+
+def _other(patient: dict[str, Phase], name: str) -> Phase | None:
+    """The other phase, where it lies on the same voxels."""
+    others = [p for n, p in patient.items() if n != name]
+    same = [p for p in others if p.image.shape == patient[name].image.shape]
+    return same[0] if same else None
+
+
+def _slices(rng: Rng, have: int, want: int) -> Any:
+    """Which slices: neighbours, in either order; the last one is repeated where there are few.
+
+    The ends of the stack, where it is hard to say what is still a ventricle, are drawn as often as
+    the middle: the window may start anywhere that leaves it full, and half of the windows are
+    moved to one of the ends.
+    """
+    spare = max(have - want, 0)
+    first = int(rng.integers(spare + 1)) if rng.random() < 0.5 else int(rng.choice([0, spare]))
+    pick = np.clip(np.arange(first, first + want), 0, have - 1)
+    return pick[::-1] if rng.random() < 0.5 else pick
+
+
+def _heart(label: Any) -> tuple[Any, Any]:
+    """(y, x) bounds of patch centres on the heart: the inner half of its bounding box."""
+    inside = np.argwhere(label.any(axis=0))
+    if not len(inside):
+        middle = (np.array(label.shape[1:]) - 1) / 2
+        return middle, middle
+    low, high = inside.min(axis=0), inside.max(axis=0)
+    return low + (high - low) / 4, high - (high - low) / 4
+
+
+def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
+    """Another scanner's grey values for (slices, channels, y, x), on a common scale again."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+
+    def noise(size: Any) -> Tensor:
+        return torch.randn(size, generator=generator)
+
+    if rng.random() < augmentation.non_linear:
+        image = non_linear(image, rng, noise)
+    if rng.random() < 0.35:
+        image = _gamma(image, exp(rng.uniform(-0.7, 0.7)))
+    if rng.random() < 0.3:
+        image = image + rng.uniform(0, 0.35) * noise(image.shape)
+    if rng.random() < 0.25:
+        zoom = rng.uniform(0.4, 1.0)
+        coarse = F.interpolate(image, scale_factor=zoom, mode="area")
+        image = F.interpolate(coarse, size=image.shape[-2:], mode="bicubic")
+    elif rng.random() < 0.25:
+        image = _blurred(image, rng.uniform(0.4, 1.2))
+    if rng.random() < 0.3:
+        field = F.interpolate(0.3 * noise((1, 1, 4, 4)), size=image.shape[-2:], mode="bicubic")
+        low = image.amin()
+        image = (image - low) * field.exp() + low
+    if rng.random() < 0.2:
+        slices = len(image)
+        image = image * (1 + 0.2 * noise((slices, 1, 1, 1))) + 0.2 * noise((slices, 1, 1, 1))
+    if rng.random() < 0.3:
+        image = image + rng.uniform(0, 0.25) * noise(image.shape)
+    image = rescaled(image, rng.uniform(0.5, 1.0) if rng.random() < 0.6 else 1.0)
+    return image * exp(rng.normal(0, 0.1)) + rng.normal(0, 0.1)
+
+
+def rescaled(image: Tensor, share: float) -> Tensor:
+    """The grey scale of an image that shows only so much, in y and x, around the patch's middle.
+
+    Networks see the scale of whatever field of view an image has, and later that of a box around
+    the heart (:mod:`cmrseg.models.roi_crop`).
+    """
+    height, width = image.shape[-2:]
+    rows, columns = (round(n * (1 - share) / 2) for n in (height, width))
+    scale = image[..., rows : height - rows, columns : width - columns]
+    mean = scale.mean((0, 2, 3), keepdim=True)
+    deviation = scale.std((0, 2, 3), keepdim=True).clamp_min(1e-3)
+    return ((image - mean) / deviation).clamp(-5, 5)
+
+
+def non_linear(image: Tensor, rng: Rng, noise: Any) -> Tensor:
+    """Global intensity non-linear augmentation (Ouyang et al., IEEE TMI 42(4), 2023, section III-B).
+
+    A random shallow network of 1x1 and 3x3 convolutions gives every tissue another grey value;
+    the result is mixed with the image by a random share and keeps the image's norm.
+    """
+    slices, channels = image.shape[:2]
+    x = image.reshape(slices * channels, 1, *image.shape[2:])
+    widths = (1, 2, 2, 2, 1)
+    for at, (cin, cout) in enumerate(zip(widths, widths[1:], strict=False)):
+        size = int(rng.choice([1, 3]))
+        x = F.conv2d(x, noise((cout, cin, size, size)), noise((cout,)), padding=size // 2)
+        if at < len(widths) - 2:
+            x = F.leaky_relu(x, 0.01)
+    share = rng.uniform(0, 1)
+    mixed = share * x.reshape(image.shape) + (1 - share) * image
+    return mixed * (image.norm() / mixed.norm().clamp_min(1e-6))
+
+
+def _gamma(image: Tensor, power: float) -> Tensor:
+    low, high = image.amin(), image.amax()
+    span = (high - low).clamp_min(1e-6)
+    bent = ((image - low) / span) ** power
+    return (bent - bent.mean()) / bent.std().clamp_min(1e-6)
+
+
+def _blurred(image: Tensor, sigma: float) -> Tensor:
+    at = torch.arange(-3, 4, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    flat = image.reshape(-1, 1, *image.shape[2:])
+    flat = F.conv2d(flat, kernel.view(1, 1, -1, 1), padding=(3, 0))
+    return F.conv2d(flat, kernel.view(1, 1, 1, -1), padding=(0, 3)).reshape(image.shape)

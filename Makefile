@@ -9,7 +9,7 @@ READY := .venv/.ready
 # today's --start takes the next one. Those runs, sa-synthetic and the autoencoders saw the first 80
 # hearts (sa-synthetic its own 240), as the generator drew them at commit 4ac1c69; mnms2-sa-0e, -s1,
 # -st0 and -st1 saw those of commit 1e280b8 and mnms2-la-0c and -s1 those of e81c833 (GENERATION in
-# src/cmrseg/synthetic/record.py tells). EMIDEC's networks were made before patches of a deep stack
+# src/cmrseg_lab/synthetic/record.py tells). EMIDEC's networks were made before patches of a deep stack
 # stopped reaching beyond its ends (52e0051). The first two of mnms2-sa and of mnms2-la had the milder
 # augmentation of commit eb1440e, mnms2-sa-0c and sa-synthetic that of d3683a3.
 ACDC ?= data/acdc_as_mnms2
@@ -38,7 +38,7 @@ expected: setup ## the masks that container tests compare with, anew from weight
 	@docker/expected.sh
 
 bench: setup ## speed and memory, as ratios measured in one run
-	@$(BIN)/python -m cmrseg.bench
+	@$(BIN)/python -m cmrseg_lab.studies.bench
 
 setup: $(READY) ## .venv with locked dependencies, the CPU build of torch, and cmrseg
 
@@ -288,10 +288,10 @@ augmentation: setup ## what each group of augmentation brings where images shift
 		--weights "before (the start)=out/augmentation/start"
 
 cards: setup ## model cards and datasheets anew, where what they are made of has changed
-	@$(BIN)/python -m cmrseg.training.datasheets docs/datasheets weights
+	@$(BIN)/python -m cmrseg_lab.training.datasheets docs/datasheets weights
 
 realism: setup ## synthetic against your real hearts: tables, curves, and a picture to look at
-	$(BIN)/python -m cmrseg.synthetic.realism --real-mnms2 $(ACDC) --real-emidec $(EMIDEC) \
+	$(BIN)/python -m cmrseg_lab.synthetic.realism --real-mnms2 $(ACDC) --real-emidec $(EMIDEC) \
 		--patients 100 --out src/cmrseg/synthetic/REALISM.md --picture out/realism.png
 
 samples: setup ## draw the committed sample cases anew

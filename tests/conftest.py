@@ -29,5 +29,5 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def no_usual_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No weights lie in the usual places."""
     monkeypatch.delenv("CMRSEG_WEIGHTS", raising=False)
-    monkeypatch.setattr("cmrseg.bundle.PLACES", (tmp_path / "nowhere",))
-    monkeypatch.setattr("cmrseg.bundle.CHECKOUT", tmp_path / "no_checkout")
+    monkeypatch.setattr("cmrseg.models.bundle.PLACES", (tmp_path / "nowhere",))
+    monkeypatch.setattr("cmrseg.models.bundle.CHECKOUT", tmp_path / "no_checkout")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmrseg.training.folds import held_out
-from cmrseg.training.pack import pack
+from cmrseg_lab.training.folds import held_out
+from cmrseg_lab.training.pack import pack
 from tiny import heart, make_checkpoint, save, volume
 
 GROUPS = "PPN"

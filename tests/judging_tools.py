@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cmrseg import bundle
+from cmrseg.models import bundle
 from cmrseg.quality.thresholds import Fences, Thresholds
-from cmrseg.training.pack import pack, record_quality
+from cmrseg_lab.training.pack import pack, record_quality
 from tiny import make_autoencoder, make_checkpoint
 
 ALWAYS = Fences(th_low=0.0, th_up_mm=999.0, measures=9)

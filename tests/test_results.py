@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cmrseg import bundle
+from cmrseg.models import bundle
 
 ROOT = Path(__file__).parents[1]
 

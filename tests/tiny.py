@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from cmrseg.imaging import Geometry, Volume, write
-from cmrseg.networks.autoencoder import AutoencoderConfig
-from cmrseg.networks.unet import UNet, UNetConfig
-from cmrseg.training import cache, checkpoint
-from cmrseg.training.autoencoder_config import AutoencoderTraining
-from cmrseg.training.config import TrainingConfig
-from cmrseg.training.fit import CHECKPOINT, make_optimiser
-from cmrseg.training.pack import pack
+from cmrseg.models.autoencoder import AutoencoderConfig
+from cmrseg.models.unet import UNet, UNetConfig
+from cmrseg_lab.training import cache, checkpoint
+from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
+from cmrseg_lab.training.config import TrainingConfig
+from cmrseg_lab.training.loop import CHECKPOINT, make_optimiser
+from cmrseg_lab.training.pack import pack
 
 CLASSES = {"emidec": 5, "mnms2-sa": 4, "mnms2-la": 4}
 
@@ -124,7 +124,7 @@ def make_autoencoder(
 ) -> Path:
     """The checkpoint of an autoencoder that took one step on two small hearts."""
     # Here, so that segmenters' training can be tested where scipy is not installed.
-    from cmrseg.training.autoencoder import fit_autoencoder
+    from cmrseg_lab.training.autoencoder import fit_autoencoder
 
     config = AutoencoderTraining(
         recipe=recipe,

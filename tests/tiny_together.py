@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from cmrseg.errors import UsageError
-from cmrseg.training import fit as fitting
-from cmrseg.training.parallel import ALONE, EndedTogetherError, Group, together
+from cmrseg.runtime.errors import UsageError
+from cmrseg_lab.training import loop as fitting
+from cmrseg_lab.training.distributed import ALONE, EndedTogetherError, Group, together
 from tiny import network_config, sample, training_config
 
 SGD = {"optimiser": "sgd", "learning_rate": 0.05, "batch": 3}

@@ -39,31 +39,31 @@ def option(name: str, arguments: list[str]) -> str | None:
 
 def stop_after(steps: int) -> None:
     """SIGTERM to the group while step ``steps`` is being taken."""
-    from cmrseg.training import fit
+    from cmrseg_lab.training import loop
 
-    take = fit.step
+    take = loop.step
 
     def step(network, optimiser, scaler, batch, state, *rest):
         if state["step"] == steps - 1:
             os.killpg(os.getpgid(0), signal.SIGTERM)
         return take(network, optimiser, scaler, batch, state, *rest)
 
-    fit.step = step
+    loop.step = step
 
 
 def fail_at(number: int) -> None:
     """An error for people in step ``number``, in process 1 alone."""
-    from cmrseg.errors import InputError
-    from cmrseg.training import fit
+    from cmrseg.runtime.errors import InputError
+    from cmrseg_lab.training import loop
 
-    take = fit.step
+    take = loop.step
 
     def step(network, optimiser, scaler, batch, state, *rest):
         if state["step"] == number - 1 and os.environ.get("RANK") == "1":
             raise InputError("a patient is unreadable", "Ask for another one")
         return take(network, optimiser, scaler, batch, state, *rest)
 
-    fit.step = step
+    loop.step = step
 
 
 def main(arguments: list[str]) -> int:
@@ -74,8 +74,8 @@ def main(arguments: list[str]) -> int:
         sys.meta_path.insert(0, Blocked(blocked.split(",")))
     os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
 
-    from cmrseg import cli
-    from cmrseg.challenges.catalogue import RECIPES
+    from cmrseg.cli import main as cli
+    from cmrseg_lab.training.presets import RECIPES
     from tiny import training_config
 
     if stop:

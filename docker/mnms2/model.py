@@ -1,7 +1,7 @@
 """The M&Ms-2 organisers' entry: ``model().predict(input_folder, output_folder)``.
 
 They import this file from a participant's folder, make one ``model`` without arguments, and call
-``predict`` with folders in the challenge's layout (see ``cmrseg.contracts.mnms2``).
+``predict`` with folders in the challenge's layout (see ``cmrseg.cases.mnms2``).
 """
 
 
@@ -18,7 +18,7 @@ class model:  # noqa: N801 (the organisers' name)
         Raises:
             RuntimeError: not every case could be segmented; what could be, was written.
         """
-        from cmrseg.predict import predict
+        from cmrseg.run.predict import predict
 
         code = predict("mnms2", input_folder, output_folder)
         if code != 0:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmrseg.contracts.sockets import TABLES
+from cmrseg.cases.sockets import TABLES
 from cmrseg.imaging import read, write
 from cmrseg.imaging.volume import Array
 

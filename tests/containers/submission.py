@@ -13,7 +13,7 @@ import json
 import sys
 from pathlib import Path
 
-from cmrseg.contracts.sockets import TABLES
+from cmrseg.cases.sockets import TABLES
 from cmrseg.evaluation.pairs import index
 from cmrseg.imaging import read, write
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from cmrseg.errors import InputError
 from cmrseg.evaluation.emidec import STRUCTURES, evaluate_case, pd_percent
 from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 SPACING = (13.0, 1.4, 1.4)  # 25.48 mm3 a voxel
 

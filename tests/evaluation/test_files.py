@@ -1,7 +1,7 @@
 import pytest
 
-from cmrseg.errors import OutputError
 from cmrseg.evaluation.files import write_files
+from cmrseg.runtime.errors import OutputError
 
 
 def test_files_are_written_whole_and_replaced(tmp_path):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from cmrseg.errors import InputError
 from cmrseg.evaluation.mnms2 import (
     ROLES,
     cohort_averages,
@@ -11,6 +10,7 @@ from cmrseg.evaluation.mnms2 import (
     without_unpredicted,
 )
 from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 SPACING = {"SA": (10.0, 1.25, 1.25), "LA": (8.0, 1.5, 1.5)}
 

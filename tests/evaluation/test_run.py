@@ -4,10 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, InputError, OutputError
 from cmrseg.evaluation.run import evaluate
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.imaging.write import write
+from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, InputError, OutputError
 
 SPACING = (10.0, 1.4, 1.4)
 ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")

@@ -8,8 +8,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from cmrseg.errors import InputError
 from cmrseg.imaging import frame_count, read
+from cmrseg.runtime.errors import InputError
 
 from .tools import rotation
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.direction import orthonormal
+from cmrseg.runtime.errors import InputError
 
 
 def test_perpendicular_axes_stay_as_they_are() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from cmrseg.errors import InputError
 from cmrseg.imaging import Volume, frame_count, read, write
+from cmrseg.runtime.errors import InputError
 
 Make = Callable[..., Path]
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
 
-from cmrseg.errors import InputError
 from cmrseg.imaging import Geometry, Volume, check_image, frame_count, read, write
+from cmrseg.runtime.errors import InputError
 
 
 def volume_of(array: np.ndarray) -> Volume:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cmrseg.errors import InputError
 from cmrseg.imaging import read
+from cmrseg.runtime.errors import InputError
 
 PER_CM, PER_INCH = 3, 2
 

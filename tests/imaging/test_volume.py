@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
-from cmrseg.errors import InputError
 from cmrseg.imaging import Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 
 def test_positions_follow_direction_spacing_and_origin() -> None:

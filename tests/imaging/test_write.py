@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from cmrseg.errors import OutputError
 from cmrseg.imaging import Grid, Volume, canonical, read, to_grid, write
+from cmrseg.runtime.errors import OutputError
 
 SUFFIXES = [".nii", ".nii.gz", ".mha", ".mhd", ".nrrd"]
 Make = Callable[..., Path]

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from cmrseg.networks.fused import fuse
-from cmrseg.networks.unet import UNet, UNetConfig
+from cmrseg.models.fusion import fuse
+from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg.quality.borrow import borrowed, class_probabilities, most_probable
 
 CONFIG = UNetConfig(

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.bundle import Bundle
-from cmrseg.errors import WeightsError
-from cmrseg.networks.autoencoder import Autoencoder, AutoencoderConfig
+from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
+from cmrseg.models.bundle import Bundle
 from cmrseg.quality.control import QualityControl, assess
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import Fences
+from cmrseg.runtime.errors import WeightsError
 from quality.tools import CPU, STRUCTURES, Copier, Square, control
 
 FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)

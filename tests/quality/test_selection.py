@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.selection import choose, combine
 from cmrseg.quality.thresholds import Fences
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmrseg.errors import InputError, WeightsError
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import FEWEST, Fences, Thresholds, fences, fit, of_cohort
+from cmrseg.runtime.errors import InputError, WeightsError
 
 # 0.80, 0.81, ... 0.88 has Q1 .82 and Q3 .86; 2, 4, ... 18 mm has Q1 6 and Q3 14.
 NINE = [Pseudo(0.80 + i / 100, 2.0 + 2 * i) for i in range(9)]

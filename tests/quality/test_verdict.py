@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import Fences
 from cmrseg.quality.verdict import judge
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cmrseg.networks.autoencoder import AutoencoderConfig
+from cmrseg.models.autoencoder import AutoencoderConfig
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.reconstruct import Reconstructor
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmrseg.report.ink import Canvas, carried, small_jpeg
+from cmrseg.report.canvas import Canvas, carried, small_jpeg
 from cmrseg.report.page import Picture, Weights, run_page
 from report.browser import Browser, found
 from report.made import DIGEST, many

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cmrseg.imaging.aha_segments import NAMES, segment_measures
 from cmrseg.report.bullseye import (
     EDGE,
     FULL,
@@ -15,7 +16,6 @@ from cmrseg.report.bullseye import (
     segment_panels,
     target,
 )
-from cmrseg.report.segments import NAMES, segment_measures
 from report.test_segments import stack
 
 

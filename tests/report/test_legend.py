@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from cmrseg.report.ink import Canvas
+from cmrseg.report.canvas import Canvas
 from cmrseg.report.legend import DIFFERS, HIGH, Legend, Scale
 from cmrseg.report.overlay import COLOURS
 

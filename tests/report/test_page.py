@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cmrseg.report.page import Picture, Weights, run_page
-from cmrseg.report.verdict import KINDS
+from cmrseg.report.status import KINDS
 from report.made import DIGEST, Page, cine, enhanced, failed, judged, many, summary
 
 MANIFEST = {

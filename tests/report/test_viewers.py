@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from cmrseg.contracts.labels import CODES, NAMES
+from cmrseg.cases.labels import CODES, NAMES
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.palette import Label, slicer_table, written_labels
 

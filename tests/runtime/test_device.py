@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from cmrseg.errors import UsageError
 from cmrseg.runtime import autocast, device, fastest_precision, use_device
+from cmrseg.runtime.errors import UsageError
 
 CPU = torch.device("cpu")
 

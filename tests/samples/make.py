@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from cmrseg.imaging.volume import Array, Geometry, Volume
-from cmrseg.synthetic.layouts import write_emidec, write_mnms2, write_mnms2_table
-from cmrseg.synthetic.patient import Patient, draw_patient
-from cmrseg.synthetic.points import Window
+from cmrseg_lab.synthetic.layouts import write_emidec, write_mnms2, write_mnms2_table
+from cmrseg_lab.synthetic.patient import Patient, draw_patient
+from cmrseg_lab.synthetic.points import Window
 
 HERE = Path(__file__).parent
 FIELD_MM = {"emidec": 400.0, "mnms2": 176.0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cmrseg.errors import OutputError
+from cmrseg.runtime.errors import OutputError
 
 
 def write_files(files: Mapping[Path, str]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.runtime.errors import InputError
 
 GEOMETRY_TOLERANCE_MM = 0.1
 """Corners may lie this far apart: less than a tenth of a pixel, more than the rounding of a header

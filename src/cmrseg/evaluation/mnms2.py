@@ -14,12 +14,12 @@ from statistics import fmean
 
 import numpy as np
 
-from cmrseg.errors import CmrsegError
 from cmrseg.evaluation.masks import paired_labels, union
 from cmrseg.evaluation.table import Column, Layout
 from cmrseg.imaging.overlap import dice, volume_ml
 from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Volume
+from cmrseg.runtime.errors import CmrsegError
 
 STRUCTURES: dict[str, int] = {"rv": 3, "lv": 1, "myo": 2}
 """Structure -> label; the RV, first, is the one that the challenge scores."""

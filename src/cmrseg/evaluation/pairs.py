@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cmrseg.errors import InputError
+from cmrseg.runtime.errors import InputError
 
 Challenge = Literal["emidec", "mnms2"]
 Index = dict[str, dict[str, Path]]

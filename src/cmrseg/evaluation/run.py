@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cmrseg.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError
 from cmrseg.evaluation import emidec, mnms2
 from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, find_pairs
 from cmrseg.evaluation.table import Grid, Row, aggregate, cases_csv, cases_json, grid
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
+from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError
 
 LAYOUTS = {"emidec": emidec.LAYOUT, "mnms2": mnms2.LAYOUT}
 STEM = "evaluation"

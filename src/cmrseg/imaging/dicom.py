@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.direction import TOLERANCE, orthonormal
 from cmrseg.imaging.frames import choose, plain
 from cmrseg.imaging.itk import sitk
 from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 SAME_PLACE_MM = 0.05
 """Slices closer than this lie at one place: frames of a cine."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array
+from cmrseg.runtime.errors import InputError
 
 TOLERANCE = 1e-3
 """Largest error of a product of two axes that passes as rounding (cosines of five digits)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array
+from cmrseg.runtime.errors import InputError
 
 
 def choose(frame: int | None, count: int) -> int:

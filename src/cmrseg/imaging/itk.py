@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import SimpleITK
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import choose, plain
 from cmrseg.imaging.tiff import survey
 from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 sitk: Any = SimpleITK  # its Python layer is untyped
 # ITK prints warnings with full paths on stderr; patients' file names do not belong in logs.

@@ -19,10 +19,10 @@ from typing import Any, BinaryIO, cast
 import nibabel
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import choose, plain
 from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.runtime.errors import InputError
 
 nib: Any = nibabel  # its headers are untyped
 

@@ -13,8 +13,8 @@ from types import ModuleType
 
 import numpy as np
 
-from cmrseg.errors import InputError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.runtime.errors import InputError
 from cmrseg.runtime.quiet import silenced
 
 NIFTI = (".nii", ".nii.gz")

@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from cmrseg.errors import InputError
+from cmrseg.runtime.errors import InputError
 
 X_RESOLUTION = 282
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cmrseg.errors import InputError
+from cmrseg.runtime.errors import InputError
 
 Array = npt.NDArray[Any]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmrseg.errors import OutputError
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.runtime.errors import OutputError
 
 SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 """File name endings of the formats that are written."""

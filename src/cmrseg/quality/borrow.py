@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cmrseg.imaging.volume import Array
-from cmrseg.networks.unet import UNet, pad_to_multiple
+from cmrseg.models.unet import UNet, pad_to_multiple
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 """(network, (B, 1, Z, Y, X) images) to (B, C, Z, Y, X) class probabilities, with a gradient."""

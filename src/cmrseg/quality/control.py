@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from cmrseg.bundle import Bundle
-from cmrseg.errors import WeightsError
 from cmrseg.imaging.volume import Array
-from cmrseg.networks.autoencoder import Autoencoder, AutoencoderConfig
-from cmrseg.quality.measures import DECISIVE, Pseudo, pseudo_measures
+from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
+from cmrseg.models.bundle import Bundle
+from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.quality.selection import Choice, choose
 from cmrseg.quality.thresholds import Fences
 from cmrseg.quality.verdict import Verdict, judge
+from cmrseg.runtime.errors import WeightsError
 
 
 @dataclass(frozen=True, slots=True)

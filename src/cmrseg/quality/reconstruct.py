@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from cmrseg.imaging.volume import Array
-from cmrseg.networks.autoencoder import Autoencoder
-from cmrseg.quality.window import centre, cut, one_hot, paste
+from cmrseg.models.autoencoder import Autoencoder
+from cmrseg.quality.mask_window import centre, cut, one_hot, paste
 
 SLICES_AT_ONCE = 32
 """Memory stays flat however long the stack."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg.imaging.volume import Array
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import Fences
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cmrseg.errors import InputError, WeightsError
-from cmrseg.quality.measures import Pseudo
+from cmrseg.quality.pseudo_metrics import Pseudo
+from cmrseg.runtime.errors import InputError, WeightsError
 
 FEWEST = 8
 """Quartiles of fewer measures than this are chance."""

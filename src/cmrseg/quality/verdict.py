@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cmrseg.quality.measures import DECISIVE, Pseudo
+from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.thresholds import Fences
 
 

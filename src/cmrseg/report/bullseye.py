@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageColor
 
-from cmrseg.report.ink import BLACK, GREY, WHITE, Canvas
-from cmrseg.report.segments import TERRITORIES
-from cmrseg.report.sheet import Panel
+from cmrseg.imaging.aha_segments import TERRITORIES
+from cmrseg.report.canvas import BLACK, GREY, WHITE, Canvas
+from cmrseg.report.case_sheet import Panel
 
 RADIUS, EDGE = 120, 34
 """Of the target and of what is around it, in pixels."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmrseg.report.values import NOTE, is_interval, is_number
-from cmrseg.report.verdict import (
+from cmrseg.report.formatting import NOTE, is_interval, is_number
+from cmrseg.report.status import (
     Record,
     distrust,
     image_uncertainty,

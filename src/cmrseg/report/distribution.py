@@ -10,8 +10,8 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from cmrseg.report.columns import COLUMNS
-from cmrseg.report.values import named, number
-from cmrseg.report.verdict import DECISIVE, Record, quality
+from cmrseg.report.formatting import named, number
+from cmrseg.report.status import DECISIVE, Record, quality
 
 WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
 """Pixels: the whole drawing, its left margin, where bars stand, and how high they reach."""

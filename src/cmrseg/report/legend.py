@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg.report.ink import Canvas, width
+from cmrseg.report.canvas import Canvas, width
 from cmrseg.report.overlay import COLOURS, WALL
-from cmrseg.report.tiles import DASHES, Pen, heat_bar, striped
+from cmrseg.report.thumbnails import DASHES, Pen, heat_bar, striped
 
 DIFFERS = "#ff4fd8"
 SAMPLE, BAR, ZERO, BESIDE, APART, SIZE = 34, 70, 13, 7, 24, 13

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cmrseg.report.values import (
+from cmrseg.report.formatting import (
     ELSEWHERE,
     INTERVAL,
     NOTE,
@@ -17,7 +17,7 @@ from cmrseg.report.values import (
     number,
     unit,
 )
-from cmrseg.report.verdict import DECISIVE, Record, distrust, quality
+from cmrseg.report.status import DECISIVE, Record, distrust, quality
 
 OUTSIDE = "outside its own interval"
 

@@ -20,11 +20,8 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cmrseg.report.columns import COLUMNS, Column
-from cmrseg.report.controls import PSEUDO, control_table, has_pseudo
 from cmrseg.report.distribution import distributions, has_fences, svg
-from cmrseg.report.overview import Overview, overview
-from cmrseg.report.scores import scores
-from cmrseg.report.values import (
+from cmrseg.report.formatting import (
     Row,
     Table,
     interval_notes,
@@ -34,14 +31,10 @@ from cmrseg.report.values import (
     segment_tables,
     tables,
 )
-from cmrseg.report.verdict import (
-    FLAGGED,
-    KINDS,
-    Record,
-    Verdict,
-    judge,
-    quality,
-)
+from cmrseg.report.overview import Overview, overview
+from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
+from cmrseg.report.scores import scores
+from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality
 
 HERE = Path(__file__).parent
 MADE_WITH = {"bundle": "weights of the cases, SHA-256", "candidates": "masks given by"}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
-from cmrseg.errors import UsageError
+from cmrseg.runtime.errors import UsageError
 from cmrseg.runtime.threads import cpu_limit
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from cmrseg.errors import MemoryLimitError
 from cmrseg.runtime import cgroup
+from cmrseg.runtime.errors import MemoryLimitError
 
 PROC = Path("/proc")
 NO_LIMIT = 1 << 60

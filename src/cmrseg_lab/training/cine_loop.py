@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cmrseg.networks.layers import fold, unfold
-from cmrseg.networks.unet import UNet, UNetConfig, count_parameters, pad_to_multiple
-from cmrseg.training import checkpoint
+from cmrseg.models.layers import fold, unfold
+from cmrseg.models.unet import UNet, UNetConfig, count_parameters, pad_to_multiple
+from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.cine_cache import Patient, Phase, folds, load, read_index
 from cmrseg_lab.training.cine_patches import Augmentation, Stacks
 
@@ -149,9 +149,7 @@ def fit(
 def _batches(
     preset: Preset, patients: list[dict[str, Phase]], done: int, seed: int, workers: int
 ) -> torch.utils.data.DataLoader[dict[str, Tensor]]:
-    stacks = Stacks(
-        patients, preset.patch, Augmentation(), seed, preset.steps * preset.batch
-    )
+    stacks = Stacks(patients, preset.patch, Augmentation(), seed, preset.steps * preset.batch)
     firsts = range(done * preset.batch, len(stacks), preset.batch)
     return torch.utils.data.DataLoader(
         stacks,

@@ -1,0 +1,207 @@
+"""What all contracts share: verified writing by role, and the summary of a run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from cmrseg.cases.case import Case, Contract, Prediction, Result
+from cmrseg.cases.labels import Challenge, label_code
+from cmrseg.cases.ledger import Ledger
+from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
+from cmrseg.cases.summary import summary_csv, summary_json
+from cmrseg.imaging.read import read
+from cmrseg.imaging.volume import Volume
+from cmrseg.runtime.errors import CmrsegError, OutputError
+
+if TYPE_CHECKING:
+    from cmrseg.report.run_report import RunReport
+
+
+class FileContract(Contract, ABC):
+    """Cases from files in an input folder, results to files in an output folder.
+
+    A layout says where cases are found (``recognises``, ``cases``) and what files are called
+    (``mask_path``, ``map_path``). With a ``ledger`` it keeps account of what is done, with a
+    ``report`` it draws for people. Paths are kept as given and looked up at every call: a platform
+    may re-point ``/input`` between two of them.
+
+    Args:
+        challenge: which recipe's labels are written.
+        input_dir: where cases are looked for.
+        output_dir: where results go.
+        labels: label code (see ``labels.CODES``); None for the layout's usual one.
+    """
+
+    name: ClassVar[str]
+    looked_for: ClassVar[str]
+    challenges: ClassVar[tuple[Challenge, ...]]
+    usual_labels: ClassVar[str] = "all"
+    keeps_account: ClassVar[bool] = True
+    """Whether anything but results may lie in the output folder."""
+    summary_stem = "summary"
+    ledger: Ledger | None = None
+    report: RunReport | None = None
+
+    def __init__(
+        self,
+        challenge: Challenge,
+        input_dir: Path,
+        output_dir: Path,
+        *,
+        labels: str | None = None,
+    ) -> None:
+        self.challenge = challenge
+        self.input_dir = input_dir
+        self.output_dir = output_dir
+        self.code = label_code(challenge, labels or self.usual_labels)
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, input_dir: Path) -> bool:
+        """Whether this layout lies in the input folder."""
+
+    @abstractmethod
+    def cases(self) -> Iterator[Case]:
+        """The cases found, in a stable order."""
+
+    @abstractmethod
+    def mask_path(self, case: Case, role: str) -> PurePath:
+        """Where a mask goes, relative to the output folder."""
+
+    @abstractmethod
+    def map_path(self, case: Case, role: str, name: str) -> PurePath | None:
+        """Where a map goes, relative to the output folder; None if the layout has no place."""
+
+    def write(self, case: Case, result: Result) -> Result:
+        """Put one verified result in its place: all its files, or none.
+
+        Returns:
+            The result, with what its picture took, or why there is none.
+
+        Raises:
+            OutputError: a file could not be written, or failed its verification.
+            InputError: an input image could not be read again to compare with.
+        """
+        if not result.predictions:
+            raise OutputError("there is no mask to write", "please report it as a fault of cmrseg")
+        pieces: list[Piece] = []
+        images: dict[str, Volume] = {}
+        for role, prediction in result.predictions.items():
+            try:
+                source = case.images[role]
+                images[role] = read(source.path, source.frame)
+                pieces += self._pieces(case, role, prediction, images[role])
+            except CmrsegError as error:
+                raise error.within(role) from error
+        pieces += self.extras(case, result)
+        result, written = self._deliver(case, result, pieces, images)
+        self._clear(self.outputs(case) - written)
+        if self.ledger:
+            self.ledger.note(case, result, sorted(written))
+        return result
+
+    def done(self, case: Case) -> Result | None:
+        """The result that an earlier run left, if it is whole and would come out the same."""
+        return self.ledger.done(case) if self.ledger else None
+
+    def discard(self, case: Case) -> None:
+        """Take away what an earlier run wrote for a case that has failed now.
+
+        Raises:
+            OutputError: it is still there.
+        """
+        self._clear(self.outputs(case))
+        if self.ledger:
+            with plain_words(OUTPUT):
+                self.ledger.strike(case.id)
+
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Where files of a case may lie that are not of this run."""
+        noted = self.ledger.files(case.id) if self.ledger else []
+        drawn = [self.report.picture_path(case.id)] if self.report else []
+        return {self.mask_path(case, role) for role in case.images} | {*noted, *drawn}
+
+    def account(self) -> str | None:
+        """The summary's name."""
+        return f"{self.summary_stem}.csv"
+
+    def extras(self, case: Case, result: Result) -> list[Piece]:
+        """Files that belong to a case beside masks and maps."""
+        return []
+
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
+
+        Returns:
+            Why there is no report although one was asked for.
+
+        Raises:
+            OutputError: the summary could not be written.
+        """
+        texts = {
+            ".json": summary_json(self.challenge, self.name, results),
+            ".csv": summary_csv(results),
+        }
+        deliver(
+            [
+                Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
+                for ending, text in texts.items()
+            ],
+            self.output_dir,
+        )
+        stem = self.summary_stem.replace("summary", "report", 1)
+        problem = self.report.publish(stem, texts[".json"]) if self.report else ""
+        if problem or not self.report:
+            # An earlier run's page tells of other masks than those that lie here now.
+            self._clear([PurePath(f"{stem}.html")])
+        return (problem,) if problem else ()
+
+    def _deliver(
+        self, case: Case, result: Result, pieces: list[Piece], images: Mapping[str, Volume]
+    ) -> tuple[Result, set[PurePath]]:
+        """Put a case's files in their places, with its picture if that can be."""
+        drawn, picture = self.report.picture(case, result, images) if self.report else (result, [])
+        try:
+            deliver([*pieces, *picture], self.output_dir)
+        except OutputError as error:
+            if not (self.report and picture):
+                raise
+            # The picture may have been too much, for the disk say.
+            deliver(pieces, self.output_dir)
+            drawn, picture = self.report.without(result, error.problem), []
+        return drawn, {piece.path for piece in (*pieces, *picture)}
+
+    def _clear(self, paths: Iterable[PurePath]) -> None:
+        """Remove files below the output folder, and the folders that become empty by it."""
+        with plain_words(OUTPUT):
+            for path in map(self.output_dir.joinpath, paths):
+                if not path.is_file():
+                    continue
+                path.unlink()
+                for folder in path.relative_to(self.output_dir).parents:
+                    if folder == PurePath() or any((self.output_dir / folder).iterdir()):
+                        break
+                    (self.output_dir / folder).rmdir()
+
+    def _pieces(
+        self, case: Case, role: str, prediction: Prediction, image: Volume
+    ) -> Iterator[Piece]:
+        yield Piece(
+            path=self.mask_path(case, role),
+            what=f"{role} mask",
+            content=replace(self.code.encode(prediction.mask), header=image.header),
+            like=image.geometry,
+            labels=self.code.allowed,
+        )
+        for name, volume in prediction.maps.items():
+            path = self.map_path(case, role, name)
+            if path is not None:
+                content = Volume(volume.array.astype(np.float32), volume.geometry, image.header)
+                what = f"{role} {name} map"
+                yield Piece(path=path, what=what, content=content, like=image.geometry)

@@ -1,0 +1,123 @@
+"""What walks through the house: a case on its way in, a result on its way out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from cmrseg.imaging.volume import Volume
+from cmrseg.runtime.errors import CmrsegError
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine."""
+
+    path: Path
+    frame: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient's images, by role.
+
+    Attributes:
+        id: names the case in outputs ("Case_P001", "012", a file's stem).
+        images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
+            ``LA_ES`` (mnms2).
+        log_name: how the case is called in log lines, where no file name may stand.
+        warnings: what was odd about the case's files, in words (a missing view, say).
+        problem: why the case cannot be segmented, known from its files alone; the run then
+            reports it without calling the recipe.
+    """
+
+    id: str
+    images: Mapping[str, ImageSource]
+    log_name: str
+    warnings: tuple[str, ...] = ()
+    problem: CmrsegError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What came of one image: labels and float maps, all on the image's own voxels.
+
+    Attributes:
+        mask: uint8 labels in the challenge's codes.
+        maps: float32 volumes by name (for example ``variance``, ``entropy``).
+        expected: makes the labels that quality control would have expected, for pictures; they are
+            never written.
+    """
+
+    mask: Volume
+    maps: Mapping[str, Volume] = field(default_factory=dict)
+    expected: Callable[[], Volume] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one case.
+
+    Attributes:
+        predictions: role -> prediction; empty if the case failed.
+        measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
+        timings_s: step -> seconds; the run adds ``total``, the case's wall clock.
+        warnings: what the user should know, in words.
+        error: why the case failed, else None.
+        failed: role -> why its image could not be segmented although others of the case were.
+        computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
+    """
+
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    failed: Mapping[str, CmrsegError] = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Contract(Protocol):
+    """One way for cases to come in and results to go out.
+
+    ``write`` stages a result outside the output folder, re-reads it, compares geometry and label
+    set with the input, and moves it in whole; it raises ``OutputError`` rather than leave a file
+    that could not be verified.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def cases(self) -> Iterator[Case]:
+        """The cases found, in a stable order."""
+
+    @abstractmethod
+    def write(self, case: Case, result: Result) -> Result:
+        """Put one verified result in its place; returns it with what that added to tell."""
+
+    @abstractmethod
+    def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
+        """Write what belongs to the whole run (a summary), after the last case.
+
+        Returns:
+            Warnings, in words.
+        """
+
+    def done(self, case: Case) -> Result | None:
+        """The result that an earlier run left, if it is whole and would come out the same."""
+        return None
+
+    def discard(self, case: Case) -> None:
+        """Take away what an earlier run wrote for a case that has failed now."""
+        return
+
+    def notes(self) -> tuple[str, ...]:
+        """What was odd about the input as a whole, known once the cases are listed."""
+        return ()
+
+    def account(self) -> str | None:
+        """The file that tells of each case by name, if there will be one."""
+        return None

@@ -1,0 +1,96 @@
+"""Looking into input folders: listing, finding a layout's root, all in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from cmrseg.cases.case import Case
+from cmrseg.runtime.errors import InputError
+
+# What file systems and archives add of their own.
+NO_CASES = ("lost+found", "__MACOSX")
+
+
+@contextmanager
+def readable(place: str) -> Iterator[None]:
+    """Turn the operating system's errors about ``place`` into an ``InputError``."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(
+            f"{place} cannot be read ({reason})", "check that it is mounted and may be read"
+        ) from error
+
+
+def entries(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted by name, without hidden names and what is never a case.
+
+    Raises:
+        InputError: the folder cannot be listed.
+    """
+    with readable("the input folder, or one in it,"):
+        found = list(folder.iterdir())
+    shown = [p for p in found if not p.name.startswith(".") and p.name not in NO_CASES]
+    return sorted(shown, key=lambda path: path.name)
+
+
+def subfolders(folder: Path, without: Path | None = None) -> list[Path]:
+    """The folders in a folder, except the one that is, or holds, ``without``."""
+    apart = without.resolve() if without else None
+    return [
+        path
+        for path in entries(folder)
+        if path.is_dir() and not (apart and apart.is_relative_to(path.resolve()))
+    ]
+
+
+def dangling(folder: Path) -> list[Path]:
+    """Links in a folder that lead nowhere: a case somebody meant to be there."""
+    return [path for path in entries(folder) if path.is_symlink() and not path.exists()]
+
+
+def leads_nowhere(path: Path) -> Case:
+    """The failed case of a link that leads nowhere."""
+    problem = InputError(
+        "its folder is a link that leads nowhere",
+        "mount what it points to, or copy the folder instead of linking it",
+    )
+    return Case(path.name, {}, f"case {path.name}", problem=problem)
+
+
+def find_root(input_dir: Path, holds_layout: Callable[[Path], bool]) -> Path | None:
+    """``input_dir`` if it holds a layout, else the one folder in it that does, else None.
+
+    Raises:
+        InputError: several folders in ``input_dir`` hold it, so that cases could share a name.
+    """
+    if holds_layout(input_dir):
+        return input_dir
+    found = [path for path in subfolders(input_dir) if holds_layout(path)]
+    if len(found) > 1:
+        raise InputError(
+            f"{len(found)} folders in the input folder hold data sets of the same layout",
+            "run each of them on its own",
+        )
+    return found[0] if found else None
+
+
+C = TypeVar("C", Case, Case | None)
+
+
+def case_of(folder: Path, look: Callable[[Path], C]) -> C | Case:
+    """The case that ``look`` finds in a patient's folder; a failed one if it cannot be read."""
+    try:
+        with readable("its folder"):
+            return look(folder)
+    except InputError as error:
+        return Case(folder.name, {}, f"case {folder.name}", problem=error)
+
+
+def same_folder(first: Path, second: Path) -> bool:
+    """Whether two paths lead to the same folder, by whatever links."""
+    return first.exists() and second.exists() and first.samefile(second)

@@ -1,0 +1,149 @@
+"""What is done: an account in the output folder, by which an interrupted run can go on.
+
+One small file a case in ``OUT/.cmrseg/``, written after the case's own files lie in their places.
+It holds a key (a digest of all that decides the result: the case's files, the weights, the options
+and the version of cmrseg), the digest of every file written, and what the summary tells. A case is
+done if the key is the same now and the files are still what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from cmrseg.cases.case import Case, ImageSource, Result
+from cmrseg.cases.staging import OUTPUT, plain_words
+from cmrseg.cases.summary import record, to_json
+from cmrseg.models.bundle import sha256
+
+FOLDER = ".cmrseg"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account of one output folder.
+
+    Attributes:
+        output_dir: the output folder.
+        settings: all that changes a result beside the images; JSON-ready.
+        resume: whether cases that are done are taken as they are.
+    """
+
+    output_dir: Path
+    settings: Mapping[str, Any]
+    resume: bool = False
+    _keys: dict[str, str | None] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Make the account's folder before several runs (shards) want to.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        with plain_words(OUTPUT):
+            (self.output_dir / FOLDER).mkdir(exist_ok=True)
+
+    def done(self, case: Case) -> Result | None:
+        """What an earlier run found, if it is whole and would come out the same."""
+        # Taken before the images are used, so that one changed meanwhile is not thought done.
+        key = self._keys[case.id] = self._key(case)
+        page = self._page(case.id)
+        if not self.resume or key is None or page.get("key") != key or not self._whole(page):
+            return None
+        told = page["result"]
+        return Result(
+            measures=told["measures"],
+            computed=told["computed"],
+            timings_s=told["timings_s"],
+            warnings=tuple(told["warnings"]),
+        )
+
+    def note(self, case: Case, result: Result, files: Iterable[PurePath]) -> None:
+        """Write down that a case is done; one whose images did not all succeed is not.
+
+        Raises:
+            OutputError: the account cannot be written.
+        """
+        key = self._keys.pop(case.id, None)
+        with plain_words(OUTPUT):
+            page = {
+                "case": case.id,
+                "key": None if result.failed else key,
+                "files": {str(path): sha256(self.output_dir / path) for path in files},
+                "result": record(case.id, result),
+            }
+            path = self._path(case.id)
+            partial = path.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(to_json(page).encode("utf-8", "backslashreplace"))
+            partial.replace(path)
+
+    def files(self, case_id: str) -> list[PurePath]:
+        """What an earlier run wrote for a case, relative to the output folder."""
+        return [PurePath(path) for path in self._page(case_id).get("files", {})]
+
+    def strike(self, case_id: str) -> None:
+        """Forget a case."""
+        self._path(case_id).unlink(missing_ok=True)
+
+    def _path(self, case_id: str) -> Path:
+        # Names may be too long for an ending, and need not be valid text.
+        name = hashlib.sha256(os.fsencode(case_id)).hexdigest()[:32]
+        return self.output_dir / FOLDER / f"{name}.json"
+
+    def _page(self, case_id: str) -> dict[str, Any]:
+        """A case's entry; empty if there is none that can be read."""
+        try:
+            page = json.loads(self._path(case_id).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return page if isinstance(page, dict) else {}
+
+    def _whole(self, page: Mapping[str, Any]) -> bool:
+        """Whether the files are there as they were written."""
+        try:
+            return all(sha256(self.output_dir / p) == d for p, d in page["files"].items())
+        except OSError:
+            return False
+
+    def _key(self, case: Case) -> str | None:
+        """A digest of all that decides a case's result; None if it has images nobody can digest."""
+        try:
+            images = {role: list(_digests(source)) for role, source in case.images.items()}
+        except (OSError, ValueError):
+            return None
+        told = {"settings": self.settings, "images": images, "warnings": case.warnings}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _digests(source: ImageSource) -> Iterator[str | int | None]:
+    """The frame, and the digest of every file that an image is made of."""
+    yield source.frame
+    if source.path.is_dir():
+        for path in sorted(source.path.iterdir()):
+            if path.is_file():
+                yield sha256(path)
+        return
+    yield sha256(source.path)
+    if source.path.suffix.lower() == ".mhd":
+        yield sha256(source.path.parent / _data_file(source.path))
+
+
+def _data_file(header: Path) -> str:
+    """The one file in which an MHD header says its voxels lie.
+
+    Raises:
+        ValueError: they lie in several, or the header does not say.
+    """
+    lines = header.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    told = [line.partition("=")[2].strip() for line in lines if line.startswith("ElementDataFile")]
+    name = told[0].split()[0] if told and told[0].split() else ""
+    if name == "LOCAL":
+        return header.name
+    if not name or name == "LIST" or "%" in name:
+        raise ValueError("several files")
+    return told[0]

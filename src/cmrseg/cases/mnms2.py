@@ -1,0 +1,133 @@
+"""M&Ms-2 folders: short-axis stacks and one long-axis slice, at end-diastole and end-systole.
+
+In::
+
+    dataset/                          <- the input folder, or the only such folder in it
+        001/
+            001_SA_ED.nii.gz            short axis, end-diastole
+            001_SA_ES.nii.gz            short axis, end-systole
+            001_LA_ED.nii.gz            4-chamber long axis, one slice
+            001_LA_ES.nii.gz
+            001_SA_CINE.nii.gz ...      whole cines, and ..._gt.nii.gz labels: never read here
+
+A missing view or phase makes a case with fewer images and a warning; a folder of other NIfTI files
+is a failed case, one without any is passed over with a warning.
+
+Out, in the geometry of each image (the organisers' rule)::
+
+    OUT/
+        001/
+            001_SA_ED_pred.nii.gz           uint8; RV = 3, everything else 0
+            001_SA_ED_<map>.nii.gz          one float32 file a map, if the recipe has any
+            ...
+        summary.json, summary.csv
+
+Option ``labels``: ``rv`` (the organisers': RV = 3 alone), ``rv1`` (RV = 1 alone), ``all`` (1 LV,
+2 myocardium, 3 RV; ACDC has it the other way round: 1 RV, 3 LV).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+from typing import ClassVar
+
+from cmrseg.cases.base import FileContract
+from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.folders import case_of, dangling, find_root, leads_nowhere, subfolders
+from cmrseg.cases.labels import Challenge
+from cmrseg.runtime.errors import InputError
+
+ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
+
+
+class Mnms2Contract(FileContract):
+    """``<id>/<id>_SA_ED.nii.gz`` in, ``<id>/<id>_SA_ED_pred.nii.gz`` out."""
+
+    name = "mnms2"
+    looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
+    challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
+    usual_labels = "rv"
+    passed_over: Sequence[str] = ()
+
+    @classmethod
+    def recognises(cls, input_dir: Path) -> bool:
+        """Whether a patient's folder lies in the input folder or one level below."""
+        return find_root(input_dir, holds_patients) is not None
+
+    def cases(self) -> Iterator[Case]:
+        """One case a folder that holds NIfTI files, or cannot be looked into."""
+        root = find_root(self.input_dir, holds_patients) or self.input_dir
+        names: list[str] = []
+        for folder in subfolders(root, without=self.output_dir):
+            case = case_of(folder, _case)
+            if case is None:
+                names.append(folder.name)
+            else:
+                yield case
+        self.passed_over = names
+        yield from map(leads_nowhere, dangling(root))
+
+    def notes(self) -> tuple[str, ...]:
+        """Folders that are no patients'."""
+        if not self.passed_over:
+            return ()
+        return (f"passed over, without NIfTI files: folder {', '.join(self.passed_over)}",)
+
+    def mask_path(self, case: Case, role: str) -> PurePath:
+        """``<id>/<id>_<role>_pred.nii.gz``."""
+        return PurePath(case.id, f"{case.id}_{role}_pred.nii.gz")
+
+    def map_path(self, case: Case, role: str, name: str) -> PurePath:
+        """``<id>/<id>_<role>_<map>.nii.gz``."""
+        return PurePath(case.id, f"{case.id}_{role}_{name}.nii.gz")
+
+    def outputs(self, case: Case) -> set[PurePath]:
+        """Masks are called after the case alone: they are found even where its image is gone."""
+        return super().outputs(case) | {self.mask_path(case, role) for role in ROLES}
+
+
+def holds_patients(folder: Path) -> bool:
+    """Whether M&Ms-2 images lie in patients' folders right here."""
+    return any(_is_patient(path) for path in subfolders(folder))
+
+
+def _is_patient(folder: Path) -> bool:
+    image = re.compile(re.escape(folder.name) + r"_(SA|LA)_(ED|ES|CINE)\.nii\.gz")
+    return any(image.fullmatch(path.name) for path in folder.glob("*.nii.gz"))
+
+
+def _case(folder: Path) -> Case | None:
+    """A patient's case; None where nothing looks like a patient's folder."""
+    case_id = folder.name
+    # Unlike glob, this raises where the folder may not be listed.
+    if not any(path.name.endswith(".nii.gz") for path in folder.iterdir()):
+        return None
+    paths = {role: folder / f"{case_id}_{role}.nii.gz" for role in ROLES}
+    images = {role: ImageSource(path) for role, path in paths.items() if _given(path)}
+    problem = None
+    if not images:
+        problem = InputError(
+            f"its folder holds none of the images {', '.join(ROLES)}",
+            f"name them {case_id}_SA_ED.nii.gz and so on, or take the folder away",
+        )
+    return Case(case_id, images, f"case {case_id}", _warnings(folder, images), problem)
+
+
+def _given(path: Path) -> bool:
+    """Whether an image is there; one whose link leads nowhere is told when it is read."""
+    return path.is_file() or path.is_symlink()
+
+
+def _warnings(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
+    missing = [role for role in ROLES if role not in images]
+    cines = [
+        view
+        for view in ("SA", "LA")
+        if not any(role.startswith(view) for role in images)
+        and (folder / f"{folder.name}_{view}_CINE.nii.gz").is_file()
+    ]
+    said = [f"{', '.join(missing)} missing"] if missing else []
+    said += [f"{view} cine ignored: only ED and ES images are read" for view in cines]
+    return tuple(said)

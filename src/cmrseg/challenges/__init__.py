@@ -1,1 +1,0 @@
-"""The two recipes, each read top to bottom like its paper's method section."""

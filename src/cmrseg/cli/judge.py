@@ -1,0 +1,96 @@
+"""What judges masks that others made."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cmrseg.cli import options
+from cmrseg.runtime.errors import UsageError
+
+
+def add_judge(p: argparse.ArgumentParser) -> None:
+    """`cmrseg judge`."""
+    p.add_argument("challenge", choices=("mnms2",), help="whose structures, views and phases")
+    p.add_argument("input", type=Path, help="the images: M&Ms-2, Grand Challenge or a plain folder")
+    p.add_argument("output", type=Path, help="where the chosen masks and the verdicts go")
+    p.add_argument(
+        "--candidate",
+        type=candidate,
+        action="append",
+        required=True,
+        metavar="NAME=FOLDER",
+        help="masks of one segmenter (1 LV, 2 myocardium, 3 RV), laid out as `cmrseg predict "
+        "mnms2` does or called as their images; several: the best of each image is taken",
+    )
+    options.add_weights(p)
+    p.add_argument(
+        "--thresholds",
+        choices=("frozen", "cohort"),
+        default="frozen",
+        help="what is out of distribution, by the bundle's own thresholds or by the masks at hand, "
+        "8 images of a view and phase at least (folders only)",
+    )
+    p.add_argument(
+        "--contract",
+        choices=("grand-challenge", "mnms2", "folder"),
+        help="the input's layout (default: detected)",
+    )
+    p.add_argument("--labels", default="all", help="how chosen masks are written: all (default), "
+                   "rv (RV = 3 alone) or rv1 (RV = 1)")  # fmt: skip
+    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    p.add_argument(
+        "--frame", type=options.whole, help="plain folders: the frame of 4-D images, from 0"
+    )
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out cases done before with the same images, masks, weights and thresholds",
+    )
+    p.add_argument(
+        "--shard",
+        type=options.shard,
+        metavar="I/N",
+        help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
+        "--resume without --shard gathers them afterwards",
+    )
+    p.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
+        "Challenge",
+    )
+    options.add_device(p)
+    options.add_log_format(p)
+    p.set_defaults(run=_run_judge)
+
+
+def candidate(text: str) -> tuple[str, Path]:
+    """``NAME=FOLDER``."""
+    name, _, folder = text.partition("=")
+    if not name.strip() or not folder:
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=FOLDER")
+    return name.strip(), Path(folder)
+
+
+def _run_judge(o: argparse.Namespace) -> int:
+    from cmrseg.run.judge import judge
+
+    candidates = dict(o.candidate)
+    if len(candidates) < len(o.candidate):
+        raise UsageError("two candidates have one name", "give each --candidate a name of its own")
+    return judge(
+        o.input,
+        o.output,
+        candidates,
+        contract=o.contract,
+        weights=o.weights,
+        device=o.device,
+        labels=o.labels,
+        sockets=o.sockets,
+        frame=o.frame,
+        thresholds=o.thresholds,
+        resume=o.resume,
+        shard=o.shard,
+        report=o.report,
+    )

@@ -1,0 +1,141 @@
+"""The command line: which command runs, and how it ends; options are in :mod:`cmrseg.commands`.
+
+Exit codes are those of :mod:`cmrseg.runtime.errors`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+from cmrseg import __version__
+from cmrseg.cli import evaluate, judge, predict
+from cmrseg.runtime import share_cpus
+from cmrseg.runtime.errors import DEBUG_VARIABLE, EXIT_BUG, EXIT_MEMORY, EXIT_OUTPUT, CmrsegError
+from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
+from cmrseg.runtime.memory import ran_out
+from cmrseg_lab.cli import prepare, reproduce, train
+
+STDOUT = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    use_utf8()
+    options = parser().parse_args(arguments)
+    share_cpus()
+    with formatted(getattr(options, "log_format", "text")):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """The command's exit code; where it is not 0, the last line on stderr is the reason."""
+    try:
+        return int(options.run(options))
+    except CmrsegError as error:
+        return _ended(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+        return EXIT_OUTPUT
+    except OSError as error:
+        # Unreadable input is a CmrsegError already; what is left are folders to write into.
+        reason = error.strerror or type(error).__name__
+        return _ended(f"{error.filename or 'the disk'}: {reason}. Check it.", EXIT_OUTPUT)
+    except KeyboardInterrupt:
+        return _ended("interrupted. Nothing half-written was left.", 130)
+    except _TerminatedError:
+        return _ended("terminated. Nothing half-written was left.", 143)
+    except Exception as error:  # whatever it is, the last line says so and what to do
+        if ran_out(error):
+            return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            sys.excepthook(type(error), error, error.__traceback__)
+        told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"
+        return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
+
+
+def _ended(reason: str, code: int) -> int:
+    tell(Line(f"cmrseg: {reason}", "error"))
+    return code
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM came."""
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM as an exception, so that what is staged gets cleaned up on the way out."""
+    raise _TerminatedError
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="cmrseg",
+        description="Segments cardiac MR and says how far each result can be trusted.",
+        epilog="exit codes: 0 all done, 1 fault of cmrseg, 2 command line, 3 input, 4 some cases "
+        "failed, 5 output, 6 weights, 7 memory, 130 interrupted, 143 terminated",
+    )
+    top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    predict.add_predict(commands.add_parser("predict", help="segment a folder of cases"))
+    predict.add_serve(
+        commands.add_parser("serve", help="answer the platform's invocations over HTTP")
+    )
+    judge.add_judge(
+        commands.add_parser("judge", help="quality control of masks you have, the best chosen")
+    )
+    evaluate.add_evaluate(
+        commands.add_parser("evaluate", help="score predictions against expert labels")
+    )
+    evaluate.add_evaluate_submission(
+        commands.add_parser(
+            "evaluate-submission", help="score a submission as a challenge's platform does"
+        )
+    )
+    evaluate.add_compare(
+        commands.add_parser("compare", help="two bundles or predictions, case by case")
+    )
+    predict.add_info(
+        commands.add_parser("info", help="what weights there are and what they are good for")
+    )
+    predict.add_demo(
+        commands.add_parser("demo", help="both recipes on sample cases, with a picture")
+    )
+    prepare.add_synthesize(
+        commands.add_parser("synthesize", help="draw labelled synthetic patients")
+    )
+    prepare.add_preprocess(
+        commands.add_parser("preprocess", help="write the cache that training reads")
+    )
+    train.add_train(commands.add_parser("train", help="fit one network from the cache"))
+    train.add_train_qc(
+        commands.add_parser("train-qc", help="fit the autoencoder of one view's masks")
+    )
+    evaluate.add_score_qc(
+        commands.add_parser("score-qc", help="how well an autoencoder tells wrong masks")
+    )
+    train.add_pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
+    train.add_calibrate(
+        commands.add_parser("calibrate", help="freeze quality thresholds or rules into a bundle")
+    )
+    evaluate.add_validate(
+        commands.add_parser("validate", help="score a bundle on the folds it never saw")
+    )
+    reproduce.add_reproduce(
+        commands.add_parser("reproduce", help="a paper's tables and figures, from a bundle")
+    )
+    predict.add_lint_image(
+        commands.add_parser("lint-image", help="check a submission as the platform would")
+    )
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

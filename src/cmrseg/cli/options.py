@@ -1,0 +1,170 @@
+"""Options that several commands share, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmrseg.run.batch import Shard
+
+CHALLENGES = ("emidec", "mnms2")
+
+
+def add_challenge(p: argparse.ArgumentParser) -> None:
+    """Which recipe."""
+    p.add_argument("challenge", choices=CHALLENGES, help="which recipe")
+
+
+def add_device(p: argparse.ArgumentParser) -> None:
+    """Where to compute."""
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def add_weights(p: argparse.ArgumentParser) -> None:
+    """Which bundle."""
+    p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
+
+
+def add_effort(p: argparse.ArgumentParser) -> None:
+    """How a case is computed: what exec and invoke have in common."""
+    add_weights(p)
+    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
+    p.add_argument(
+        "--samples", type=samples, default=20, help="emidec: dropout passes in all, 0 for none"
+    )
+    p.add_argument(
+        "--time-budget",
+        type=seconds,
+        metavar="SECONDS",
+        help="what a case may take, the first one's with start-up; where its first pass shows that "
+        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
+    )
+    p.add_argument(
+        "--thresholds",
+        choices=("frozen", "cohort"),
+        default="frozen",
+        help="mnms2: what is out of distribution, by the bundle's own thresholds or by the cases "
+        "at hand, 8 at least (folders only; all cases are looked at first, so it takes twice the "
+        "time, with --resume too)",
+    )
+    p.add_argument(
+        "--refine",
+        choices=("never", "case", "cohort"),
+        default="never",
+        help="mnms2: refine who answers on each image out of distribution by itself, or on all of "
+        "them together (folders only; all cases are looked at first, with --resume too, which "
+        "answers a case anew if refinement came out differently)",
+    )
+    p.add_argument(
+        "--refine-budget",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="what refining one case may take, in a cohort on average (default: 60)",
+    )
+    add_device(p)
+    p.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="auto",
+        help="what networks compute in (default: auto, the fastest here, measured)",
+    )
+
+
+def effort(o: argparse.Namespace) -> dict[str, Any]:
+    """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
+    return {
+        "weights": o.weights,
+        "sockets": o.sockets,
+        "device": o.device,
+        "precision": None if o.precision == "auto" else o.precision,
+        "mirrors": o.mirrors,
+        "samples": o.samples,
+        "time_budget": o.time_budget,
+        "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
+        "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
+    }
+
+
+def add_log_format(p: argparse.ArgumentParser) -> None:
+    """Lines in words or as JSON."""
+    p.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json: one object a line on both streams, with level, time, case and message",
+    )
+
+
+def shard(text: str) -> Shard:
+    """``I/N``."""
+    from cmrseg.run.batch import Shard
+
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N") from error
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above zero."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no time to work in")
+    return value
+
+
+def whole(text: str) -> int:
+    """A whole number, zero included."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below zero")
+    return value
+
+
+def samples(text: str) -> int:
+    """A number of dropout passes: none, or two and more, as one of them has no variance."""
+    value = whole(text)
+    if value == 1:
+        raise argparse.ArgumentTypeError("one sample has no variance: 0 for none, or 2 and more")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number from one."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below one")
+    return value
+
+
+def weight(text: str) -> float:
+    """A finite number from zero."""
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no weight")
+    return value
+
+
+def share(text: str) -> float:
+    """A number from zero to one."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share, 0 to 1")
+    return value
+
+
+def fold(text: str) -> int | None:
+    """A fold's number, or ``all`` for none held out."""
+    return None if text == "all" else whole(text)
+
+
+def named(text: str) -> tuple[str, Path]:
+    """``NAME=PLACE`` in two."""
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=PLACE")
+    return name, Path(place)

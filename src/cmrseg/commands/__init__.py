@@ -1,1 +1,0 @@
-"""The commands: their options, and what is called with them. No logic."""

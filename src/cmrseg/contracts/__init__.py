@@ -1,1 +1,0 @@
-"""How cases come in and results go out."""

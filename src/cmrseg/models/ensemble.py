@@ -1,0 +1,276 @@
+"""Trained networks at work on prepared images, within the memory and the time there is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cmrseg.imaging.volume import Array, Volume
+from cmrseg.models.bundle import Bundle
+from cmrseg.models.fusion import fuse
+from cmrseg.models.layout import quicker_execution
+from cmrseg.models.tiling import in_pieces, out_of_memory, slices_that_fit
+from cmrseg.models.unet import UNet, UNetConfig, pad_to_multiple
+from cmrseg.runtime import Budget, Effort, Precision, fastest_precision
+from cmrseg.runtime.errors import CmrsegError, WeightsError
+from cmrseg.runtime.memory import too_little
+
+MIRRORS = ((False, False), (False, True), (True, False), (True, True))
+"""Whether y and x are mirrored, in the order in which mirror images are added."""
+PROBE = np.s_[:, :, :2, :128, :128]
+"""The piece of an image on which precisions are compared: enough to tell, quick to compute."""
+CPU = torch.device("cpu")
+
+
+@dataclass(slots=True)
+class Segmenter:
+    """An ensemble of one recipe's networks, loaded once for all cases.
+
+    Attributes:
+        networks: in evaluation mode.
+        device: where they compute, as long as its memory suffices.
+        precision: as asked for; None for the fastest here, measured at the first image.
+        budget: the time a case may take, shared by all segmenters of a recipe.
+        bundle: SHA-256 of the bundle they came from.
+        network_s: seconds spent in networks since :meth:`reset_clock`.
+        warnings: what had to be done differently, in words, since then.
+        effort: the least computed of any image since then.
+        last: what was computed of the latest image.
+        pass_s: seconds of the latest image's first pass.
+        at: where they compute now.
+    """
+
+    networks: list[UNet]
+    device: torch.device
+    precision: Precision | None = None
+    budget: Budget = field(default_factory=Budget)
+    bundle: str | None = None
+    network_s: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    effort: Effort | None = None
+    last: Effort = field(default_factory=lambda: Effort(mirrors=1))
+    pass_s: float = 0.0
+    at: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.at = self.device
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: Bundle,
+        recipe: str,
+        device: torch.device,
+        *,
+        precision: Precision | None = None,
+        budget: Budget | None = None,
+    ) -> Segmenter:
+        """All networks of a recipe in a bundle (none is allowed: see ``networks``).
+
+        Raises:
+            WeightsError: a network's weights do not fit the shape the manifest gives it.
+        """
+        networks = [fuse(one).to(device) for one in load_networks(bundle, recipe, device)]
+        return cls(networks, device, precision, budget or Budget(), bundle.digest)
+
+    def reset_clock(self) -> None:
+        """Start a new case."""
+        self.network_s, self.warnings, self.effort = 0.0, [], None
+        self._move(self.device)
+
+    def computed(self) -> dict[str, Any]:
+        """How this case was computed, JSON-ready: for the record that goes with its result."""
+        effort = self.effort or Effort(mirrors=0)
+        return {
+            "device": str(self.at),
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "mirrors": effort.mirrors,
+            "samples": effort.samples,
+            "bundle": self.bundle,
+        }
+
+    def mirrored(
+        self, image: Volume, mirrors: int = 4, *, samples: int = 0, share: float = 1.0
+    ) -> Array:
+        """One pass a network and mirror image, dropout off.
+
+        The first pass is timed; where the case's time is short, fewer mirror images and dropout
+        samples follow (:mod:`cmrseg.runtime.budget`), and ``last`` says how many.
+
+        Args:
+            image: prepared, (z, y, x).
+            mirrors: 1 (none), 2 (x) or 4 (x, y and both).
+            samples: dropout samples that are to follow, of all networks together.
+            share: of the time left, what this image may take.
+
+        Returns:
+            (networks * mirrors, C, z, y, x) class probabilities, float32; each network's
+            ``last.mirrors`` mirror images follow each other.
+        """
+        asked = Effort(mirrors=mirrors, samples=samples)
+        first, seconds = self._run(self.networks[0], image, MIRRORS[0])
+        self.pass_s = seconds
+        further = self.budget.further_passes(seconds, share)
+        self._settle(asked, asked.within(further, len(self.networks)))
+        found = [first]
+        for network in self.networks:
+            for flip in MIRRORS[: self.last.mirrors]:
+                if network is not self.networks[0] or flip != MIRRORS[0]:
+                    found.append(self._run(network, image, flip)[0])
+        return np.concatenate(found)
+
+    def look(self, image: Volume) -> Array:
+        """Where things are: the networks' mean over one pass each, which is no effort to tell of.
+
+        Returns:
+            (C, z, y, x) class probabilities, float32.
+        """
+        found: Array = np.mean([self._run(n, image, MIRRORS[0])[0][0] for n in self.networks], 0)
+        return found
+
+    def candidates(self, samples: Array) -> Array:
+        """Each network's mean over its mirror images.
+
+        Args:
+            samples: (networks * mirrors, C, z, y, x), from :meth:`mirrored`.
+
+        Returns:
+            (networks, C, z, y, x) class probabilities, float32.
+        """
+        by_network = samples.reshape(len(self.networks), -1, *samples.shape[1:])
+        means: Array = by_network.mean(axis=1)
+        return means
+
+    def dropout_samples(self, image: Volume, samples: int, seed: int = 0) -> Array:
+        """Monte-Carlo dropout: passes with dropout on, shared out among the networks.
+
+        Args:
+            image: prepared, (z, y, x).
+            samples: how many in all; the first networks give one more where they do not divide.
+            seed: the same one draws the same samples.
+
+        Returns:
+            (samples, C, z, y, x) class probabilities, float32, network by network.
+        """
+        drawn = []
+        with torch.random.fork_rng(devices=[self.at] if self.at.type == "cuda" else []):
+            torch.manual_seed(seed)
+            for network, own in zip(self.networks, self.shares(samples), strict=True):
+                if not own:
+                    break
+                dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
+                for layer in dropouts:
+                    layer.train()
+                drawn.append(self._run(network, image, (False, False), own)[0])
+                for layer in dropouts:
+                    layer.eval()
+        return np.concatenate(drawn)
+
+    def shares(self, samples: int) -> list[int]:
+        """How many of so many samples each network gives; the first give one more."""
+        each, more = divmod(samples, len(self.networks))
+        return [each + (number < more) for number in range(len(self.networks))]
+
+    def _settle(self, asked: Effort, effort: Effort) -> None:
+        """Note, and tell, what will be computed of an image."""
+        self.last = effort
+        least = self.effort or effort
+        self.effort = Effort(
+            mirrors=min(least.mirrors, effort.mirrors), samples=min(least.samples, effort.samples)
+        )
+        if effort != asked:
+            fewer = [f"{effort.mirrors} of {asked.mirrors} mirror images"]
+            fewer += [f"{effort.samples} of {asked.samples} samples"] if asked.samples else []
+            self._say(f"the time budget is short: {', '.join(fewer)}")
+
+    def _run(
+        self, network: UNet, image: Volume, flip: tuple[bool, bool], passes: int = 1
+    ) -> tuple[Array, float]:
+        """Class probabilities (passes, C, z, y, x), and the seconds that took."""
+        if self.precision is None:
+            self.precision = self._fastest(network, image)
+        started = time.perf_counter()
+        axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
+        while True:
+            try:
+                x = torch.from_numpy(image.array)[None, None].to(self.at).flip(axes)
+                logits = self._finite(network, pad_to_multiple(x, network.config.multiple), passes)
+                height, width = image.array.shape[1:]
+                found = logits[..., :height, :width].softmax(dim=1).flip(axes).cpu().numpy()
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self.at == CPU:
+                    raise too_little("the image does not fit the memory") from error
+            self._say(f"the memory of {self.at} does not suffice: computed on the CPU")
+            self._move(CPU)
+        seconds = time.perf_counter() - started
+        self.network_s += seconds
+        return found, seconds
+
+    def _finite(self, network: UNet, x: Tensor, passes: int) -> Tensor:
+        """Logits (passes, C, z, y, x); in fp32 again if they are not finite in half precision."""
+        # What pays on another device need not pay here.
+        usual: Precision = self.precision or "fp32" if self.at == self.device else "fp32"
+        for precision in dict.fromkeys((usual, "fp32")):
+            slices = slices_that_fit(network.config, x, precision)
+            logits = in_pieces(network, x, precision, passes, slices)
+            if torch.isfinite(logits).all():
+                return logits
+            if precision != "fp32":
+                self._say("a network's output was not finite in half precision: computed in fp32")
+        raise CmrsegError("a network's output is not finite", "check the weights")
+
+    def _fastest(self, network: UNet, image: Volume) -> Precision:
+        started = time.perf_counter()
+        x = torch.from_numpy(image.array)[None, None].to(self.at)
+        probe = pad_to_multiple(x[PROBE], network.config.multiple)
+        slices = probe.shape[2]
+        found = fastest_precision(lambda p: in_pieces(network, probe, p, 1, slices), self.at)
+        self.network_s += time.perf_counter() - started
+        return found
+
+    def _move(self, device: torch.device) -> None:
+        """Bring the networks to a device, and free the one they leave."""
+        if self.at == device:
+            return
+        for network in self.networks:
+            network.to(device)
+        self.at = device
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _say(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:
+    """A recipe's networks in a bundle, in evaluation mode, each still trainable.
+
+    Raises:
+        WeightsError: a network's weights do not fit the shape the manifest gives it.
+    """
+    networks = []
+    for entry in bundle.networks:
+        if entry["recipe"] != recipe:
+            continue
+        try:
+            config = UNetConfig.from_dict(entry["config"])
+            shape = config.features, config.across
+            network = UNet(config, quicker_execution(*shape, device, training=False))
+            network.load_state_dict(bundle.tensors(entry["file"]))
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"the weights in {entry['file']} do not fit this cmrseg's networks",
+                "use the cmrseg that packed the bundle, or pack it anew",
+            ) from error
+        networks.append(network.eval().to(device))
+    return networks

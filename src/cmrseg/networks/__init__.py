@@ -1,1 +1,0 @@
-"""Layers only: no file, no configuration source."""

@@ -1,0 +1,283 @@
+"""EMIDEC: late enhancement to cavity, myocardium, infarction and no-reflow (arega2021).
+
+Read :meth:`Emidec.segment` for what happens to a case, :data:`RECIPE` for what was trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmrseg.cases.case import Case, Prediction, Result
+from cmrseg.imaging.aha_segments import segment_measures
+from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.volume import Array
+from cmrseg.models.unet import UNetConfig
+from cmrseg.quality.uncertainty import conformal, measures
+from cmrseg.quality.uncertainty.agreement import agreement
+from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
+from cmrseg.quality.uncertainty.trust import Trust
+from cmrseg.recipes.recipe import Recipe
+from cmrseg_lab.training import datasets
+from cmrseg_lab.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from cmrseg.imaging.prepare import Prepared
+    from cmrseg.models.ensemble import Segmenter
+    from cmrseg.models.roi_crop import Focus
+    from cmrseg.recipes.emidec_rules import Rules
+
+# The organisers' unions: infarction lies in the myocardium, no-reflow in the infarction.
+STRUCTURES = {
+    "cavity": (1,),
+    "myocardium": (2, 3, 4),
+    "infarction": (3, 4),
+    "no_reflow": (4,),
+}
+JUDGED = {name: STRUCTURES[name] for name in ("cavity", "myocardium")}
+"""By whose agreement a case is flagged: every heart has them, and no rule takes them away."""
+MEASURED = ("myocardium", "infarction", "no_reflow")
+"""Whose volumes get an interval."""
+SHARE = "infarcted_percent"
+"""The infarcted share of the myocardium: another."""
+SAMPLES = 20
+"""Dropout passes for the uncertainty, those of all networks together."""
+
+
+def _recipe() -> Recipe:
+    """1.458 mm in plane, the whole stack in z, dropout 0.1 in the middle layers (section 2.2)."""
+    compact = UNetConfig(
+        classes=5,
+        features=(16, 32, 64, 128, 160),
+        across=(False, False, True, True, True),
+        dropout=(0.0, 0.0, 0.0, 0.1, 0.1),
+    )
+    paper = UNetConfig(
+        classes=5,
+        features=(32, 64, 128, 256, 320),
+        across=(False, False, True, True, True),
+        dropout=(0.0, 0.0, 0.0, 0.1, 0.1),
+        deep_supervision=4,
+    )
+    return Recipe(
+        name="emidec",
+        labels={1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
+        grid=Grid((None, 1.458, 1.458)),
+        items=datasets.emidec,
+        training={
+            "compact": TrainingConfig(
+                recipe="emidec",
+                network=compact,
+                patch=(8, 80, 80),
+                batch=3,
+                steps=3000,
+                on_heart=0.85,
+                scanners="one",
+                slice_contrast=0.3,
+            ),
+            "paper": TrainingConfig(
+                recipe="emidec",
+                network=paper,
+                patch=(7, 224, 224),
+                batch=5,
+                steps=250_000,
+                optimiser="sgd",
+                learning_rate=0.01,
+                weight_decay=3e-5,
+                augmentation="nnunet",
+                on_heart=1 / 3,
+                upside_down=True,
+                samples=5,
+                alpha=3.0,
+                validate_every=2500,
+            ),
+        },
+    )
+
+
+RECIPE = _recipe()
+
+
+class Emidec:
+    """The recipe with its trained networks.
+
+    Args:
+        segmenter: the ensemble.
+        rules: anatomical rules of the bundle; None for none.
+        trust: what held-out patients said of errors and agreement; None if nobody asked them.
+        mirrors: test-time mirror images (1, 2 or 4).
+        samples: Monte-Carlo dropout passes in all, for the uncertainty (0: none).
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        rules: Rules | None = None,
+        trust: Trust | None = None,
+        *,
+        mirrors: int = 4,
+        samples: int = SAMPLES,
+    ) -> None:
+        self.segmenter, self.rules, self.trust = segmenter, rules, trust
+        self.mirrors, self.samples = mirrors, samples
+
+    def segment(self, case: Case) -> Result:
+        """One stack to labels, uncertainty maps and volumes.
+
+        Raises:
+            InputError: the image cannot be read or is no LGE stack.
+        """
+        # Training imports this module where no image library is installed.
+        from cmrseg.models.roi_crop import Focus
+        from cmrseg.recipes.steps import labels, missing, prepared_image, within_role
+
+        started = time.perf_counter()
+        self.segmenter.budget.restart()
+        self.segmenter.reset_clock()
+        with within_role("LGE"):
+            source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
+            passes = len(self.segmenter.networks) * self.mirrors + self.samples
+            focus = Focus.on(self.segmenter, prepared.image, passes)
+            mirrored = self.segmenter.mirrored(focus.image, self.mirrors, samples=self.samples)
+            native = prepared.restore(focus.probabilities(mirrored.mean(axis=0)))
+            voxel_ml = source.geometry.voxel_ml
+            mask, changes = labels(native), {}
+            if self.rules and self.rules.steps:
+                mask, told = self.rules.told(mask, native, voxel_ml)
+                changes = {"rules": told}
+            found = volumes(mask, voxel_ml)
+            maps, doubt, drawn = self._doubt(prepared, focus)
+        total = time.perf_counter() - started
+        network = self.segmenter.network_s
+        return Result(
+            predictions={
+                "LGE": Prediction(
+                    source.like(mask), {name: source.like(array) for name, array in maps.items()}
+                )
+            },
+            measures={
+                **found,
+                **intervals(found, drawn, self.trust.bands if self.trust else {}),
+                **doubt,
+                **changes,
+                **segment_measures(source, source.like(mask)),
+            },
+            computed=self.segmenter.computed(),
+            timings_s={"network": round(network, 3), "around": round(total - network, 3)},
+            warnings=(
+                *source.warnings,
+                *self.segmenter.warnings,
+                *missing({name: found["volume_ml"][name] for name in JUDGED}),
+                *self._judged(doubt),
+            ),
+        )
+
+    def _doubt(
+        self, prepared: Prepared, focus: Focus
+    ) -> tuple[dict[str, Array], dict[str, Any], list[dict[str, Any]]]:
+        """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
+        samples = self.segmenter.last.samples
+        if not samples:
+            return {}, {}, []
+        drawn = self.segmenter.dropout_samples(focus.image, samples)
+        average, variance = measures.mean_and_variance(drawn)
+        entropy = measures.predictive_entropy(average)
+        maps = focus.back(np.stack([variance.mean(axis=0), entropy]))
+        pair = prepared.restore(maps).astype(np.float32)
+        told: dict[str, Any] = {
+            "uncertainty": {
+                "image_level": measures.image_uncertainty(variance) * focus.share,
+                "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
+            }
+        }
+        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), JUDGED)
+        if self.trust and (verdict := self.trust.judge(agreed)):
+            told["quality"] = verdict
+        return (
+            dict(zip(("variance", "entropy"), pair, strict=True)),
+            told,
+            [self._settled(one, prepared) for one in drawn],
+        )
+
+    def _judged(self, doubt: dict[str, Any]) -> list[str]:
+        """A warning where the case is out of distribution, or nobody can say whether it is."""
+        if not (self.trust and self.trust.fences):
+            return []
+        if "quality" not in doubt:
+            least = 2 * len(self.segmenter.networks)
+            return [f"not judged by quality control: that takes {least} dropout samples"]
+        verdict = doubt["quality"]
+        return [f"quality control: {verdict['reason']}"] * verdict["out_of_distribution"]
+
+    def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
+        """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
+        from cmrseg.recipes.steps import labels
+
+        mask, voxel_ml = labels(probabilities), prepared.image.geometry.voxel_ml
+        if self.rules:
+            mask = self.rules.apply(mask, probabilities, voxel_ml)
+        return volumes(mask, voxel_ml)
+
+
+def intervals(
+    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
+) -> dict[str, Any]:
+    """A 95 % interval of the volumes and of the infarcted share, and the value it is around.
+
+    Args:
+        found: :func:`volumes` of the mask.
+        samples: :func:`volumes` of each sample; may be empty.
+        bands: measure -> the errors to expect around the mask's value, as held-out patients showed
+            them; where there is none it is the samples' mean and interval, if there are two.
+            Where there is one, those of the samples are told beside it, in ``samples``.
+    """
+    told = _intervals(found, samples, bands)
+    if told and bands and len(samples) > 1:
+        told["samples"] = _intervals(found, samples, {})
+    return told
+
+
+def _intervals(
+    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
+) -> dict[str, Any]:
+    ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
+    each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
+    told = {name: one for name, one in each.items() if one}
+    if not told:
+        return {}
+    shares = [one[SHARE] for one in (found, *samples)]
+    share = _spread(*shares, band=bands.get(SHARE), highest=100.0, decimals=1)
+    return {
+        "volume_ml_interval": told,
+        **({f"{SHARE}_interval": share} if share else {}),
+        "interval": conformal.in_words(bands) if bands else in_words(len(samples)),
+    }
+
+
+def _spread(
+    value: float,
+    *samples: float,
+    band: ErrorBand | None,
+    highest: float = np.inf,
+    decimals: int = 2,
+) -> dict[str, float]:
+    """Of one measure, JSON-ready: by its band of errors, else by its samples; else empty."""
+    if band:
+        low, high = band.around(value, highest=highest)
+        found = Interval(mean=value, low=low, high=high).rounded(decimals)
+        return found | {"level": round(band.level, 2)}
+    return interval(samples, highest=highest).rounded(decimals) if len(samples) > 1 else {}
+
+
+def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:
+    """Volumes in mL and the infarcted share of the myocardium in percent."""
+    ml = {
+        name: round(float(np.isin(mask, parts).sum() * voxel_ml), 2)
+        for name, parts in STRUCTURES.items()
+    }
+    share = 100 * ml["infarction"] / ml["myocardium"] if ml["myocardium"] else 0.0
+    return {"volume_ml": ml, SHARE: round(share, 1)}

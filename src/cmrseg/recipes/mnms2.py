@@ -1,0 +1,346 @@
+"""M&Ms-2: short- and long-axis cine, ED and ES, to LV, myocardium and RV (galati2021).
+
+Read :meth:`Mnms2.segment` for what happens to a case, :data:`RECIPES` for what was trained.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cmrseg.cases.case import Case, ImageSource, Prediction, Result
+from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.volume import Array, Volume
+from cmrseg.models.unet import UNetConfig
+from cmrseg.quality.uncertainty import measures
+from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
+from cmrseg.recipes.recipe import Recipe
+from cmrseg.runtime import Budget
+from cmrseg.runtime.budget import FOR_PASSES
+from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
+from cmrseg_lab.training import datasets
+from cmrseg_lab.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from cmrseg.imaging.prepare import Prepared
+    from cmrseg.models.ensemble import Segmenter
+    from cmrseg.quality.inspector import Finding, Inspector
+    from cmrseg.quality.uncertainty.conformal import ErrorBand
+
+VIEWS = ("SA", "LA")
+NO = (False,) * 5
+
+
+def _recipe(view: str) -> Recipe:
+    """2-D U-Nets, one a view.
+
+    Those of the paper (section 3.1): ``paper``, also called ``bn1``, is the nnU-Net 2D of the M&Ms
+    winner; ``bn2`` the 2-D U-Net of the ACDC winner, with his optimiser, rates, batch, weight decay
+    and dropout (the public MIC-DKFZ/ACDC2017, UNet2D_config.py and network.py), but up-sampling by
+    transposed convolutions, with our heads and on our grid. Both learn by Eq. 1 and keep
+    m_best = 3. ``compact`` and ``bn2-compact`` are what a CPU trains in an hour or so. ``stack`` is
+    ``compact`` whose deep stages look at neighbouring slices too: which slices show a ventricle at
+    all, at the base above all, is hard to tell from one of them.
+    """
+    name = f"mnms2-{view.lower()}"
+    compact = UNetConfig(classes=4, features=(16, 32, 64, 128, 192), across=NO, dropout=(0.0,) * 5)
+    bn1 = UNetConfig(
+        classes=4,
+        features=(32, 64, 128, 256, 480, 480),
+        across=(False,) * 6,
+        dropout=(0.0,) * 6,
+        deep_supervision=4,
+    )
+    bn2 = UNetConfig(
+        classes=4,
+        features=(48, 96, 192, 384, 768),
+        across=NO,
+        dropout=(0.0, 0.3, 0.3, 0.3, 0.0),
+        pooling="max",
+        dropout_at="seams",
+    )
+    paper_bn1 = TrainingConfig(
+        recipe=name,
+        network=bn1,
+        patch=(1, 256, 256),
+        batch=20,
+        steps=125_000,
+        optimiser="sgd",
+        learning_rate=0.01,
+        weight_decay=3e-5,
+        dice="generalised",
+        keep=3,
+        on_heart=1 / 3,
+        validate_every=2500,
+    )
+    paper_bn2 = TrainingConfig(
+        recipe=name,
+        network=bn2,
+        patch=(1, 256, 256),
+        batch=10,
+        steps=30_000,
+        optimiser="adam",
+        learning_rate=5e-4,
+        schedule="exponential",
+        decay=0.985,
+        epochs=300,
+        weight_decay=1e-5,
+        dice="generalised",
+        keep=3,
+        on_heart=1 / 3,
+        validate_every=1000,
+    )
+    stack = TrainingConfig(
+        recipe=name,
+        network=replace(compact, across=(False, False, False, True, True)),
+        patch=(6, 128, 128),
+        batch=3,
+        steps=4500,
+        on_heart=0.9,
+        upside_down=True,
+        alone=0.2,
+        averaged=1 / 3,
+    )
+    return Recipe(
+        name=name,
+        labels={1: "LV", 2: "MYO", 3: "RV"},
+        grid=Grid((None, 1.5, 1.5)),
+        items=partial(datasets.mnms2, view=view),
+        training={
+            "compact": TrainingConfig(
+                recipe=name,
+                network=compact,
+                patch=(1, 128, 128),
+                batch=8,
+                steps=4500,
+                on_heart=0.9,
+            ),
+            "paper": paper_bn1,
+            "bn1": paper_bn1,
+            "bn2": paper_bn2,
+            "bn2-compact": replace(
+                paper_bn2,
+                network=replace(bn2, features=(16, 32, 64, 128, 192)),
+                patch=(1, 128, 128),
+                batch=8,
+                steps=4500,
+                learning_rate=2e-3,  # a seventh of the steps: the rate has to do more in each
+                on_heart=0.9,
+                validate_every=250,
+            ),
+            **({"stack": stack} if view == "SA" else {}),
+        },
+    )
+
+
+RECIPES = {view: _recipe(view) for view in VIEWS}
+
+
+class Mnms2:
+    """The recipe with its trained networks, one ensemble a view.
+
+    Args:
+        segmenters: view -> ensemble.
+        mirrors: test-time mirror images (1, 2 or 4).
+        budget: the time a case may take, the very one that the segmenters share.
+        inspectors: view -> quality control; a view without one gets its networks' mean.
+        refine_s: seconds a case's images out of distribution may be refined; 0 for never.
+        bands: role, or :data:`EJECTION`, -> structure -> the errors to expect; intervals come of
+            them, and none where there is none.
+    """
+
+    def __init__(
+        self,
+        segmenters: dict[str, Segmenter],
+        *,
+        mirrors: int = 4,
+        budget: Budget | None = None,
+        inspectors: Mapping[str, Inspector | None] | None = None,
+        refine_s: float = 0.0,
+        bands: Mapping[str, Mapping[str, ErrorBand]] | None = None,
+    ) -> None:
+        self.segmenters, self.mirrors = segmenters, mirrors
+        self.budget = budget or Budget()
+        self.inspectors, self.refine_s = dict(inspectors or {}), refine_s
+        self.bands = dict(bands or {})
+        self.inspected_s = self.refined_s = 0.0
+
+    def segment(self, case: Case) -> Result:
+        """All images a patient has to labels, volumes and agreement.
+
+        Raises:
+            InputError: no image can be read.
+            MemoryLimitError: no image fits.
+            WeightsError: there is no trained network for any of the images.
+        """
+        from cmrseg.recipes.steps import within_role
+
+        started = time.perf_counter()
+        self.budget.restart()
+        self.inspected_s = self.refined_s = 0.0
+        for segmenter in self.segmenters.values():
+            segmenter.reset_clock()
+        predictions: dict[str, Prediction] = {}
+        found: dict[str, Any] = {}
+        failed: dict[str, CmrsegError] = {}
+        warnings: list[str] = []
+        served = [role for role in case.images if self.segmenters[role[:2]].networks]
+        for number, role in enumerate(served):
+            try:
+                with within_role(role):
+                    source, share = case.images[role], 1 / (len(served) - number)
+                    predictions[role], found[role], told = self._image(role, source, share)
+            except (InputError, MemoryLimitError) as error:
+                failed[role] = error
+            else:
+                warnings += [f"{role}: {warning}" for warning in told]
+        if failed and not predictions:
+            raise next(iter(failed.values()))
+        warnings += self._unserved(case, served)
+        total = time.perf_counter() - started
+        network = sum(s.network_s for s in self.segmenters.values())
+        return Result(
+            predictions=predictions,
+            failed=failed,
+            measures=found | self._ejection(found),
+            computed=computed([s for s in self.segmenters.values() if s.effort]),
+            timings_s=self._timings(total, network),
+            warnings=tuple(warnings),
+        )
+
+    def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        told = ejection_fractions(found)
+        bands = self.bands.get(EJECTION, {})
+        return told | intervals(EJECTION, told.get(EJECTION, {}), bands, highest=100.0)
+
+    def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
+        """Seconds by step; quality control's where there is any."""
+        quality = {"quality": self.inspected_s, "refinement": self.refined_s}
+        quality = {step: seconds for step, seconds in quality.items() if seconds}
+        around = total_s - network_s - sum(quality.values())
+        told = {"network": network_s, **quality, "around": around}
+        return {step: round(seconds, 3) for step, seconds in told.items()}
+
+    def _unserved(self, case: Case, served: list[str]) -> list[str]:
+        """What to say of images of a view that the bundle has no network for."""
+        if not served:
+            raise WeightsError(
+                f"the bundle has no network for {', '.join(case.images)}",
+                "pack one trained on images of this view",
+            )
+        said = "not segmented, the bundle has no network for its view"
+        return [f"{role}: {said}" for role in case.images if role not in served]
+
+    def _image(
+        self, role: str, source: ImageSource, share: float
+    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
+        """One image of one view: its prediction, measures and warnings.
+
+        ``share`` is what it may take of the time left.
+        """
+        from cmrseg.recipes.steps import missing, ventricles
+
+        segmenter = self.segmenters[role[:2]]
+        segmenter.warnings = []
+        volume, prepared, samples = self._segmented(role, source, share)
+        mean = samples.mean(axis=0)
+        finding = self._inspect(role, prepared.image, samples, share)
+        answer = mean if finding is None else finding.probabilities
+        mask = volume.like(ventricles(prepared.restore(answer)))
+        entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
+        maps = {"entropy": volume.like(entropy.astype(np.float32))}
+        expected = None if finding is None else partial(_natively, finding, prepared, volume)
+        prediction = Prediction(mask, maps, expected)
+        agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
+        found = sizes(role[:2], mask)
+        ((size, values),) = found.items()
+        spread = intervals(size, values, self.bands.get(role, {}))
+        told = {**found, **spread, "agreement": agreement}
+        warnings = (*volume.warnings, *segmenter.warnings, *missing(values))
+        if finding is None:
+            return prediction, told, warnings
+        return prediction, {**told, "quality": finding.told}, (*warnings, *finding.warnings)
+
+    def _segmented(
+        self, role: str, source: ImageSource, share: float = 1.0
+    ) -> tuple[Volume, Prepared, Array]:
+        """An image as stored and as prepared, and its (networks * mirrors, C, z, y, x) maps."""
+        from cmrseg.recipes.steps import prepared_image
+
+        volume, prepared = prepared_image(source, RECIPES[role[:2]].grid)
+        slices = len(prepared.image.array)
+        if role.startswith("LA") and slices > 1:
+            raise InputError(
+                f"a long-axis image has {slices} slices, not one",
+                "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
+            )
+        samples = self.segmenters[role[:2]].mirrored(prepared.image, self.mirrors, share=share)
+        return volume, prepared, samples
+
+    def candidates(self, role: str, source: ImageSource) -> tuple[Volume, Array]:
+        """An image as the networks see it, and each network's answer to it.
+
+        Returns:
+            The prepared image (z, y, x), and (networks, C, z, y, x) class probabilities.
+
+        Raises:
+            InputError: it cannot be read or is no image of its view.
+            MemoryLimitError: it does not fit.
+        """
+        from cmrseg.recipes.steps import within_role
+
+        self.budget.restart()
+        with within_role(role):
+            _, prepared, samples = self._segmented(role, source)
+        return prepared.image, self.segmenters[role[:2]].candidates(samples)
+
+    def _inspect(self, role: str, image: Volume, samples: Array, share: float) -> Finding | None:
+        """Quality control of one image, if the bundle has it: every network is a candidate.
+
+        ``samples`` are (networks * mirrors, C, z, y, x), as a segmenter gives them.
+        """
+        inspector, segmenter = self.inspectors.get(role[:2]), self.segmenters[role[:2]]
+        if inspector is None:
+            return None
+        candidates = segmenter.candidates(samples)
+        spare_s = min(self.refine_s - self.refined_s, FOR_PASSES * self.budget.left_s)
+        # Few images are flagged: the first may take half of the time, the last all that is left.
+        refine_s = max(share, 0.5) * spare_s if self.refine_s else None
+        finding = inspector.inspect(
+            role,
+            image,
+            candidates,
+            refine_s=refine_s,
+            pass_s=segmenter.pass_s,
+            mirrors=segmenter.last.mirrors,
+        )
+        if finding is None:
+            return None
+        if len(candidates) > 1:
+            agreed = measures.dice_within_samples(finding.probabilities, candidates, STRUCTURES)
+            finding.told["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
+        self.inspected_s += finding.inspected_s
+        self.refined_s += finding.refined_s
+        return finding
+
+
+def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:
+    """The labels that quality control makes of an answer, on the image's own voxels."""
+    classes = np.arange(len(finding.probabilities))[:, None, None, None]
+    shares = (finding.expected[None] == classes).astype(np.float32)
+    return volume.like(prepared.restore(shares).argmax(axis=0).astype(np.uint8))
+
+
+def computed(segmenters: list[Segmenter]) -> dict[str, Any]:
+    """How a case was computed whose views may differ: the fewest mirror images, every device."""
+    told = [segmenter.computed() for segmenter in segmenters]
+    words = {
+        key: "+".join(dict.fromkeys(str(one[key]) for one in told))
+        for key in ("device", "precision")
+    }
+    return {**told[0], **words, "mirrors": min(one["mirrors"] for one in told)}

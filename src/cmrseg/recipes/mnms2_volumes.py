@@ -1,0 +1,104 @@
+"""How large hearts are and how much they eject, with the errors to expect (M&Ms-2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cmrseg.imaging.orient import slice_axis
+from cmrseg.imaging.volume import Volume
+from cmrseg.quality.uncertainty import conformal
+from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.quality.uncertainty.interval import Interval
+from cmrseg.runtime.errors import WeightsError
+
+STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
+EJECTION = "ejection_fraction_percent"
+
+Bands = Mapping[str, Mapping[str, ErrorBand]]
+"""Role, or :data:`EJECTION`, -> structure -> errors to expect."""
+
+
+def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
+    """Volumes in mL of a short-axis stack; areas in cm2 of the one long-axis slice."""
+    counts = {name: int(np.isin(mask.array, parts).sum()) for name, parts in STRUCTURES.items()}
+    if view == "SA":
+        ml = mask.geometry.voxel_ml
+        return {"volume_ml": {name: round(n * ml, 2) for name, n in counts.items()}}
+    pixel_cm2 = mask.geometry.voxel_ml * 10 / mask.spacing_mm[slice_axis(mask.geometry)]
+    return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
+
+
+def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Short-axis ejection fractions in percent, where both phases are there.
+
+    Where quality control flagged one of the two, a note beside the RV's says so: verdicts go by the
+    RV, and of the LV they say nothing.
+    """
+    from cmrseg.quality.pseudo_metrics import DECISIVE
+
+    if not {"SA_ED", "SA_ES"} <= found.keys():
+        return {}
+    diastole, systole = (found[role]["volume_ml"] for role in ("SA_ED", "SA_ES"))
+    fractions = {
+        name: round(100 * (1 - systole[name] / diastole[name]), 1)
+        for name in ("LV", "RV")
+        if diastole[name]
+    }
+    flagged = [
+        role
+        for role in ("SA_ED", "SA_ES")
+        if found[role].get("quality", {}).get("out_of_distribution")
+    ]
+    if not flagged or DECISIVE not in fractions:
+        return {EJECTION: fractions}
+    said = f"not to be trusted: quality control flagged {' and '.join(flagged)}"
+    return {
+        EJECTION: fractions,
+        f"{EJECTION}_note": {DECISIVE: said},
+    }
+
+
+def intervals(
+    measure: str,
+    values: Mapping[str, float],
+    bands: Mapping[str, ErrorBand],
+    highest: float = np.inf,
+) -> dict[str, Any]:
+    """``<measure>_interval``: around each value what held-out patients' errors let expect.
+
+    Args:
+        measure: what is measured.
+        values: structure -> value.
+        bands: structure -> errors to expect; nothing is told of the others.
+        highest: what no value can be above.
+    """
+    known = {name: bands[name] for name in values if name in bands}
+    if not known:
+        return {}
+    told = {}
+    for name, band in known.items():
+        low, high = band.around(values[name], highest=highest)
+        found = Interval(mean=values[name], low=low, high=high).rounded(2)
+        told[name] = found | {"level": round(band.level, 2)}
+    return {f"{measure}_interval": told, "interval": conformal.in_words(known)}
+
+
+def bands_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, ErrorBand]]:
+    """What `cmrseg calibrate` put into a bundle; empty if nothing.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        return {
+            role: {name: ErrorBand.from_dict(band) for name, band in own.items()}
+            for entry in manifest.get("quality", {}).values()
+            for role, own in entry.get("bands", {}).items()
+        }
+    except (AttributeError, TypeError) as error:
+        raise WeightsError(
+            "the errors to expect of sizes cannot be read", "calibrate the bundle anew"
+        ) from error

@@ -1,0 +1,106 @@
+"""Steps both recipes take: reading an image, naming its role in errors, settling on labels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from cmrseg.cases.case import ImageSource
+from cmrseg.imaging.components import large, largest
+from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.orient import slice_axis
+from cmrseg.imaging.prepare import Prepared, prepare
+from cmrseg.imaging.read import check_image, read
+from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.runtime.errors import CmrsegError, InputError
+from cmrseg.runtime.memory import too_little
+
+WIDEST_MM = 900.0
+"""No magnet is wider; a larger field of view means a wrong header."""
+NARROWEST_MM = 20.0
+"""No heart fits in less: a smaller field of view means spacing in other units than mm."""
+
+RIVAL = 0.3
+"""A piece with such a share of the largest one is a ventricle, not a mistake far away."""
+
+
+def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
+    """The image as stored, and as a network sees it.
+
+    Raises:
+        InputError: unreadable, no image (constant, not finite, a label map), or of a size that
+            no scanner makes.
+    """
+    volume = read(source.path, source.frame)
+    check_image(volume)
+    _check_field_of_view(volume.geometry)
+    return volume, prepare(volume, grid)
+
+
+def labels(probabilities: Array) -> Array:
+    """(C, z, y, x) class probabilities to uint8 labels, the heart in one piece."""
+    return in_one_piece(likeliest(probabilities))
+
+
+def ventricles(probabilities: Array) -> Array:
+    """(C, z, y, x) class probabilities to uint8 labels of a heart whose ventricles may lie apart.
+
+    Where the septum is not seen, one piece would be one ventricle: pieces of :data:`RIVAL` of the
+    largest one stay. In a single slice mistakes are as large as ventricles: there it is one piece.
+    What either rule does to held-out patients is told by `cmrseg reproduce mnms2`.
+    """
+    return cleaned(likeliest(probabilities))
+
+
+def likeliest(probabilities: Array) -> Array:
+    """(C, z, y, x) class probabilities to the uint8 labels of the likeliest classes, all pieces."""
+    return np.asarray(probabilities.argmax(axis=0), np.uint8)
+
+
+def cleaned(found: Array) -> Array:
+    """(z, y, x) labels by the rule of :func:`ventricles`."""
+    return in_one_piece(found) if min(found.shape) == 1 else in_large_pieces(found)
+
+
+def in_one_piece(found: Array) -> Array:
+    """(z, y, x) labels, of the heart's pieces the largest alone."""
+    return np.where(largest(found > 0), found, 0).astype(np.uint8)
+
+
+def in_large_pieces(found: Array) -> Array:
+    """(z, y, x) labels, of the heart's pieces those of :data:`RIVAL` of the largest and more."""
+    return np.where(large(found > 0, RIVAL), found, 0).astype(np.uint8)
+
+
+def missing(values: Mapping[str, float]) -> list[str]:
+    """A warning where a mask lacks a structure that every heart has.
+
+    Args:
+        values: structure -> size.
+    """
+    names = [name for name, value in values.items() if not value]
+    return [f"no {' and no '.join(names)} was found"] if names else []
+
+
+@contextlib.contextmanager
+def within_role(role: str) -> Iterator[None]:
+    """Put the image's role before what an error says; lack of memory is told like any other."""
+    try:
+        yield
+    except MemoryError as error:
+        raise too_little(f"{role}: the image does not fit the memory") from error
+    except CmrsegError as error:
+        raise error.within(role) from error
+
+
+def _check_field_of_view(geometry: Geometry) -> None:
+    """Refuse spacing that cannot be true before resampling by it costs all memory."""
+    extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
+    extent.pop(slice_axis(geometry))
+    if max(extent) > WIDEST_MM or min(extent) < NARROWEST_MM:
+        raise InputError(
+            f"the field of view is {extent[0]:.3g} x {extent[1]:.3g} mm, which no heart scan has",
+            "write the true voxel spacing in mm into the image's header",
+        )

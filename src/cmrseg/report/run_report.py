@@ -1,0 +1,168 @@
+"""The report of a run: a picture a case beside its masks, and a page that lists all cases.
+
+Out, below the output folder::
+
+    report.html                 all cases, worst first; of a shard ``report-IofN.html``
+    report/<case>.png           one a case: slices with contours, uncertainty, the verdict
+    labels.ctbl                 names and colours of the masks' labels, for 3D Slicer
+    labels-itksnap.txt          the same for ITK-SNAP
+
+Pictures go out with their masks, in one step. A report that fails costs no mask: it becomes a
+warning, and what an earlier run drew is taken away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Any
+from urllib.parse import quote
+
+from cmrseg.cases.case import Case, Result
+from cmrseg.cases.labels import NAMES, Challenge, LabelCode
+from cmrseg.cases.staging import Piece, deliver
+from cmrseg.cases.summary import record, to_json
+from cmrseg.imaging.volume import Volume
+from cmrseg.models.bundle import Bundle
+from cmrseg.report.bullseye import segment_panels
+from cmrseg.report.canvas import carried
+from cmrseg.report.case_sheet import View, case_sheet
+from cmrseg.report.overview import overview
+from cmrseg.report.page import Picture, Weights, run_page
+from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
+from cmrseg.report.status import judge
+from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError
+
+FOLDER = "report"
+LONGEST = 200
+"""Bytes of a picture's name; file systems take 255, and some add to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """Draws what people look at.
+
+    Attributes:
+        output_dir: where results go.
+        code: how labels are written.
+        weights: what makes the masks, of which challenge.
+    """
+
+    output_dir: Path
+    code: LabelCode
+    weights: Bundle
+
+    @property
+    def challenge(self) -> Challenge:
+        """Whose labels the results hold."""
+        challenge: Challenge = self.weights.manifest["challenge"]
+        return challenge
+
+    def picture(
+        self, case: Case, result: Result, images: Mapping[str, Volume]
+    ) -> tuple[Result, list[Piece]]:
+        """Draw a case.
+
+        Args:
+            case: whose result it is.
+            result: with at least one prediction.
+            images: by role, as they were read.
+
+        Returns:
+            The result with the seconds it took, and the picture; without a picture but with a
+            warning where it could not be drawn.
+        """
+        started = time.perf_counter()
+        try:
+            drawn = self._drawn(case, result, images)
+        except Exception as error:  # no fault of a picture's may cost a mask
+            return self.without(result, _fault(error)), []
+        seconds = round(time.perf_counter() - started, 3)
+        timed = replace(result, timings_s={**result.timings_s, "report": seconds})
+        return timed, [Piece(path=self.picture_path(case.id), what="picture", content=drawn)]
+
+    def without(self, result: Result, reason: str) -> Result:
+        """The result, saying that it has no picture."""
+        said = f"there is no picture of this case ({reason}); its masks are not touched by that"
+        return replace(result, warnings=(*result.warnings, said))
+
+    def picture_path(self, case_id: str) -> PurePath:
+        """Where a case's picture goes, relative to the output folder."""
+        name = os.fsencode(case_id)
+        if len(name) > LONGEST:
+            digest = hashlib.sha256(name).hexdigest()[:16]
+            name = name[:LONGEST] + f"-{digest}".encode()
+        return PurePath(FOLDER, os.fsdecode(name) + ".png")
+
+    def publish(self, stem: str, summary: str) -> str:
+        """Write the run's page and the label descriptions.
+
+        Args:
+            stem: of the page's name.
+            summary: the text of ``summary.json``.
+
+        Returns:
+            Why that failed; empty if it did not.
+        """
+        try:
+            deliver(self._pages(stem, json.loads(summary)), self.output_dir)
+        except CmrsegError as error:
+            return f"there is no report: {error}"
+        except Exception as error:  # nor may a page's fault make a run one that failed
+            return f"there is no report: {_fault(error)}"
+        return ""
+
+    def _pages(self, stem: str, summary: Mapping[str, Any]) -> list[Piece]:
+        names = [case["case"] for case in summary["cases"]]
+        found = {name: self._picture(name) for name in names}
+        weights = Weights(digest=self.weights.digest, manifest=self.weights.manifest)
+        labels = written_labels(NAMES[self.challenge], self.code.written)
+        texts = {
+            f"{stem}.html": run_page(summary, {n: p for n, p in found.items() if p}, weights),
+            SLICER: slicer_table(labels),
+            ITK_SNAP: itk_snap_table(labels),
+        }
+        return [Piece(path=PurePath(n), what="report", content=t) for n, t in texts.items()]
+
+    def _picture(self, case_id: str) -> Picture | None:
+        """A case's picture, if it is there."""
+        path = self.picture_path(case_id)
+        found = carried(self.output_dir / path)
+        if found is None:
+            return None
+        return Picture(href=quote(os.fsencode(path)), size=found[0], thumbnail=found[1])
+
+    def _drawn(self, case: Case, result: Result, images: Mapping[str, Volume]) -> bytes:
+        told = json.loads(to_json(record(case.id, result)))
+        views = [
+            View(
+                role=role,
+                image=images[role],
+                mask=prediction.mask,
+                maps=prediction.maps,
+                expected=prediction.expected() if prediction.expected else None,
+            )
+            for role, prediction in result.predictions.items()
+        ]
+        names = NAMES[self.challenge]
+        return case_sheet(
+            case.id,
+            views,
+            names,
+            verdict=judge(told),
+            overview=overview(told),
+            below=segment_panels(told["measures"]),
+        )
+
+
+def _fault(error: Exception) -> str:
+    """A fault in words that name no file."""
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        traceback.print_exception(error)
+    return f"a fault of cmrseg, {type(error).__name__}; {DEBUG_VARIABLE}=1 shows where"

@@ -1,1 +1,0 @@
-"""The papers' tables and figures, made anew by one command from a bundle and labelled data."""

@@ -1,0 +1,214 @@
+"""The run over cases: one bad case never ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cmrseg.cases.case import Case, Contract, ImageSource, Result
+from cmrseg.run.account import Account, Say
+from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError, InputError
+from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.memory import ran_out, too_little
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several runs that share the cases of a folder: every ``count``-th case.
+
+    Attributes:
+        number: which one, from 1.
+        count: of how many.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(f"there is no shard {self.number} of {self.count}")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From ``I/N``.
+
+        Raises:
+            ValueError: it is not of that form, or I is not one of 1 to N.
+        """
+        number, _, count = text.partition("/")
+        return cls(int(number), int(count))
+
+    def of(self, cases: Sequence[Case]) -> list[Case]:
+        """This shard's cases."""
+        return list(cases[self.number - 1 :: self.count])
+
+
+def to_stdout(line: str) -> None:
+    """One progress line."""
+    tell(line if isinstance(line, Line) else Line(line))
+
+
+def to_stderr(line: str) -> None:
+    """One error line."""
+    tell(line if isinstance(line, Line) else Line(line, "error"))
+
+
+def run(
+    contract: Contract,
+    segment: Callable[[Case], Result],
+    *,
+    shard: Shard | None = None,
+    say: Say = to_stdout,
+    complain: Say = to_stderr,
+) -> int:
+    """Segment and write every case of a contract.
+
+    A case that fails becomes a failed result and one line ("case 012: problem. remedy."), and what
+    an earlier run wrote for it is taken away; the run goes on, except where every further case
+    would fail alike (output disk full or read-only, weights altered). An exception that is no
+    ``CmrsegError`` is a fault of cmrseg: told by class and message, with a traceback where
+    ``CMRSEG_DEBUG=1``. A run that is interrupted still writes the summary of what it has done.
+
+    Args:
+        contract: where cases come from and results go.
+        segment: the recipe; raises a ``CmrsegError``, or returns a result.
+        shard: which cases to take; None for all.
+        say: takes progress lines, one a case and one a warning.
+        complain: takes error lines; the last one is the reason of a code other than 0.
+
+    Returns:
+        0 if every case was written; 1 if cmrseg has a fault; 5 or 6 if the output or the weights
+        ended the run; 4 if some cases, or some of a case's images, were written; else the gravest
+        failure's code (5 output, 6 weights, 7 memory, 3 input).
+    """
+    account = Account(say, complain)
+    try:
+        cases = list(contract.cases())
+        if not cases:
+            raise InputError("there is no case in the input folder", "put cases there")
+    except CmrsegError as error:
+        complain(Line(str(error), "error"))
+        return error.exit_code
+    for note in contract.notes():
+        say(Line(note, "warning"))
+    try:
+        _all_cases(contract, segment, shard.of(cases) if shard else cases, account)
+    except BaseException:
+        with contextlib.suppress(CmrsegError):
+            contract.finish(account.results)
+        raise
+    try:
+        for warning in contract.finish(account.results):
+            say(Line(warning, "warning"))
+    except CmrsegError as error:
+        account.failed("summary", error)
+    return account.close(contract.account())
+
+
+def _all_cases(
+    contract: Contract,
+    segment: Callable[[Case], Result],
+    cases: Sequence[Case],
+    account: Account,
+) -> None:
+    for number, case in enumerate(cases, 1):
+        progress = f"({number}/{len(cases)})"
+        if account.stopped:
+            account.not_tried(case)
+        elif earlier := contract.done(case):
+            account.results[case.id] = earlier
+            account.say(Line(f"done before {progress}", case=case.log_name))
+        else:
+            _one_case(contract, segment, case, account, progress)
+
+
+def _one_case(
+    contract: Contract,
+    segment: Callable[[Case], Result],
+    case: Case,
+    account: Account,
+    progress: str,
+) -> None:
+    """Segment, write, and tell of one case."""
+    started = time.perf_counter()
+    outcome = "done in"
+    try:
+        result = _attempt(contract, segment, case)
+    except CmrsegError as error:
+        outcome = "failed after"
+        result = Result(error=str(error), warnings=case.warnings)
+        _discard(contract, case, account)
+        account.failed(case.log_name, error)
+    for failure in result.failed.values():
+        outcome = "done in part in"
+        account.failed(case.log_name, failure)
+    # Masks and maps of thousands of cases would fill the memory.
+    result = _timed(replace(result, predictions={}), started)
+    account.results[case.id] = result
+    for warning in result.warnings:
+        account.say(Line(warning, "warning", case.log_name))
+    seconds = f"{result.timings_s['total']:.1f} s"
+    account.say(Line(f"{outcome} {seconds} {progress}", case=case.log_name))
+
+
+def _discard(contract: Contract, case: Case, account: Account) -> None:
+    """Leave no older result where the new one failed."""
+    try:
+        contract.discard(case)
+    except CmrsegError as error:
+        account.complain(Line(f"an older result is still there: {error}", "error", case.log_name))
+
+
+def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) -> Result:
+    """Segment and write one case; every failure is a ``CmrsegError``."""
+    started = time.perf_counter()
+    try:
+        if case.problem:
+            raise case.problem
+        result = segment(case)
+        if result.error:
+            raise InputError(result.error, "see the case's warnings")
+        warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings)))
+        result = _timed(replace(result, warnings=warnings), started)
+        return contract.write(case, result)
+    except CmrsegError:
+        raise
+    except Exception as error:  # one case's fault must not cost the others
+        if ran_out(error):
+            raise too_little("the case does not fit the memory") from error
+        raise _understood(error, case) from error
+
+
+def _understood(error: Exception, case: Case) -> CmrsegError:
+    """An exception nobody foresaw, in words and without file names."""
+    if isinstance(error, OSError) and (role := _role_of(error.filename, case.images)):
+        return InputError(
+            f"{role} cannot be read ({error.strerror})", "check the file and its permissions"
+        )
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        traceback.print_exception(error)
+    message = str(error)
+    for role, source in case.images.items():
+        message = message.replace(str(source.path), role).replace(source.path.name, role)
+    return CmrsegError(
+        f"a fault of cmrseg ({type(error).__name__}: {message})",
+        f"please report it; {DEBUG_VARIABLE}=1 shows where it happened",
+    )
+
+
+def _role_of(filename: str | bytes | None, images: Mapping[str, ImageSource]) -> str | None:
+    """The role whose file or folder of slices an operating system's error is about."""
+    if not isinstance(filename, str):
+        return None
+    path = Path(filename)
+    return next((role for role, s in images.items() if path.is_relative_to(s.path)), None)
+
+
+def _timed(result: Result, started: float) -> Result:
+    seconds = round(time.perf_counter() - started, 3)
+    return replace(result, timings_s={**result.timings_s, "total": seconds})

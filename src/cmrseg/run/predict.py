@@ -1,0 +1,255 @@
+"""The main job: a folder of images in, verified masks and measures out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cmrseg import __version__, runtime
+from cmrseg.cases.base import FileContract
+from cmrseg.cases.case import Case, Result
+from cmrseg.cases.labels import Challenge
+from cmrseg.cases.ledger import Ledger
+from cmrseg.models import bundle
+from cmrseg.run import batch
+from cmrseg.runtime import Budget, Precision
+from cmrseg.runtime.errors import UsageError, WeightsError
+from cmrseg.runtime.logs import tell
+
+if TYPE_CHECKING:
+    from cmrseg.recipes.emidec import Emidec
+    from cmrseg.recipes.mnms2 import Mnms2
+
+Segment = Callable[[Case], Result]
+
+
+def predict(
+    challenge: Challenge,
+    input_dir: str | Path,
+    output_dir: str | Path,
+    *,
+    contract: str | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    precision: Precision | None = None,
+    labels: str | None = None,
+    sockets: str | Path | None = None,
+    frame: int | None = None,
+    mirrors: int = 4,
+    samples: int = 20,
+    time_budget: float | None = None,
+    refine_s: float = 0.0,
+    cohort: Collection[str] = (),
+    resume: bool = False,
+    shard: batch.Shard | None = None,
+    report: bool | None = False,
+) -> int:
+    """Segment every case of a folder; the models are loaded once.
+
+    Args:
+        challenge: the recipe, ``emidec`` or ``mnms2``.
+        input_dir: cases in any layout of ``cmrseg.contracts``.
+        output_dir: where results go.
+        contract: the layout's name; None to detect it.
+        weights: a bundle; None for the usual places (``cmrseg.models.bundle``).
+        device: ``auto``, ``cpu``, ``cuda``.
+        precision: what networks compute in; None for the fastest here, measured.
+        labels: label code of the masks; None for the layout's usual one.
+        sockets: a Grand Challenge socket table.
+        frame: which frame of the cines in a plain folder, from 0.
+        mirrors: test-time mirror images: 1, 2 or 4.
+        samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
+        time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
+        refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
+        resume: leave out what an earlier run did with the same images, weights and options.
+        shard: which cases to take; None for all.
+        report: a page for people and a picture a case; None for where they may lie in the output
+            folder, which is not so on Grand Challenge.
+
+    Returns:
+        An exit code of :mod:`cmrseg.runtime.errors`.
+
+    Raises:
+        CmrsegError: nothing could be started (input, output, weights).
+    """
+    from cmrseg.cases.detect import open_contract
+
+    started = time.perf_counter()
+    runtime.share_cpus()
+    opened = open_contract(
+        challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
+    )
+    found = bundle.find(challenge, Path(weights) if weights else None)
+    settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
+    settings |= {"refine_s": refine_s} if refine_s else {}
+    _check_cohort(opened, cohort, shard)
+    _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
+    _add_report(opened, found, report)
+    budget = Budget(time_budget)
+    made = model(
+        challenge,
+        found,
+        device=device,
+        precision=precision,
+        mirrors=mirrors,
+        samples=samples,
+        budget=budget,
+        refine_s=refine_s,
+    )
+    if cohort:
+        _settle(opened, made, cohort)
+    budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
+    return batch.run(opened, made.segment, shard=shard)
+
+
+def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:
+    """A challenge's recipe with its networks loaded: case in, result out; see :func:`model`."""
+    return model(challenge, weights, **how).segment
+
+
+def model(
+    challenge: Challenge,
+    weights: bundle.Bundle,
+    *,
+    device: str = "auto",
+    precision: Precision | None = None,
+    mirrors: int = 4,
+    samples: int = 20,
+    budget: Budget | None = None,
+    refine_s: float = 0.0,
+) -> Emidec | Mnms2:
+    """A challenge's recipe with its networks loaded.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        weights: its bundle.
+        device: ``auto``, ``cpu``, ``cuda``.
+        precision: None for the fastest here, measured at the first image.
+        mirrors: test-time mirror images: 1, 2 or 4.
+        samples: Monte-Carlo dropout passes (emidec), shared by the networks.
+        budget: the time each case may take; None for as long as it takes.
+        refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+
+    Raises:
+        WeightsError: the bundle has no network of the challenge, or one that does not fit.
+        UsageError: there is no such device.
+    """
+    if not weights.networks:
+        raise WeightsError(
+            f"the bundle in {weights.folder} has no network", "pack a trained one into it"
+        )
+    from cmrseg.models.ensemble import Segmenter
+    from cmrseg.quality.inspector import Inspector
+    from cmrseg.recipes.emidec import Emidec
+    from cmrseg.recipes.mnms2 import VIEWS, Mnms2
+    from cmrseg.recipes.mnms2_volumes import STRUCTURES, bands_of
+    from cmrseg.runtime import use_device
+
+    place, budget = use_device(device), budget or Budget()
+
+    def load(name: str) -> Segmenter:
+        return Segmenter.from_bundle(weights, name, place, precision=precision, budget=budget)
+
+    if challenge == "emidec":
+        from cmrseg.quality.uncertainty.trust import Trust
+        from cmrseg.recipes.emidec_rules import Rules
+
+        rules = Rules.from_manifest(weights.manifest)
+        trust = Trust.from_manifest(weights.manifest)
+        return Emidec(load("emidec"), rules, trust, mirrors=mirrors, samples=samples)
+    names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
+    return Mnms2(
+        {view: load(name) for view, name in names.items()},
+        mirrors=mirrors,
+        budget=budget,
+        inspectors={
+            view: Inspector.from_bundle(weights, name, STRUCTURES, place)
+            for view, name in names.items()
+        },
+        refine_s=refine_s,
+        bands=bands_of(weights.manifest),
+    )
+
+
+def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
+    """Refuse what is no cohort.
+
+    Raises:
+        UsageError: one case at a time, a part of the cases, or another challenge.
+    """
+    if not cohort:
+        return
+    asked = " and ".join(f"--{one} cohort" for one in sorted(cohort))
+    if opened.challenge != "mnms2":
+        raise UsageError(f"{asked}: there is none in {opened.challenge}", "leave it out")
+    if not opened.keeps_account:
+        raise UsageError(
+            f"{asked}: contract '{opened.name}' is one case a call, which is no cohort",
+            "leave it out: the bundle's frozen thresholds are for this",
+        )
+    if shard:
+        raise UsageError(
+            f"{asked}: a shard sees a part of the cohort", "leave --shard out, or run without it"
+        )
+
+
+def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str]) -> None:
+    """Look at all cases before the first is answered; what was done is done under the same only."""
+    from cmrseg.recipes.mnms2 import Mnms2
+    from cmrseg.recipes.mnms2_cohort import settle
+
+    if not isinstance(made, Mnms2):
+        return
+    settled = settle(made, list(opened.cases()), cohort, tell)
+    if opened.ledger:
+        opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
+
+
+def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | None) -> None:
+    """Have the contract draw for people.
+
+    Raises:
+        UsageError: it is asked to, and everything in its output folder would be uploaded.
+    """
+    if wanted and not opened.keeps_account:
+        raise UsageError(
+            f"contract '{opened.name}' leaves nothing but results behind: all of the output folder "
+            "is uploaded",
+            "leave --report out",
+        )
+    if wanted is False or not opened.keeps_account:
+        return
+    # Its drawing libraries take a while to load.
+    from cmrseg.report.run_report import RunReport
+
+    opened.report = RunReport(output_dir=opened.output_dir, code=opened.code, weights=weights)
+
+
+def _keep_account(
+    opened: FileContract, resume: bool, shard: batch.Shard | None, settings: dict[str, Any]
+) -> None:
+    """Note what is done in the output folder, where anything but results may lie there.
+
+    Raises:
+        UsageError: it may not, and cannot be gone on with or shared.
+    """
+    if not opened.keeps_account:
+        if resume or shard:
+            raise UsageError(
+                f"contract '{opened.name}' is one case a call and keeps no account of it",
+                "leave --resume and --shard out",
+            )
+        return
+    told = {
+        "cmrseg": __version__,
+        "challenge": opened.challenge,
+        "contract": opened.name,
+        "labels": opened.code.name,
+    }
+    opened.ledger = Ledger(opened.output_dir, settings | told, resume)
+    opened.ledger.open()
+    if shard:
+        opened.summary_stem = f"summary-{shard.number}of{shard.count}"

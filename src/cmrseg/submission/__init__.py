@@ -1,1 +1,0 @@
-"""Grand Challenge by way of evalutils: scoring a submission, and the old kind of algorithm."""

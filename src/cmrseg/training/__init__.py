@@ -1,1 +1,0 @@
-"""From a data set to a bundle: folds, cache, augmentation, fitting, packing."""

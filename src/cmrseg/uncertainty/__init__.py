@@ -1,1 +1,0 @@
-"""Monte-Carlo dropout: sampling, variance, image-level uncertainty."""

@@ -1,0 +1,130 @@
+"""The report: rows as a text table, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmrseg.runtime.errors import OutputError, UsageError
+from cmrseg_lab.studies.bench.spread import Spread
+
+HEADER = ("recipe", "figure", "median", "lowest", "highest", "rounds", "aim", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the report.
+
+    Attributes:
+        recipe: what was measured on.
+        figure: what was measured.
+        value: the measurements.
+        unit: ``x`` for a ratio, ``%``, ``s``, ``/s``, ``MB``, or empty for a plain number.
+        aim: the median should not be above this; None if there is no aim.
+    """
+
+    recipe: str
+    figure: str
+    value: Spread
+    unit: str = ""
+    aim: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median keeps the aim; None without one."""
+        return None if self.aim is None else self.value.median <= self.aim
+
+    def cells(self) -> tuple[str, ...]:
+        """The line's texts, in the order of ``HEADER``."""
+        value = self.value
+        return (
+            self.recipe,
+            self.figure,
+            *(_number(v, self.unit) for v in (value.median, value.low, value.high)),
+            str(len(value.values)),
+            "" if self.aim is None else f"<= {_number(self.aim, self.unit)}",
+            {None: "", True: "met", False: "MISSED"}[self.met],
+        )
+
+    def record(self) -> dict[str, Any]:
+        """The line as JSON-ready values, every measurement included."""
+        return {
+            "recipe": self.recipe,
+            "figure": self.figure,
+            "unit": self.unit,
+            "median": self.value.median,
+            "lowest": self.value.low,
+            "highest": self.value.high,
+            "measurements": list(self.value.values),
+            "aim": self.aim,
+            "met": self.met,
+        }
+
+
+def text(rows: Sequence[Row]) -> str:
+    """A table with columns as wide as they need be, numbers to the right."""
+    lines = [HEADER, *(row.cells() for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    lines.insert(1, tuple("-" * width for width in widths))
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if 2 <= i <= 6 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    sides = ("---", "---", *("---:",) * 5, "---")
+    facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
+    lines = [_piped(HEADER), _piped(sides), *(_piped(row.cells()) for row in rows)]
+    return "\n".join(["# Speed and memory", "", facts, "", *lines, ""])
+
+
+def save(rows: Sequence[Row], machine: dict[str, Any], path: Path) -> None:
+    """Write the report as ``.md`` or ``.json``.
+
+    Raises:
+        UsageError: another ending.
+        OutputError: the file cannot be written.
+    """
+    check_ending(path)
+    if path.suffix == ".md":
+        content = markdown(rows, machine)
+    else:
+        report = {"machine": machine, "rows": [row.record() for row in rows]}
+        content = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"the report cannot be written ({error.strerror})", "give --out another place"
+        ) from error
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a report of an unknown kind, before minutes of measuring.
+
+    Raises:
+        UsageError: neither ``.md`` nor ``.json``.
+    """
+    if path.suffix not in (".md", ".json"):
+        raise UsageError(f"a report cannot end in '{path.suffix}'", "use .md or .json")
+
+
+def _number(value: float, unit: str) -> str:
+    """Three digits or so, with the unit."""
+    if unit == "":
+        return f"{value:g}"
+    shown = f"{value:.0f}" if value >= 100 or unit == "MB" else f"{value:.3g}"
+    return f"{shown} {unit}"
+
+
+def _piped(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

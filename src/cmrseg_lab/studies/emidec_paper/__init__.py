@@ -1,0 +1,1 @@
+"""emidec_paper."""

@@ -1,0 +1,231 @@
+"""arega2021's Tables 1 and 2 and the numbers behind its Figure 2, the paper's beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.evaluation.paired import Paired, differences, holm, paired
+from cmrseg.evaluation.positions import POSITIONS
+from cmrseg.evaluation.table import NOTHING, Grid
+from cmrseg_lab.studies.emidec_paper import paper
+from cmrseg_lab.studies.emidec_paper.method import Method
+from cmrseg_lab.studies.emidec_paper.scores import Row
+from cmrseg_lab.studies.emidec_paper.trusted import flagged
+
+Rows = Mapping[str, Row]
+SHORT = {"myocardium": "Myo", "infarction": "MI", "no_reflow": "NR"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A metric in a table.
+
+    Attributes:
+        metric: its name in a row.
+        title: over the column, with the unit.
+        scale: from the stored unit to the title's.
+        decimals: after the point.
+    """
+
+    metric: str
+    title: str
+    scale: float = 1.0
+    decimals: int = 2
+
+    @property
+    def place(self) -> str:
+        """``apical`` and so on of a metric of such slices, else nothing."""
+        place = self.metric.rpartition("_")[2]
+        return place if place in POSITIONS else ""
+
+    @property
+    def short(self) -> str:
+        """The title without its unit."""
+        return f"{self.place} {self.title.partition(' (')[0]}".lstrip()
+
+    def cell(self, rows: Rows) -> str:
+        """``mean (std)`` over the patients that have the metric."""
+        values = [row[self.metric] * self.scale for row in rows.values() if self.metric in row]
+        if not values:
+            return NOTHING
+        return f"{np.mean(values):.{self.decimals}f} ({np.std(values):.{self.decimals}f})"
+
+
+def _dice(structure: str, where: str = "") -> Column:
+    metric = f"{structure}_dice{where and '_' + where}"
+    return Column(metric=metric, title=f"{SHORT[structure]} DSC (%)", scale=100, decimals=1)
+
+
+def _vd(structure: str) -> Column:
+    metric = f"{structure}_volume_difference_cm3"
+    return Column(metric=metric, title=f"{SHORT[structure]} VD (cm3)")
+
+
+def _brier(structure: str, region: str) -> Column:
+    title = f"{SHORT[structure]} BS {region} (1e-2)"
+    return Column(metric=f"{structure}_brier_{region}", title=title, scale=100)
+
+
+HD = Column(metric="myocardium_hd_official_mm", title="Myo HD official (mm)", decimals=1)
+HD_RIGHT = Column(metric="myocardium_hd_mm", title="Myo HD (mm)", decimals=1)
+PD = {s: Column(metric=f"{s}_pd_percent", title=f"{SHORT[s]} PD (%)") for s in list(SHORT)[1:]}
+TABLE_1 = (
+    _dice("myocardium"), HD, HD_RIGHT, _brier("myocardium", "near"), _brier("myocardium", "whole"),
+    _dice("infarction"), _vd("infarction"), _brier("infarction", "near"),
+    _brier("infarction", "whole"),
+)  # fmt: skip
+TABLE_2 = (
+    _dice("myocardium"), _vd("myocardium"), HD, HD_RIGHT,
+    _dice("infarction"), _vd("infarction"), PD["infarction"],
+    _dice("no_reflow"), _vd("no_reflow"), PD["no_reflow"],
+)  # fmt: skip
+COMPARED = (
+    _dice("myocardium"), _dice("infarction"), _dice("no_reflow"), HD, HD_RIGHT,
+    _vd("myocardium"), _vd("infarction"), PD["infarction"], _vd("no_reflow"),
+    *(_brier(s, "near") for s in SHORT), *(_brier(s, "whole") for s in SHORT),
+    Column(metric="overall_brier_near", title="all classes BS near (1e-2)", scale=100, decimals=3),
+)  # fmt: skip
+BY_POSITION = tuple(_dice(s, p) for s in list(SHORT)[:2] for p in POSITIONS)
+
+
+def table_1(baseline: Method | None, proposed: Method) -> Grid:
+    """Baseline against proposed; ours on the patients both held out, and on all of the proposed."""
+    lines = [
+        _printed(f"paper, {name} (hidden test set, 50)", told, TABLE_1)
+        for name, told in paper.ABLATION.items()
+    ]
+    if baseline:
+        both = shared(baseline, proposed)
+        lines += [
+            _line(f"ours, {m.name} ({len(both)} held-out patients)", m.among(both), TABLE_1)
+            for m in (baseline, proposed)
+        ]
+    everybody = f"ours, {proposed.name} (all {len(proposed.rows)} held-out patients)"
+    lines.append(_line(everybody, proposed.rows, TABLE_1))
+    return Grid(header=["", *(column.title for column in TABLE_1)], lines=lines)
+
+
+def table_2(proposed: Method) -> Grid:
+    """Ours beside the challenge's best, as networks give it and after honest rules."""
+    lines = [
+        _printed(f"{name} (hidden test set)", told, TABLE_2)
+        for name, told in paper.STATE_OF_THE_ART.items()
+    ]
+    lines.append(_line(f"ours, {proposed.name}, out of fold", proposed.rows, TABLE_2))
+    if proposed.rules:
+        title = f"ours, {proposed.name}, out of fold, with rules"
+        lines.append(_line(title, proposed.rules, TABLE_2))
+    return Grid(header=["", *(column.title for column in TABLE_2)], lines=lines)
+
+
+def by_position(methods: Sequence[Method], patients: set[str]) -> Grid:
+    """Figure 2 in numbers: DSC and certainty (Dice within samples) at each position."""
+    lines = []
+    for method in methods:
+        rows = method.among(patients)
+        for position in POSITIONS:
+            cells = [
+                Column(metric=f"{s}_{what}_{position}", title="", scale=100, decimals=1).cell(rows)
+                for what in ("dice", "certainty")
+                for s in SHORT
+            ]
+            lines.append([f"{method.name}, {position}", *cells])
+    titles = [f"{SHORT[s]} {w} (%)" for w in ("DSC", "certainty") for s in SHORT]
+    return Grid(header=["", *titles], lines=lines)
+
+
+def compare(baseline: Method, proposed: Method, columns: Sequence[Column]) -> dict[str, Paired]:
+    """Metric -> what proposed less baseline says, on the patients both held out."""
+    found = {}
+    for column in columns:
+        each = differences(proposed.rows, baseline.rows, column.metric)
+        if each:
+            found[column.metric] = paired(list(each.values()))
+    return found
+
+
+def comparison(baseline: Method, proposed: Method, columns: Sequence[Column]) -> Grid:
+    """Proposed less baseline: mean, bootstrap interval, Wilcoxon's p, and Holm's over the table."""
+    found = compare(baseline, proposed, columns)
+    both = shared(baseline, proposed)
+    adjusted = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
+    lines = []
+    for column in columns:
+        if (one := found.get(column.metric)) is None:
+            continue
+        mean, low, high = (
+            f"{v * column.scale:+.{column.decimals}f}" for v in (one.mean, one.low, one.high)
+        )
+        cells = [column.cell(method.among(both)) for method in (baseline, proposed)]
+        difference = [f"{mean} ({low} to {high})", f"{one.p:.2g}", f"{adjusted[column.metric]:.2g}"]
+        counts = f"{one.larger} / {one.smaller} / {one.n}"
+        lines.append(
+            [column.title + (column.place and f", {column.place}"), *cells, *difference, counts]
+        )
+    header = ["", baseline.name, proposed.name, "difference (95 % interval)", "p", "p, Holm",
+              "larger / smaller / patients"]  # fmt: skip
+    return Grid(header=header, lines=lines)
+
+
+def intervals(method: Method) -> Grid:
+    """How often a 95 % interval of a volume holds the expert's, by samples and by past errors."""
+    lines = []
+    for structure, short in SHORT.items():
+        by = [
+            (f"{short}, spread of samples", f"{structure}_interval", method.rows, "_ml"),
+            (f"{short}, errors of other parts", f"{structure}_band", method.trusted, ""),
+        ]
+        for title, key, patients, unit in by:
+            rows = [row for row in patients.values() if f"{key}_holds" in row]
+            if rows:
+                holds = np.mean([row[f"{key}_holds"] for row in rows])
+                wide = np.median([row[f"{key}{unit}"] for row in rows])
+                lines.append([title, f"{100 * holds:.0f}", f"{wide:.2f}", str(len(rows))])
+    return Grid(header=["", "holds the truth (%)", "median width (mL)", "patients"], lines=lines)
+
+
+def verdicts(method: Method, shifted: Mapping[str, Method]) -> Grid:
+    """DSC of patients flagged by fences that other parts set, and of the others.
+
+    Args:
+        method: patients as they are, whose agreement set the fences.
+        shifted: style -> the same patients in it.
+    """
+    columns = [_dice(structure) for structure in SHORT]
+    lines = []
+    for shown, own in {"as they are": method, **shifted}.items():
+        for title, wanted in (("in range", False), ("flagged", True)):
+            rows = {
+                p: row
+                for p, row in own.rows.items()
+                if p in method.trusted and flagged(row, method.trusted[p]) == wanted
+            }
+            cells = [column.cell(rows) for column in columns]
+            lines.append([f"{shown}, {title}", str(len(rows)), *cells])
+    return Grid(header=["", "patients", *(column.title for column in columns)], lines=lines)
+
+
+def calibration(methods: Sequence[Method], patients: set[str]) -> Grid:
+    """Expected and largest calibration error near the heart, over all voxels of all patients."""
+    lines = []
+    for method in methods:
+        for name, found in method.reliability(patients).items():
+            errors = [f"{100 * found.expected_error:.2f}", f"{100 * found.largest_error:.1f}"]
+            lines.append([f"{method.name}, {SHORT[name]}", *errors])
+    return Grid(header=["", "expected error (%)", "largest error of a bin (%)"], lines=lines)
+
+
+def shared(baseline: Method, proposed: Method) -> set[str]:
+    """Patients whom both held out."""
+    return set(baseline.rows) & set(proposed.rows)
+
+
+def _line(title: str, rows: Rows, columns: Sequence[Column]) -> list[str]:
+    return [title, *(column.cell(rows) for column in columns)]
+
+
+def _printed(title: str, told: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
+    return [title, *(told.get(column.metric, NOTHING) for column in columns)]

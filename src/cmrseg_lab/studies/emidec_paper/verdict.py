@@ -1,0 +1,147 @@
+"""Did the paper's claims come out again? Said from the figures, whichever way they fall.
+
+arega2021 claims, of the uncertainty in the loss (section 3.1): better infarction DSC and a little
+better myocardium DSC, most of it on apical slices, lower HD and volume errors of both, and lower
+Brier scores. The challenge has no HD of the infarction, so neither have we. A claim counts as
+reproduced where the mean difference has the claimed sign and its 95 % bootstrap interval excludes
+zero, as contradicted where the interval excludes it on the other side, else as undecided: so few
+patients cannot tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmrseg.evaluation.paired import Paired, in_words
+from cmrseg_lab.studies.emidec_paper.scores import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What the paper says of a metric.
+
+    Attributes:
+        metric: in a row.
+        words: the claim.
+        sign: +1 where proposed less baseline should be above zero, -1 below.
+        scale: from the stored unit to the one told.
+        unit: told behind the number.
+    """
+
+    metric: str
+    words: str
+    sign: int
+    scale: float = 100.0
+    unit: str = "points"
+
+
+CLAIMS = (
+    Claim(metric="infarction_dice", words="Infarction DSC rises", sign=1),
+    Claim(metric="myocardium_dice", words="Myocardium DSC rises", sign=1),
+    Claim(metric="infarction_brier_near", words="Infarction Brier score falls", sign=-1,
+          unit="1e-2"),
+    Claim(metric="myocardium_brier_near", words="Myocardium Brier score falls", sign=-1,
+          unit="1e-2"),
+    Claim(metric="infarction_dice_apical", words="Infarction DSC rises at the apex", sign=1),
+    Claim(metric="myocardium_dice_apical", words="Myocardium DSC rises at the apex", sign=1),
+    Claim(metric="myocardium_hd_official_mm", words="Myocardium HD falls", sign=-1, scale=1.0,
+          unit="mm"),
+    Claim(metric="infarction_volume_difference_cm3", words="Infarction volume error falls",
+          sign=-1, scale=1.0, unit="cm3"),
+    Claim(metric="myocardium_volume_difference_cm3", words="Myocardium volume error falls",
+          sign=-1, scale=1.0, unit="cm3"),
+)  # fmt: skip
+RIGHT_HD = "myocardium_hd_mm"
+AIMS = {"myocardium": 0.82, "infarction": 0.68, "no_reflow": 0.75}
+"""Mean DSC out of fold that this project set itself on data whose labels are blurred."""
+
+
+def sentences(found: Mapping[str, Paired]) -> list[str]:
+    """One a claim, and one that sums up.
+
+    Args:
+        found: metric -> proposed less baseline.
+    """
+    verdicts = {c.metric: verdict(c, found[c.metric]) for c in CLAIMS if c.metric in found}
+    lines = [
+        f"{c.words}: **{verdicts[c.metric]}**; difference "
+        f"{in_words(found[c.metric], digits=2, scale=c.scale, unit=c.unit)} over "
+        f"{found[c.metric].n} patients."
+        for c in CLAIMS
+        if c.metric in verdicts
+    ]
+    counts = [f"{list(verdicts.values()).count(v)} {v}" for v in dict.fromkeys(verdicts.values())]
+    return [*lines, f"In all, of {len(verdicts)} claims: {', '.join(counts)}."]
+
+
+def beside(found: Mapping[str, Paired]) -> list[str]:
+    """What a reader of the verdicts should know too: the right HD, and changes of single patients.
+
+    Args:
+        found: metric -> proposed less baseline.
+    """
+    told = []
+    if right := found.get(RIGHT_HD):
+        told.append(
+            "The HD judged is the official one, which the paper reports; of the right one the "
+            f"difference is {in_words(right, digits=2, unit='mm')}."
+        )
+    single = [
+        f'"{c.words}" ({one.larger} larger, {one.smaller} smaller)'
+        for c in CLAIMS
+        if (one := found.get(c.metric)) and _few_decide(one)
+    ]
+    if single:
+        told.append(
+            "Where the mean and most patients point to opposite sides, few patients with large "
+            f"differences make the mean: {', '.join(single)}."
+        )
+    return told
+
+
+def _few_decide(found: Paired) -> bool:
+    """Whether most patients that differ at all differ to the other side than the mean does."""
+    return (found.larger - found.smaller) * found.mean < 0
+
+
+def elsewhere(found: Mapping[str, Paired], titles: Mapping[str, str]) -> str:
+    """What the intervals say of metrics that no claim is about: where it was worse, and better.
+
+    Args:
+        found: metric -> proposed less baseline. Of Dice, larger is better; of all others, smaller.
+        titles: metric -> what it is called.
+    """
+    claimed = {claim.metric for claim in CLAIMS}
+    others = {metric: one for metric, one in found.items() if metric not in claimed}
+    sides: dict[str, list[str]] = {"worse": [], "better": []}
+    for metric, one in others.items():
+        ends = (one.low, one.high) if "_dice" in metric else (-one.high, -one.low)
+        if ends[1] < 0 or ends[0] > 0:
+            sides["worse" if ends[1] < 0 else "better"].append(titles[metric])
+    told = [f"{side} in {', '.join(names) or 'none'}" for side, names in sides.items()]
+    return (
+        f"Of the other {len(others)} metrics in the table the interval lies wholly on one side of "
+        f"zero: {'; '.join(told)}. (So many intervals are not corrected for their number; Holm's "
+        "p is.)"
+    )
+
+
+def verdict(claim: Claim, found: Paired) -> str:
+    """``reproduced``, ``contradicted`` or ``undecided``."""
+    ends = sorted((claim.sign * found.low, claim.sign * found.high))
+    if ends[0] > 0:
+        return "reproduced"
+    return "contradicted" if ends[1] < 0 else "undecided"
+
+
+def aims(rows: Mapping[str, Row]) -> str:
+    """Whether a cohort meets the aims, in words."""
+    told = []
+    for structure, aim in AIMS.items():
+        mean = np.mean([row[f"{structure}_dice"] for row in rows.values()])
+        met = "met" if mean >= aim else "missed"
+        told.append(f"{structure.replace('_', '-')} {mean:.3f} (aim {aim:.2f}, {met})")
+    return ", ".join(told)

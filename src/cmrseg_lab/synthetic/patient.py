@@ -1,0 +1,165 @@
+"""One synthetic patient in memory: the public way in for training code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from cmrseg.imaging.volume import Volume
+from cmrseg.runtime.errors import UsageError
+from cmrseg_lab.synthetic import anatomy, artefacts, contrast, groups, strengths, styles, views
+from cmrseg_lab.synthetic.clinical import draw_clinical
+from cmrseg_lab.synthetic.exam import Exam, Scene
+from cmrseg_lab.synthetic.infarct import Infarct, draw_infarct
+from cmrseg_lab.synthetic.profiles import rv_volume_ml
+from cmrseg_lab.synthetic.trunk import Body, draw_body
+
+CHALLENGES = ("emidec", "mnms2")
+
+Rngs = tuple[np.random.Generator, np.random.Generator]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Patient:
+    """Images and labels by role, and the truth behind them.
+
+    Attributes:
+        images: role (``SA_ED``, ``SA_ES``, ``LA_ED``, ``LA_ES``; ``LGE``) -> int16 image.
+        labels: the same roles -> uint8 labels on the same voxels, in the challenge's codes.
+        facts: group, style, scanner, true volumes in mL and the like; JSON-ready.
+    """
+
+    images: Mapping[str, Volume]
+    labels: Mapping[str, Volume]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def draw_patient(
+    challenge: str,
+    seed: int,
+    *,
+    group: str | None = None,
+    style: str = "in",
+    artefact: str | None = None,
+) -> Patient:
+    """A synthetic patient of a challenge.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        seed: equal seeds give equal patients, in any process.
+        group: disease, one of :data:`cmrseg_lab.synthetic.groups.NAMES`; drawn if None.
+        style: ``in``, ``out`` or the name of a style.
+        artefact: what goes wrong, see :func:`cmrseg_lab.synthetic.strengths.parse`.
+
+    Raises:
+        UsageError: see :func:`check_request`.
+    """
+    check_request(challenge, seed, group=group, style=style, artefact=artefact)
+    rng = np.random.default_rng(seed)
+    # artefacts have their own randomness: strength 0 leaves the patient as it was
+    rngs = rng, np.random.default_rng([seed, 1])
+    if group is None:
+        mix = groups.MNMS2_MIX if challenge == "mnms2" else groups.EMIDEC_MIX
+        group = groups.draw_group(rng, mix)
+    draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
+    return draw(rngs, group, style, strengths.parse(artefact, challenge))
+
+
+def check_request(
+    challenge: str, seed: int, *, group: str | None, style: str, artefact: str | None
+) -> None:
+    """Refuse what :func:`draw_patient` cannot draw, before anything is drawn.
+
+    Raises:
+        UsageError: no such challenge, seed, group, style or artefact.
+    """
+    if challenge not in CHALLENGES:
+        raise UsageError(
+            f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
+        )
+    if seed < 0:
+        raise UsageError(f"{seed} is no seed", "give a whole number from 0")
+    for what, name, known in (
+        ("group", group, groups.NAMES[challenge]),
+        ("style", style, styles.NAMES[challenge]),
+    ):
+        if name is not None and name not in known:
+            raise UsageError(
+                f"there is no {what} {name!r} in {challenge}", f"choose one of {', '.join(known)}"
+            )
+    strengths.parse(artefact, challenge)
+
+
+def _draw_mnms2(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
+    rng = rngs[0]
+    name, look = styles.choose_style(rng, "mnms2", style)
+    heart = anatomy.draw_heart(rng, group)
+    pose = views.draw_pose(rng, heart)
+    table = contrast.draw_contrast(rng, contrast.CINE, look.spread)
+    table = replace(table, fat=abs(table.fat) * look.fat_sign)
+    scene = Scene(heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table)
+    images, labels = {}, {}
+    for view_name, view in (
+        ("SA", views.short_axis(rng, heart, pose, look)),
+        ("LA", views.four_chamber(rng, heart, pose, look)),
+    ):
+        exam = Exam.draw(rng, scene, view, look, spoilt)
+        pairs = exam.images(*rngs, (heart.ed, heart.es))
+        for phase_name, pair in zip(("ED", "ES"), pairs, strict=True):
+            role = f"{view_name}_{phase_name}"
+            images[role], labels[role] = pair
+    return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
+
+
+def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
+    rng = rngs[0]
+    name, look = styles.choose_style(rng, "emidec", style)
+    heart = anatomy.draw_heart(rng, group)
+    pose = views.draw_pose(rng, heart)
+    table = contrast.draw_late(rng, look.spread)
+    if spoilt.get("inversion"):
+        table = artefacts.wrong_inversion(table, spoilt["inversion"])
+    infarct = _infarct(rng) if group == "P" else None
+    scene = Scene(
+        heart=heart, pose=pose, body=_body(rng, heart, pose), contrast=table, infarct=infarct
+    )
+    exam = Exam.draw(rng, scene, views.short_axis(rng, heart, pose, look), look, spoilt)
+    ((image, label),) = exam.images(*rngs, (heart.ed,))
+    facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
+    ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]
+    facts["clinical"] = draw_clinical(rng, infarct is not None, ef)
+    return Patient(images={"LGE": image}, labels={"LGE": label}, facts=facts)
+
+
+def _infarct(rng: np.random.Generator) -> Infarct:
+    """An infarct as in EMIDEC: a fifth of the wall on average, no-reflow in two of three."""
+    share = float(np.clip(rng.gamma(3.3, 0.067), 0.03, 0.55))
+    core = float(rng.beta(1.4, 4.5)) if rng.random() < 0.4 + share else 0.0
+    return draw_infarct(rng, share, core)
+
+
+def _body(rng: np.random.Generator, heart: anatomy.Heart, pose: views.Pose) -> Body:
+    """A trunk whose diaphragm carries the heart."""
+    apex = pose.to_patient((0.0, 0.0, -heart.ed.epi.length_mm))
+    lowest = min(float(apex[2]), float(pose.origin_mm[2])) - 0.6 * heart.ed.epi.radius_mm
+    return draw_body(rng, lowest + float(rng.normal(34, 6)))
+
+
+def _facts(heart: anatomy.Heart, name: str, look: styles.Style) -> dict[str, Any]:
+    volumes = {}
+    for phase_name, phase in (("ed", heart.ed), ("es", heart.es)):
+        cavity = phase.endo.volume_ml()
+        volumes[f"lv_{phase_name}_ml"] = round(cavity, 2)
+        volumes[f"myocardium_{phase_name}_ml"] = round(phase.epi.volume_ml() - cavity, 2)
+        volumes[f"rv_{phase_name}_ml"] = round(rv_volume_ml(phase), 2)
+    return {
+        "group": heart.group,
+        "style": name,
+        "vendor": look.vendor,
+        "scanner": look.scanner,
+        "field_tesla": look.field_tesla,
+        **volumes,
+    }

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import SimpleITK
+
+from cmrseg.cases.detect import open_contract
+from cmrseg.imaging.read import read
+from cmrseg.runtime.errors import InputError
+
+from .tools import expected, save, threshold, tree
+
+
+def opened(tmp_path, challenge="emidec"):
+    return open_contract(challenge, tmp_path / "in", tmp_path / "out")
+
+
+def test_every_format_is_a_case_of_its_own(tmp_path):
+    names = ["a.nii.gz", "b.mha", "c.nrrd", "d.e.nii", "f.mhd"]
+    for seed, name in enumerate(names):
+        save(tmp_path / "in" / name, seed)
+    (tmp_path / "in/notes.txt").write_text("not an image")
+    contract = opened(tmp_path)
+    assert contract.name == "folder"
+    cases = list(contract.cases())
+    assert [case.id for case in cases] == ["a", "b", "c", "d.e", "f"]
+    assert [case.log_name for case in cases] == [f"case {n} of 5" for n in range(1, 6)]
+    for case in cases:
+        contract.write(case, threshold(case))
+    endings = {"a": ".nii.gz", "b": ".mha", "c": ".nii.gz", "d.e": ".nii.gz", "f": ".mha"}
+    written = [f"{s}_{n}{e}" for s, e in endings.items() for n in ("seg", "variance")]
+    assert tree(tmp_path / "out") == sorted(written)
+    for case in cases:
+        image = read(case.images["LGE"].path)
+        mask = read(tmp_path / f"out/{case.id}_seg{endings[case.id]}")
+        assert mask.geometry.same_as(image.geometry)
+        np.testing.assert_array_equal(mask.array, expected(image))
+
+
+def test_roles_from_names(tmp_path):
+    for seed, name in enumerate(["p7_SA_ED", "p7-la-es", "p8.SA.ES", "LAED_x"]):
+        save(tmp_path / f"in/{name}.nii.gz", seed)
+    contract = opened(tmp_path, "mnms2")
+    found = {case.id: list(case.images) for case in contract.cases()}
+    assert found == {"LAED_x": ["SA_ED"], "p7": ["LA_ES", "SA_ED"], "p8": ["SA_ES"]}
+    warned = {case.id: case.warnings for case in contract.cases() if case.warnings}
+    assert list(warned) == ["LAED_x"]
+    assert "taken as SA_ED" in warned["LAED_x"][0]
+    for case in contract.cases():
+        contract.write(case, threshold(case))
+    assert {"p7_SA_ED_seg.nii.gz", "p7-la-es_seg.nii.gz"} <= set(tree(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(("name", "role"), [("x_LA", "LA_ED"), ("x_ES", "SA_ES"), ("x", "SA_ED")])
+def test_a_half_told_role_is_taken_with_a_warning(tmp_path, name, role):
+    save(tmp_path / f"in/{name}.mha")
+    (case,) = opened(tmp_path, "mnms2").cases()
+    assert list(case.images) == [role]
+    assert case.id == name
+    assert f"taken as {role}" in case.warnings[0]
+
+
+def test_one_image_in_two_formats_fails_by_case(tmp_path):
+    for name in ("a.nii.gz", "a.mha", "b.mha"):
+        save(tmp_path / "in" / name)
+    bad, good = opened(tmp_path).cases()
+    assert "LGE comes more than once" in str(bad.problem)
+    assert good.problem is None
+
+
+@pytest.mark.parametrize("where", ["in/stack", "in"])
+@pytest.mark.parametrize("ending", [".dcm", ""])
+def test_a_folder_of_dicom_slices_is_a_case(tmp_path, where, ending):
+    folder = tmp_path / where
+    folder.mkdir(parents=True)
+    frames = np.random.default_rng(0).integers(0, 1000, (3, 12, 10)).astype(np.int16)
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for z, frame in enumerate(frames):
+        one = SimpleITK.GetImageFromArray(frame[None])
+        one.SetSpacing((1.7, 1.3, 8.0))
+        for key, value in {
+            "0008|0060": "MR",
+            "0020|000e": "1.2.3.4",
+            "0020|0032": f"0\\0\\{8 * z}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+            "0018|0050": "8",
+            "0008|0008": "ORIGINAL\\PRIMARY",
+        }.items():
+            one.SetMetaData(key, value)
+        writer.SetFileName(str(folder / f"{9 - z}.dcm"))
+        writer.Execute(one)
+        (folder / f"{9 - z}.dcm").rename(folder / f"{9 - z}{ending}")
+    contract = opened(tmp_path)
+    (case,) = contract.cases()
+    assert case.images["LGE"].path == folder
+    contract.write(case, threshold(case))
+    mask = read(tmp_path / f"out/{folder.name}_seg.nii.gz")
+    assert mask.array.shape == (3, 12, 10)
+    np.testing.assert_array_equal(mask.array, expected(read(folder)))
+    assert mask.geometry.same_as(read(folder).geometry)
+
+
+def test_a_link_that_leads_nowhere_is_a_failed_case(tmp_path):
+    save(tmp_path / "in/one.nii.gz")
+    (tmp_path / "in/two.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")
+    one, two = open_contract("emidec", tmp_path / "in", tmp_path / "out").cases()
+    assert (one.id, two.id) == ("one", "two")
+    with pytest.raises(InputError, match="does not exist"):
+        threshold(two)

@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cmrseg.cases.detect import open_contract
+from cmrseg.imaging.read import read
+from cmrseg.runtime.errors import InputError, UsageError
+
+from .tools import expected, save, threshold, tree
+
+
+def patient(root, case_id, *roles):
+    for seed, role in enumerate(roles):
+        save(root / case_id / f"{case_id}_{role}.nii.gz", seed)
+
+
+@pytest.mark.parametrize("where", ["in", "in/dataset"])
+def test_images_in_and_rv_out(tmp_path, where):
+    roles = ["SA_ED", "SA_ES", "LA_ED", "LA_ES"]
+    patient(tmp_path / where, "001", *roles, "SA_ED_gt", "SA_CINE")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert contract.name == "mnms2"
+    (case,) = contract.cases()
+    assert (case.id, case.log_name, list(case.images)) == ("001", "case 001", roles)
+    assert case.warnings == ()
+    contract.write(case, threshold(case))
+    masks = sorted(f"001/001_{role}_pred.nii.gz" for role in roles)
+    maps = sorted(f"001/001_{role}_variance.nii.gz" for role in roles)
+    assert tree(tmp_path / "out") == sorted(masks + maps)
+    for role in roles:
+        image = read(tmp_path / where / f"001/001_{role}.nii.gz")
+        mask = read(tmp_path / f"out/001/001_{role}_pred.nii.gz")
+        assert mask.geometry.same_as(image.geometry)
+        np.testing.assert_array_equal(mask.array, np.where(expected(image) == 3, 3, 0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "written"), [("rv", (0, 0, 0, 3)), ("rv1", (0, 0, 0, 1)), ("all", (0, 1, 2, 3))]
+)
+def test_label_codes(tmp_path, labels, written):
+    patient(tmp_path / "in", "007", "SA_ED")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out", labels=labels)
+    (case,) = contract.cases()
+    contract.write(case, threshold(case))
+    found = expected(read(tmp_path / "in/007/007_SA_ED.nii.gz"))
+    assert set(np.unique(found)) == {0, 1, 2, 3}
+    mask = read(tmp_path / "out/007/007_SA_ED_pred.nii.gz")
+    np.testing.assert_array_equal(mask.array, np.array(written)[found])
+
+
+def test_unknown_label_code(tmp_path):
+    patient(tmp_path / "in", "007", "SA_ED")
+    with pytest.raises(UsageError, match="all, rv, rv1"):
+        open_contract("mnms2", tmp_path / "in", tmp_path / "out", labels="lv")
+
+
+def test_a_missing_view_is_a_warning(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED", "SA_ES", "LA_CINE")
+    (case,) = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert list(case.images) == ["SA_ED", "SA_ES"]
+    assert case.problem is None
+    missing, cine = case.warnings
+    assert "LA_ED, LA_ES missing" in missing
+    assert "LA cine ignored" in cine
+
+
+def test_a_folder_without_any_image_is_passed_over_and_told(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED")
+    for name in ("notes", "scripts"):
+        (tmp_path / "in" / name).mkdir()
+        (tmp_path / "in" / name / "read.txt").write_text("me")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert [case.id for case in contract.cases()] == ["001"]
+    assert contract.notes() == ("passed over, without NIfTI files: folder notes, scripts",)
+
+
+def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED")
+    (tmp_path / "in/001/001_SA_ES.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (tmp_path / "in/002").symlink_to(tmp_path / "gone")
+    image, folder = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert list(image.images) == ["SA_ED", "SA_ES"], "told when it is read"
+    assert "leads nowhere" in str(folder.problem)
+    with pytest.raises(InputError, match="does not exist"):
+        threshold(image)
+
+
+@pytest.mark.parametrize("roles", [("SA_CINE", "LA_CINE"), ("SA_CINE",)])
+def test_a_case_without_any_usable_image_fails_by_name(tmp_path, roles):
+    patient(tmp_path / "in", "001", "SA_ED")
+    (tmp_path / "in" / "002").mkdir()
+    patient(tmp_path / "in", "002", *roles)
+    _, bad = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert bad.id == "002"
+    assert isinstance(bad.problem, InputError)
+    assert "002_SA_ED.nii.gz" in bad.problem.remedy
+    assert sum("cine" in warning for warning in bad.warnings) == len(roles)
+
+
+def test_a_folder_that_cannot_be_read_fails_by_name(tmp_path, monkeypatch):
+    for case_id in ("001", "002"):
+        patient(tmp_path / "in", case_id, "SA_ED")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    is_file = Path.is_file
+
+    def locked(path):
+        # What the operating system answers to anyone but root.
+        if path.parent.name == "002":
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    good, bad = contract.cases()
+    assert good.problem is None
+    assert bad.id == "002"
+    assert "its folder cannot be read (Permission denied)" in str(bad.problem)
+
+
+@pytest.mark.parametrize("name", ["lost+found", "__MACOSX", ".Trash"])
+def test_what_file_systems_add_is_no_case(tmp_path, name):
+    patient(tmp_path / "in", "001", "SA_ED")
+    (tmp_path / "in" / name).mkdir()
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert [case.id for case in contract.cases()] == ["001"]
+
+
+def test_an_output_folder_among_the_cases_is_no_case(tmp_path):
+    patient(tmp_path / "in", "001", "SA_ED")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "in/results")
+    assert [case.id for case in contract.cases()] == ["001"]

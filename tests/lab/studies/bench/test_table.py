@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cmrseg.runtime.errors import OutputError, UsageError
+from cmrseg_lab.studies.bench import table
+from cmrseg_lab.studies.bench.spread import Spread
+from cmrseg_lab.studies.bench.table import Row
+
+FAST = Row(recipe="-", figure="help", value=Spread.of([0.1, 0.2, 0.12]), unit="s", aim=0.3)
+SLOW = Row(recipe="emidec", figure="first mask", value=Spread.of([5, 7, 8]), unit="s", aim=6)
+PLAIN = Row(recipe="emidec", figure="peak", value=Spread.of([812.34]), unit="MB")
+
+
+def test_aims() -> None:
+    assert (FAST.met, SLOW.met, PLAIN.met) == (True, False, None)
+
+
+def test_text() -> None:
+    assert table.text([FAST, SLOW, PLAIN]).splitlines() == [
+        "recipe  figure      median  lowest  highest  rounds       aim",
+        "------  ----------  ------  ------  -------  ------  --------  ------",
+        "-       help        0.12 s   0.1 s    0.2 s       3  <= 0.3 s  met",
+        "emidec  first mask     7 s     5 s      8 s       3    <= 6 s  MISSED",
+        "emidec  peak        812 MB  812 MB   812 MB       1",
+    ]
+
+
+def test_markdown_has_a_line_a_row_and_the_machine() -> None:
+    lines = table.markdown([FAST, PLAIN], {"CPUs": 2, "torch": "2"}).splitlines()
+    assert lines[2] == "CPUs: 2; torch: 2"
+    assert lines[-2] == "| - | help | 0.12 s | 0.1 s | 0.2 s | 3 | <= 0.3 s | met |"
+    assert len({line.count("|") for line in lines[4:]}) == 1
+
+
+def test_json_keeps_every_measurement(tmp_path: Path) -> None:
+    table.save([SLOW], {"CPUs": 2}, tmp_path / "new" / "bench.json")
+    report = json.loads((tmp_path / "new" / "bench.json").read_text())
+    assert report["machine"] == {"CPUs": 2}
+    assert report["rows"][0]["measurements"] == [5, 7, 8]
+    assert (report["rows"][0]["median"], report["rows"][0]["met"]) == (7, False)
+
+
+def test_reports_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.csv"):
+        table.save([FAST], {}, tmp_path / "bench.csv")
+
+
+def test_report_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="report"):
+        table.save([FAST], {}, tmp_path / "file" / "bench.md")

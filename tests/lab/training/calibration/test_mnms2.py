@@ -1,0 +1,208 @@
+"""Thresholds come from held-out hearts alone, and the bundle keeps them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cmrseg.cli import main
+from cmrseg.models import bundle
+from cmrseg.quality import replay
+from cmrseg.quality.inspector import Inspector
+from cmrseg.quality.pseudo_metrics import Pseudo
+from cmrseg.quality.thresholds import Fences, Thresholds, fences
+from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES
+from cmrseg.report.distribution import distributions
+from cmrseg.runtime import use_device
+from cmrseg.runtime.errors import EXIT_OK, InputError, WeightsError
+from cmrseg_lab.training import cache
+from cmrseg_lab.training.calibration import mnms2
+from cmrseg_lab.training.calibration.mnms2 import MOST, Seen, bands, calibrate, population
+from cmrseg_lab.training.card import CARD
+from cmrseg_lab.training.pack import pack
+from cmrseg_lab.training.replay_slices import draw_rehearsal
+from cmrseg_lab.training.train import split, train
+from report.made import cine
+from tiny import make_autoencoder, make_cache, make_checkpoint, training_config
+
+PATIENTS = 25
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Real and synthetic hearts."""
+    make_cache(tmp_path / "cache", "mnms2-sa", patients=PATIENTS)
+    return make_cache(tmp_path / "cache", "mnms2-sa", patients=2, source="synthetic")
+
+
+def make_bundle(tmp_path, *more, fold=0):
+    segmenters = [
+        make_checkpoint(tmp_path / str(seed), "mnms2-sa", seed=seed, fold=fold) for seed in (1, 2)
+    ]
+    return pack("mnms2", [*segmenters, *more], tmp_path / "mnms2")
+
+
+def test_thresholds_and_rehearsal_go_into_the_bundle(tmp_path, data, capsys):
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
+    found = bundle.load(weights, "mnms2")
+    assert Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu")) is None
+    command = ["calibrate", "mnms2-sa", str(data), "--weights", str(weights), "--device", "cpu"]
+    assert main.main([*command, "--mirrors", "1"]) == EXIT_OK
+    assert "SA_ED: in range from pDC" in capsys.readouterr().out
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    held = split(cache.read_index(data, "mnms2-sa"), 0)[1]
+    assert inspector.thresholds.of("SA_ED").measures == 2 * len(held) > 0
+    assert len(replay.read(weights / "mnms2-sa-rehearsal.safetensors")) > 0
+    assert "mnms2-sa-rehearsal.safetensors" in found.manifest["files"]
+    assert f"{len(held)} held-out patients of hospital" in (weights / CARD).read_text()
+
+
+def test_slices_of_patients_travel_only_where_they_are_asked_for(tmp_path, capsys, monkeypatch):
+    data = make_cache(tmp_path / "cache", "mnms2-sa", patients=PATIENTS)
+    entries = cache.read_index(data, "mnms2-sa")
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
+    slices = weights / "mnms2-sa-rehearsal.safetensors"
+    command = ["calibrate", "mnms2-sa", str(data), "--weights", str(weights), "--device", "cpu"]
+    command += ["--mirrors", "1", "--rehearse"]
+
+    assert main.main([*command, "synthetic"]) == EXIT_OK
+    assert "refinement is not possible with this bundle" in capsys.readouterr().out
+    assert not slices.exists()
+
+    drawn = []
+    monkeypatch.setattr(
+        mnms2,
+        "draw_rehearsal",
+        lambda folder, chosen: drawn.extend(chosen) or draw_rehearsal(folder, chosen),
+    )
+    assert main.main([*command, "learned"]) == EXIT_OK
+    assert "not possible" not in capsys.readouterr().out
+    learned, held = split(entries, 0)
+    assert held
+    assert {e.file for e in drawn} == {e.file for e in learned}, "of nobody who was held out"
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert len(inspector.refiner.rehearsed()) > 0
+    assert (
+        "slices of patients its networks were trained with travel" in (weights / CARD).read_text()
+    )
+
+    assert main.main([*command, "none"]) == EXIT_OK
+    assert "not possible" not in capsys.readouterr().out, "it was chosen"
+    assert not slices.exists(), "nothing of a patient stays behind"
+    assert "travel" not in (weights / CARD).read_text()
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert inspector.refiner is None
+
+
+def test_slices_of_patients_whom_no_network_learned_from_are_not_to_be_had(tmp_path, data):
+    paths = [
+        make_checkpoint(tmp_path / "drawn", "mnms2-sa", sources=["synthetic"]),
+        make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", sources=["synthetic"]),
+    ]
+    weights = pack("mnms2", paths, tmp_path / "mnms2")
+    with pytest.raises(InputError, match="none of the hearts"):
+        calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu", rehearse="learned")
+
+
+def test_the_measures_behind_the_fences_go_into_the_bundle_for_reports(tmp_path, data):
+    weights = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc"))
+    calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    quality = bundle.load(weights, "mnms2").manifest["quality"]
+    frozen, known = (quality["mnms2-sa"][key]["SA_ED"] for key in ("thresholds", "population"))
+    assert {key: len(values) for key, values in known.items()} == {
+        "pDC": frozen["measures"],
+        "pHD_mm": frozen["measures"],
+    }
+    again = fences([Pseudo(*pair) for pair in zip(known["pDC"], known["pHD_mm"], strict=True)])
+    assert again.th_low == pytest.approx(frozen["th_low"], abs=5e-4)
+    assert again.th_up_mm == pytest.approx(frozen["th_up_mm"], abs=5e-2)
+    drawn = {one.title: one for one in distributions("mnms2", [cine("a")], {"quality": quality})}
+    assert drawn["SA_ED RV pDC"].population == tuple(known["pDC"])
+    assert drawn["SA_ED RV pHD [mm]"].population == tuple(known["pHD_mm"])
+
+
+def test_a_population_is_sorted_finite_and_no_longer_than_a_page_needs():
+    few = {"SA_ED": [Pseudo(0.9, 7.126), Pseudo(0.5, 30.0), Pseudo(0.7, np.inf), Pseudo(0.8, 4.0)]}
+    assert population(few) == {"SA_ED": {"pDC": [0.5, 0.8, 0.9], "pHD_mm": [4.0, 7.13, 30.0]}}
+    many = [Pseudo(n / 1000, 1000 - n) for n in range(1001)]
+    kept = population({"LA_ES": many})["LA_ES"]
+    assert len(kept["pDC"]) == len(kept["pHD_mm"]) == MOST
+    assert kept["pDC"] == sorted(kept["pDC"])
+    assert (kept["pDC"][0], kept["pDC"][-1]) == (0.0, 1.0), "the extremes stay"
+    quartiles = np.quantile(kept["pHD_mm"], (0.25, 0.5, 0.75))
+    assert quartiles == pytest.approx([250, 500, 750], abs=0.01)
+
+
+def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes():
+    """The second candidate, in range, lacks a tenth of every heart; the first half of it."""
+    frozen = Thresholds(
+        {role: Fences(th_low=0.8, th_up_mm=9.0, measures=9) for role in ("SA_ED", "SA_ES")}
+    )
+    pseudo = [Pseudo(0.95, 30.0), Pseudo(0.9, 5.0)]
+    seen = []
+    for patient in range(20):
+        for role, ml in (("SA_ED", 100.0), ("SA_ES", 40.0)):
+            true = {"LV": ml, "RV": ml}
+            sizes = [{"LV": ml / 2, "RV": ml / 2}, {"LV": 0.9 * ml, "RV": 0.9 * ml}]
+            seen.append(
+                Seen(role=role, patient=str(patient), pseudo=pseudo, sizes=sizes, true=true)
+            )
+    found = bands(seen, frozen)
+    assert set(found) == {"SA_ED", "SA_ES", EJECTION}
+    # 10 mL wrong, of 90 mL and as much again that is typical.
+    assert found["SA_ED"]["RV"].around(90.0) == pytest.approx((80.0, 100.0))
+    assert found[EJECTION]["LV"].around(60.0) == pytest.approx((60.0, 60.0))
+    assert bands(seen[:18], frozen) == {}, "nine patients are too few"
+
+
+def test_candidates_of_other_shapes_seeds_and_sources(tmp_path, data):
+    """Trained for real: BN1's kind, and two snapshots of BN2's kind; and one of drawn hearts."""
+    options = {"device": "cpu", "workers": 0, "precision": "fp32"}
+    plain = training_config("mnms2-sa", steps=1)
+    shape = {"pooling": "max", "dropout": (0.0, 0.3, 0.0), "dropout_at": "seams"}
+    pooled = replace(
+        plain, network=replace(plain.network, **shape), steps=2, validate_every=1, keep=2, seed=1
+    )
+    paths = [train(plain, data, tmp_path / "bn1", configuration="compact", **options)]
+    train(pooled, data, tmp_path / "bn2", configuration="bn2-compact", **options)
+    paths += [tmp_path / "bn2" / f"best-{rank}.safetensors" for rank in (1, 2)]
+    # One that learned from drawn hearts alone held nobody else out: all others are new to it.
+    drawn = make_checkpoint(tmp_path / "drawn", "mnms2-sa", fold=3, seed=2, sources=["synthetic"])
+    autoencoder = make_autoencoder(tmp_path / "qc", "mnms2-sa-qc")
+    weights = pack("mnms2", [*paths, drawn, autoencoder], tmp_path / "mnms2")
+    found = bundle.load(weights, "mnms2")
+    assert len({n["file"] for n in found.networks}) == 5
+    assert calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    entries = cache.read_index(data, "mnms2-sa")
+    held = split(entries, 0)[1]
+    found = bundle.load(weights, "mnms2")
+    inspector = Inspector.from_bundle(found, "mnms2-sa", STRUCTURES, use_device("cpu"))
+    assert inspector.thresholds.of("SA_ED").measures == 4 * len(held)
+
+
+def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
+    mixed = make_bundle(tmp_path, make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", fold=1))
+    with pytest.raises(InputError, match=r"nobody whom both .*: 0\) .*: 1\)"):
+        calibrate("mnms2-sa", data, mixed, device="cpu")
+    everyone = make_autoencoder(tmp_path / "all", "mnms2-sa-qc", fold=None)
+    all_of_it = make_bundle(tmp_path, everyone, fold=None)
+    with pytest.raises(InputError, match=r"nobody whom both .*: none\) .*: none\)"):
+        calibrate("mnms2-sa", data, all_of_it, device="cpu")
+    without = make_bundle(tmp_path)
+    with pytest.raises(WeightsError, match="no autoencoder"):
+        calibrate("mnms2-sa", data, without, device="cpu")
+
+
+def test_long_axis_slices_cut_out_of_stacks_calibrate_the_long_axis(tmp_path):
+    data = make_cache(tmp_path / "cache", "mnms2-la", patients=PATIENTS)
+    entries = [replace(e, role="SA_ES") for e in cache.read_index(data, "mnms2-la")]
+    cache.write_index(data, "mnms2-la", entries)
+    paths = [make_checkpoint(tmp_path / str(seed), "mnms2-la", seed=seed) for seed in (1, 2)]
+    paths.append(make_autoencoder(tmp_path / "qc", "mnms2-la-qc"))
+    weights = pack("mnms2", paths, tmp_path / "mnms2")
+    calibrate("mnms2-la", data, weights, mirrors=1, device="cpu")
+    quality = bundle.load(weights, "mnms2").manifest["quality"]["mnms2-la"]
+    assert list(quality["thresholds"]) == ["LA_ES"]

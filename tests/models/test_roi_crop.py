@@ -1,0 +1,98 @@
+"""What networks are shown of an image, and how their answers get back into it."""
+
+import numpy as np
+import pytest
+import torch
+
+from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.roi_crop import MARGIN, Focus
+from cmrseg.models.unet import UNet
+from tiny import network_config
+
+SHAPE = (3, 160, 200)
+
+
+def image(shape=SHAPE):
+    rng = np.random.default_rng(0)
+    array = rng.normal(size=shape).astype(np.float32)
+    return Volume(array, Geometry(shape, (10.0, 1.5, 1.5)))
+
+
+class Looker:
+    """Networks that see a heart in some box."""
+
+    networks = (None, None)
+
+    def __init__(self, box, shape=SHAPE):
+        self.found = np.zeros((5, *shape), np.float32)
+        self.found[0] = 0.5
+        if box:
+            self.found[2][box] = 1.0
+        self.looks = 0
+
+    def look(self, picture):
+        self.looks += 1
+        return self.found
+
+
+def test_the_heart_and_a_margin_are_shown():
+    looker = Looker(np.s_[1:, 70:90, 100:130])
+    focus = Focus.on(looker, image(), passes=28)
+    assert focus.box[1:] == (slice(70 - MARGIN, 90 + MARGIN), slice(100 - MARGIN, 130 + MARGIN))
+    np.testing.assert_array_equal(focus.image.array, image().array[focus.box])
+    assert focus.image.array.shape[0] == SHAPE[0], "slices are never left out"
+    assert focus.image.spacing_mm == image().spacing_mm
+    assert focus.share == pytest.approx((20 + 2 * MARGIN) * (30 + 2 * MARGIN) / (160 * 200))
+
+
+def test_a_speck_far_away_is_not_looked_at_and_borders_are_kept():
+    looker = Looker(np.s_[:, 0:20, 100:130])
+    looker.found[2, 0, 150, 5] = 1.0
+    focus = Focus.on(looker, image(), passes=28)
+    assert focus.box[1] == slice(0, 20 + MARGIN)
+    assert focus.box[2].start == 100 - MARGIN
+
+
+@pytest.mark.parametrize(
+    ("box", "shape", "passes", "looks"),
+    [
+        (None, SHAPE, 28, 1),  # no heart
+        (np.s_[:, 20:150, 20:180], SHAPE, 28, 1),  # nearly everything
+        (np.s_[:, 70:90, 100:130], SHAPE, 7, 0),  # few passes
+        (np.s_[:, 20:40, 20:40], (3, 120, 200), 28, 0),  # a small image
+    ],
+)
+def test_else_everything_is(box, shape, passes, looks):
+    looker = Looker(box, shape)
+    focus = Focus.on(looker, image(shape), passes)
+    assert looker.looks == looks
+    np.testing.assert_array_equal(focus.image.array, image(shape).array)
+    assert focus.share == 1
+    maps = np.ones((5, *shape), np.float32)
+    assert focus.back(maps) is maps
+    assert focus.probabilities(maps) is maps
+
+
+def test_answers_get_back_to_where_they_belong():
+    focus = Focus.on(Looker(np.s_[:, 70:90, 100:130]), image(), passes=28)
+    rng = np.random.default_rng(1)
+    said = rng.random((5, *focus.image.array.shape)).astype(np.float32)
+    said /= said.sum(axis=0)
+    whole = focus.probabilities(said)
+    np.testing.assert_array_equal(whole[(slice(None), *focus.box)], said)
+    np.testing.assert_allclose(whole.sum(axis=0), 1, atol=1e-6)
+    assert whole[0, 0, 0, 0] == 1
+    variance = focus.back(said[:1])
+    assert variance.sum() == pytest.approx(said[:1].sum(), rel=1e-4)
+
+
+def test_a_look_is_the_networks_mean_and_no_effort():
+    torch.manual_seed(0)
+    networks = [UNet(network_config("emidec")).eval() for _ in range(2)]
+    segmenter = Segmenter(networks, torch.device("cpu"), "fp32")
+    picture = image((3, 32, 40))
+    looked = segmenter.look(picture)
+    assert segmenter.effort is None
+    expected = segmenter.mirrored(picture, 1).mean(axis=0)
+    np.testing.assert_allclose(looked, expected, atol=1e-6)

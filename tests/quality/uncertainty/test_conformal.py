@@ -1,0 +1,55 @@
+"""Bands of errors hold as many of the errors to come as they say."""
+
+import numpy as np
+import pytest
+
+from cmrseg.quality.uncertainty.conformal import ErrorBand, in_words
+
+
+def drawn(rng, patients):
+    """Measures and experts' values whose errors grow with the measure, with heavy tails."""
+    found = rng.gamma(2.0, 10.0, patients)
+    return found, np.maximum(found + rng.standard_t(3, patients) * (0.05 * found + 1), 0)
+
+
+def test_the_band_holds_at_least_its_level_of_the_errors_to_come():
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(200):
+        band = ErrorBand.fit(*drawn(rng, 60))
+        for value, true in zip(*drawn(rng, 20), strict=True):
+            low, high = band.around(value)
+            held.append(low <= true <= high)
+    assert 0.94 < np.mean(held) < 0.98
+
+
+def test_known_errors_give_known_ends():
+    measured = np.full(39, 10.0)
+    band = ErrorBand.fit(measured, measured + np.arange(39) / 10)  # errors 0, 0.1, ... 3.8
+    # The 38th of 39 errors, 3.7 mL, on a measure of 10 whose typical value is 10.
+    assert band.around(10.0) == pytest.approx((6.3, 13.7))
+    assert band.around(0.0) == pytest.approx((0.0, 1.85))
+    assert band.around(99.0, highest=100.0)[1] == 100.0
+    assert (band.level, band.patients) == (pytest.approx(0.95), 39)
+
+
+def test_few_patients_say_at_which_level():
+    band = ErrorBand.fit(np.arange(12.0), np.arange(12.0) + 1)
+    assert band.level == pytest.approx(12 / 13)
+    assert "92 % of the expert's values" in in_words({"RV": band})
+    assert "12 patients" in in_words({"RV": band})
+
+
+def test_too_few_patients_are_refused():
+    with pytest.raises(ValueError, match="needs 10 patients"):
+        ErrorBand.fit([1.0] * 9, [1.0] * 9)
+
+
+def test_measures_of_nothing_everywhere_give_an_empty_band():
+    assert ErrorBand.fit([0.0] * 10, [0.0] * 10).around(0.0) == (0.0, 0.0)
+
+
+def test_the_manifest_keeps_it():
+    band = ErrorBand.fit(np.arange(12.0), np.arange(12.0) + 1)
+    again = ErrorBand.from_dict(band.as_dict())
+    assert again.around(5.0) == pytest.approx(band.around(5.0), abs=0.01)

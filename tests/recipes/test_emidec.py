@@ -1,0 +1,99 @@
+"""Volumes of an EMIDEC mask, by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.quality.uncertainty.trust import Trust
+from cmrseg.recipes.emidec import RECIPE, Emidec, intervals, volumes
+
+
+def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
+    mask = np.repeat([0, 1, 2, 3, 4], [50, 20, 15, 4, 1]).reshape(1, 9, 10)
+    told = volumes(mask, voxel_ml=0.5)
+    assert told["volume_ml"] == {
+        "cavity": 10.0,
+        "myocardium": 10.0,
+        "infarction": 2.5,
+        "no_reflow": 0.5,
+    }
+    assert told["infarcted_percent"] == 25.0
+
+
+def test_an_empty_mask_has_no_infarct():
+    told = volumes(np.zeros((2, 3, 4), np.uint8), voxel_ml=0.02)
+    assert set(told["volume_ml"].values()) == {0.0}
+    assert told["infarcted_percent"] == 0.0
+
+
+def test_the_paper_configuration_is_the_papers():
+    """Section 2.3: batch 5, 1000 epochs of 250 steps, SGD 0.01; dropout 0.1 in the middle."""
+    paper = RECIPE.training["paper"]
+    assert (paper.batch, paper.steps, paper.optimiser, paper.learning_rate) == (
+        5,
+        250_000,
+        "sgd",
+        0.01,
+    )
+    assert set(paper.network.dropout) == {0.0, 0.1}
+    assert paper.network.dropout[0] == 0.0
+    assert (paper.augmentation, paper.on_heart, paper.upside_down) == ("nnunet", 1 / 3, True)
+    assert RECIPE.grid.spacing_mm == (None, 1.458, 1.458)
+
+
+def test_intervals_of_samples_by_hand():
+    """Infarcts of 1, 2 and 3 mL in 10 mL: mean 2, standard deviation 1."""
+    one = [
+        volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
+    ]
+    told = intervals(one[0], one, {})
+    assert told["volume_ml_interval"]["infarction"] == {"mean": 2.0, "low": 0.04, "high": 3.96}
+    assert told["volume_ml_interval"]["myocardium"] == {"mean": 10.0, "low": 10.0, "high": 10.0}
+    assert told["infarcted_percent_interval"] == {"mean": 20.0, "low": 0.4, "high": 39.6}
+    assert "of 3 dropout samples" in told["interval"]
+    assert intervals(one[0], one[:1], {}) == {}
+
+
+def test_errors_of_held_out_patients_give_the_interval_where_they_are_known():
+    """Every expert's infarct was a quarter larger: 4 mL becomes 4 +- 0.25 (4 + typical 8) mL."""
+    found = volumes(np.repeat([2, 3], [6, 4]).reshape(1, 2, 5), voxel_ml=1.0)
+    band = ErrorBand.fit([8.0] * 20, [12.0] * 20)
+    told = intervals(found, [], {"infarction": band})
+    infarct = told["volume_ml_interval"].pop("infarction")
+    assert infarct == {"mean": 4.0, "low": 1.0, "high": 7.0, "level": 0.95}
+    assert not told["volume_ml_interval"]
+    assert "20 patients whom no network had learned from" in told["interval"]
+    assert "infarcted_percent_interval" not in told
+    assert "samples" not in told
+
+
+def test_the_spread_of_samples_is_told_beside_the_errors_to_expect():
+    one = [
+        volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
+    ]
+    told = intervals(one[0], one, {"infarction": ErrorBand.fit([8.0] * 20, [12.0] * 20)})
+    assert told["volume_ml_interval"]["infarction"]["mean"] == 1.0, "the mask's own"
+    assert told["samples"] == intervals(one[0], one, {})
+    assert told["samples"]["volume_ml_interval"]["infarction"]["mean"] == 2.0
+
+
+@pytest.mark.parametrize(
+    ("fences", "doubt", "said"),
+    [
+        ({}, {}, []),
+        ({"cavity": 0.9}, {}, ["not judged by quality control: that takes 4 dropout samples"]),
+        ({"cavity": 0.9}, {"quality": {"out_of_distribution": False, "reason": "fine"}}, []),
+        (
+            {"cavity": 0.9},
+            {"quality": {"out_of_distribution": True, "reason": "low"}},
+            ["quality control: low"],
+        ),
+    ],
+)
+def test_a_case_that_nobody_could_judge_says_so(fences, doubt, said):
+    two = SimpleNamespace(networks=[None, None])
+    recipe = Emidec(two, trust=Trust(fences=fences, fitted_on="20 held-out patients"))
+    assert recipe._judged(doubt) == said
+    assert Emidec(two)._judged(doubt) == []

@@ -1,0 +1,133 @@
+"""Sizes and ejection fractions of M&Ms-2 masks, by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from cmrseg.imaging import Geometry, Volume
+from cmrseg.models.unet import UNet
+from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.recipes.mnms2 import RECIPES
+from cmrseg.recipes.mnms2_volumes import bands_of, ejection_fractions, intervals, sizes
+from cmrseg.runtime.errors import WeightsError
+
+
+def mask(shape, spacing_mm, counts=(30, 20, 10)):
+    array = np.zeros(int(np.prod(shape)), np.uint8)
+    array[: sum(counts)] = np.repeat([1, 2, 3], counts)
+    return Volume(array.reshape(shape), Geometry(shape, spacing_mm))
+
+
+def test_short_axis_sizes_are_volumes():
+    told = sizes("SA", mask((3, 10, 10), (10.0, 1.0, 2.0)))
+    assert told == {"volume_ml": {"LV": 0.6, "MYO": 0.4, "RV": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing_mm"),
+    [
+        ((1, 10, 10), (8.0, 1.0, 2.0)),
+        ((10, 10, 1), (1.0, 2.0, 8.0)),
+        # A slice thinner than its pixels are wide.
+        ((1, 10, 10), (0.5, 1.0, 2.0)),
+    ],
+)
+def test_long_axis_sizes_are_areas_in_the_plane(shape, spacing_mm):
+    told = sizes("LA", mask(shape, spacing_mm))
+    assert told == {"area_cm2": {"LV": 0.6, "MYO": 0.4, "RV": 0.2}}
+
+
+def test_ejection_fraction_by_hand():
+    found = {
+        "SA_ED": {"volume_ml": {"LV": 120.0, "MYO": 100.0, "RV": 150.0}},
+        "SA_ES": {"volume_ml": {"LV": 48.0, "MYO": 101.0, "RV": 75.0}},
+    }
+    assert ejection_fractions(found) == {"ejection_fraction_percent": {"LV": 60.0, "RV": 50.0}}
+
+
+@pytest.mark.parametrize(
+    ("out", "note"),
+    [
+        ({}, None),
+        ({"LA_ES"}, None),
+        ({"SA_ES"}, "not to be trusted: quality control flagged SA_ES"),
+        ({"SA_ED", "SA_ES"}, "not to be trusted: quality control flagged SA_ED and SA_ES"),
+    ],
+)
+def test_an_ejection_fraction_of_a_flagged_phase_says_so(out, note):
+    """The RV's, which verdicts go by; a long-axis image has no part in it."""
+    ml = {"LV": 100.0, "MYO": 100.0, "RV": 150.0}
+    found = {
+        role: {"volume_ml": ml, "quality": {"out_of_distribution": role in out}}
+        for role in ("SA_ED", "SA_ES", "LA_ES")
+    }
+    told = ejection_fractions(found)
+    assert told["ejection_fraction_percent"] == {"LV": 0.0, "RV": 0.0}
+    assert told.get("ejection_fraction_percent_note") == (note and {"RV": note})
+
+
+def test_no_ejection_fraction_of_nothing_or_of_one_phase():
+    empty = {"volume_ml": {"LV": 0.0, "MYO": 0.0, "RV": 10.0}}
+    found = {"SA_ED": empty, "SA_ES": empty}
+    assert ejection_fractions(found) == {"ejection_fraction_percent": {"RV": 0.0}}
+    assert ejection_fractions({"SA_ED": empty, "LA_ES": {}}) == {}
+
+
+@pytest.mark.parametrize("view", ["SA", "LA"])
+def test_both_segmenters_of_the_paper_are_there(view):
+    """galati2021 section 3.1 and 2.2: BN1 and BN2, generalised Dice (Eq. 1), m_best = 3."""
+    training = RECIPES[view].training
+    assert training["bn1"] == training["paper"]
+    for name in ("bn1", "bn2", "bn2-compact"):
+        assert (training[name].dice, training[name].keep) == ("generalised", 3)
+    assert (training["compact"].dice, training["compact"].keep) == ("soft", 0)
+    bn2, compact = (training[name].network for name in ("bn2", "bn2-compact"))
+    assert bn2.features == (48, 96, 192, 384, 768)
+    assert (training["bn2"].optimiser, training["bn2"].learning_rate) == ("adam", 5e-4)
+    for network in (bn2, compact):
+        assert (network.pooling, network.dropout_at) == ("max", "seams")
+        with torch.device("meta"):
+            stages = UNet(network)
+        rates = [s.seam.p if s.seam else 0 for s in (*stages.encoder, *stages.decoder)]
+        assert rates == [0, 0, 0.3, 0.3, 0.3, 0, 0.3, 0.3, 0.3]
+
+
+@pytest.mark.parametrize("view", ["SA", "LA"])
+def test_networks_see_one_slice_at_a_time_but_for_the_one_of_stacks(view):
+    for name, config in RECIPES[view].training.items():
+        assert any(config.network.across) == (config.patch[0] > 1) == (name == "stack")
+    assert ("stack" in RECIPES[view].training) == (view == "SA")
+
+
+def test_the_network_of_stacks_may_begin_as_the_compact_one():
+    compact, stack = (RECIPES["SA"].training[name] for name in ("compact", "stack"))
+    assert replace(stack.network, across=compact.network.across) == compact.network
+    assert 0 < stack.alone < 1
+
+
+def test_intervals_by_hand_and_only_where_errors_are_known():
+    band = ErrorBand.fit([80.0] * 20, [96.0] * 20)  # the expert's was 16 mL more: 10 % of 80 + 80
+    told = intervals("volume_ml", {"RV": 120.0, "LV": 90.0}, {"RV": band})
+    assert told["volume_ml_interval"] == {
+        "RV": {"mean": 120.0, "low": 100.0, "high": 140.0, "level": 0.95}
+    }
+    assert "20 patients whom no network had learned from" in told["interval"]
+    assert intervals("volume_ml", {"LV": 90.0}, {"RV": band}) == {}
+    fraction = intervals("ejection", {"RV": 98.0}, {"RV": band}, highest=100.0)
+    assert fraction["ejection_interval"]["RV"]["high"] == 100.0
+
+
+def test_errors_to_expect_come_out_of_the_manifest_of_all_views():
+    band = ErrorBand.fit([80.0] * 20, [96.0] * 20)
+    manifest = {
+        "quality": {
+            "mnms2-sa": {"bands": {"SA_ED": {"RV": band.as_dict()}}},
+            "mnms2-la": {"thresholds": {}},
+        }
+    }
+    assert bands_of(manifest) == {"SA_ED": {"RV": band}}
+    assert bands_of({}) == {}
+    with pytest.raises(WeightsError, match="cannot be read"):
+        bands_of({"quality": {"mnms2-sa": {"bands": {"SA_ED": {"RV": {"share": 1}}}}}})

@@ -1,0 +1,102 @@
+"""Steps both recipes take."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cmrseg.cases.case import ImageSource
+from cmrseg.imaging import Grid
+from cmrseg.recipes.steps import (
+    cleaned,
+    in_large_pieces,
+    in_one_piece,
+    labels,
+    likeliest,
+    missing,
+    prepared_image,
+    ventricles,
+    within_role,
+)
+from cmrseg.runtime.errors import InputError, OutputError
+from tiny import save, volume
+
+
+def test_an_image_comes_as_stored_and_as_a_network_sees_it(tmp_path):
+    path = save(tmp_path / "a.nii.gz", volume(1))
+    stored, prepared = prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))
+    np.testing.assert_array_equal(stored.array, volume(1).array)
+    assert prepared.image.spacing_mm == pytest.approx((9.0, 1.5, 1.5))
+    back = prepared.restore(prepared.image.array[None])
+    assert back.shape == (1, *stored.array.shape)
+
+
+def test_labels_keep_the_heart_in_one_piece():
+    """Two pieces: the larger, of two structures that touch, stays; the smaller goes."""
+    probabilities = np.zeros((3, 2, 6, 8))
+    probabilities[0] = 0.5
+    probabilities[1, :, 1:3, 1:4] = 0.9
+    probabilities[2, :, 3:5, 1:4] = 0.9
+    probabilities[1, 0, 1:4, 6:8] = 0.9
+    found = labels(probabilities)
+    assert found.dtype == np.uint8
+    assert (found[:, 1:3, 1:4] == 1).all()
+    assert (found[:, 3:5, 1:4] == 2).all()
+    assert (found > 0).sum() == 24
+
+
+def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
+    """An LV of 18 voxels, an RV of 8 apart from it, and 2 voxels of liver."""
+    probabilities = np.zeros((4, 2, 6, 12))
+    probabilities[0] = 0.5
+    probabilities[1, :, 1:4, 1:4] = 0.9
+    probabilities[3, :, 1:3, 6:8] = 0.9
+    probabilities[3, 0, 5, 10:12] = 0.9
+    found = ventricles(probabilities)
+    assert [(found == label).sum() for label in (1, 3)] == [18, 8]
+    assert (labels(probabilities) == 3).sum() == 0
+    assert (ventricles(probabilities[:, :1]) == labels(probabilities[:, :1])).all()
+    probabilities[:] = [[[[1]]], [[[0]]], [[[0]]], [[[0]]]]
+    assert not ventricles(probabilities).any()
+
+
+def test_rules_on_labels_are_those_on_probabilities():
+    """Pieces of 6, 2 and 1 voxels: a third of the largest is kept in a stack, a sixth is not."""
+    found = np.zeros((2, 4, 8), np.uint8)
+    found[:, :3, 0] = 1
+    found[:, 0, 3] = 3
+    found[0, 0, 6] = 2
+    probabilities = (np.arange(4)[:, None, None, None] == found[None]).astype(np.float32)
+    np.testing.assert_array_equal(likeliest(probabilities), found)
+    assert [(in_large_pieces(found) == label).sum() for label in (1, 3, 2)] == [6, 2, 0]
+    assert [(in_one_piece(found) == label).sum() for label in (1, 3, 2)] == [6, 0, 0]
+    for part, rule in ((slice(0, 2), in_large_pieces), (slice(0, 1), in_one_piece)):
+        np.testing.assert_array_equal(ventricles(probabilities[:, part]), rule(found[part]))
+        np.testing.assert_array_equal(cleaned(found[part]), rule(found[part]))
+
+
+def test_no_heart_is_no_label():
+    probabilities = np.zeros((3, 2, 4, 4))
+    probabilities[0] = 1
+    assert not labels(probabilities).any()
+
+
+def test_errors_name_the_role_and_stay_what_they_are():
+    with pytest.raises(OutputError, match=r"^SA_ED: it broke\. mend it\.$"), within_role("SA_ED"):
+        raise OutputError("it broke", "mend it")
+
+
+@pytest.mark.parametrize("in_plane_mm", [0.4, 23.0])
+def test_a_field_of_view_no_scanner_has_is_refused(tmp_path, in_plane_mm):
+    image = volume(1)
+    spacing = (9.0, in_plane_mm, in_plane_mm)
+    changed = replace(image, geometry=replace(image.geometry, spacing_mm=spacing))
+    path = save(tmp_path / "a.nii.gz", changed)
+    with pytest.raises(InputError, match="which no heart scan has"):
+        prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))
+
+
+def test_a_structure_that_every_heart_has_is_missed():
+    assert missing({"LV": 90.0, "MYO": 80.0, "RV": 0.0}) == ["no RV was found"]
+    assert missing({"LV": 0.0, "MYO": 1.0, "RV": 0.0}) == ["no LV and no RV was found"]
+    assert missing({"LV": 1.0}) == []

@@ -51,6 +51,9 @@ ends_with() { # CODE COMMAND...: it must end with that code; what it said is in 
 }
 
 say "what the image is"
+docker run --rm --network none --entrypoint python "$image" -c \
+    'import importlib.util as u; raise SystemExit(u.find_spec("cmrseg_lab") is not None)' \
+    || fail "the lab lies in an inference image"
 docker image inspect "$image" --format '{{json .Config.Entrypoint}}' | grep -F '["/opt/cmrseg/image.sh"'
 docker image inspect "$image" --format '{{.Os}}/{{.Architecture}}' | grep -x linux/amd64
 docker image inspect "$image" --format '{{.Config.User}}' | grep -Ex '[1-9][0-9]*(:[0-9]+)?'

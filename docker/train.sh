@@ -15,7 +15,7 @@ set -eu
 . "$(dirname "$0")/child.sh"
 
 if [ "${1:-}" != train ] || [ $# -eq 1 ]; then
-    run cmrseg "$@"
+    run cmrseg-lab "$@"
     exit "$code"
 fi
 network=$2
@@ -37,16 +37,16 @@ case ${1:--} in
         echo "train.sh: GPUS=$gpus share one network: give CACHE and RUN, or leave GPUS out" >&2
         exit 2
     fi
-    run cmrseg train "$network" --data "${DATA:-/data}" --out "$weights" $inline "$@"
+    run cmrseg-lab train "$network" --data "${DATA:-/data}" --out "$weights" $inline "$@"
     [ "$code" -ne 0 ] \
         || echo "the bundle for docker build --build-arg WEIGHTS=... lies in $weights/$network"
     ;;
 *)
     set -- train $inline "$network" "$@"
     if [ "$gpus" = 1 ]; then
-        run cmrseg "$@"
+        run cmrseg-lab "$@"
     else
-        run torchrun --standalone --nproc-per-node "$gpus" --no-python cmrseg "$@"
+        run torchrun --standalone --nproc-per-node "$gpus" --no-python cmrseg-lab "$@"
     fi
     ;;
 esac

@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
         sys.meta_path.insert(0, Blocked(blocked.split(",")))
     os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
 
-    from cmrseg.cli import main as cli
+    from cmrseg_lab.cli import main as cli
     from cmrseg_lab.training.presets import RECIPES
     from tiny import training_config
 

@@ -12,7 +12,7 @@ from cmrseg.evaluation.run import evaluate
 from cmrseg.imaging import read
 from cmrseg.models import bundle
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 TRAINED_STYLE = {"emidec": "emidec-dataset-1.0.1/Case_P001", "mnms2": "dataset/001"}
 
 

@@ -12,8 +12,7 @@ import pytest
 import cmrseg
 from cmrseg.cli import main
 from cmrseg.run.batch import Shard
-from cmrseg_lab.training.presets import RECIPES
-from tiny import heart, make_cache, make_checkpoint, save, training_config, volume
+from tiny import make_cache, make_checkpoint, save, volume
 
 COMMANDS = (
     "predict",
@@ -24,17 +23,6 @@ COMMANDS = (
     "compare",
     "info",
     "demo",
-    "synthesize",
-    "preprocess",
-    "train",
-    "train-qc",
-    "score-qc",
-    "compare-qc",
-    "pack",
-    "calibrate",
-    "validate",
-    "reproduce",
-    "lint-image",
 )
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
 
@@ -274,31 +262,6 @@ def test_options_reach_the_judge(monkeypatch, capsys):
         main.main(["judge", "mnms2", "a", "b"])
 
 
-def test_from_labelled_folders_to_masks(tmp_path, monkeypatch, capsys):
-    """preprocess, train, pack, info and predict, one after the other."""
-    for number in range(3):
-        image = volume(number)
-        name = f"{number:03d}_SA_ED"
-        save(tmp_path / "data" / name[:3] / f"{name}.nii.gz", image)
-        save(tmp_path / "data" / name[:3] / f"{name}_gt.nii.gz", image.like(heart(number)[1]))
-    data, cache, run, weights, out = (
-        str(tmp_path / n) for n in ("data", "cache", "run", "w/mnms2", "out")
-    )
-    tiny = training_config("mnms2-sa", steps=2)
-    monkeypatch.setitem(RECIPES["mnms2-sa"].training, "tiny", tiny)
-    train = ["--config", "tiny", "--fold", "all", "--workers", "0", "--device", "cpu"]
-    for arguments in (
-        ["preprocess", "mnms2-sa", data, cache, "--source", "ward"],
-        ["train", "mnms2-sa", cache, run, *train, "--seed", "9"],
-        ["pack", "mnms2", weights, f"{run}/checkpoint.safetensors", "--commit", "abc"],
-        ["info", "mnms2", "--weights", weights],
-        ["predict", "mnms2", data, out, "--weights", str(tmp_path / "w"), "--device", "cpu"],
-    ):
-        assert main.main(arguments) == 0, arguments
-    assert "| mnms2-sa-all-seed9.safetensors | ward | 3 | none | 2 | 9 |" in capsys.readouterr().out
-    assert len(list((tmp_path / "out").rglob("*_pred.nii.gz"))) == 3
-
-
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
@@ -400,15 +363,3 @@ def test_sigterm_is_said_and_leaves_nothing_staged(tmp_path):
     assert told.returncode == 143
     assert told.stderr == "cmrseg: terminated. Nothing half-written was left.\n"
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_training_takes_the_papers_dice(monkeypatch):
-    seen = {}
-    monkeypatch.setattr(
-        "cmrseg_lab.training.train.train",
-        lambda config, *_, **how: seen.update(config=config, **how),
-    )
-    assert main.main(["train", "mnms2-sa", "cache", "run", "--dice", "generalised"]) == 0
-    assert (seen["config"].dice, seen["dice"]) == ("soft", "generalised")
-    assert main.main(["train", "mnms2-sa", "cache", "run", "--config", "bn1"]) == 0
-    assert (seen["config"].dice, seen["dice"]) == ("generalised", None)

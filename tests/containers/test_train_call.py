@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 ENTRY = Path(__file__).parents[2] / "docker/train.sh"
-WHOLE = "cmrseg train emidec --data /data --out /weights"
-SHARED = "torchrun --standalone --nproc-per-node 2 --no-python cmrseg train"
+WHOLE = "cmrseg-lab train emidec --data /data --out /weights"
+SHARED = "torchrun --standalone --nproc-per-node 2 --no-python cmrseg-lab train"
 
 
 def call(folder, given, shared_kb=1_000_000, **environment):
     """What the script ran, by stand-ins that tell how they were called."""
     answers = {
-        "cmrseg": 'echo "cmrseg $*"',
+        "cmrseg-lab": 'echo "cmrseg-lab $*"',
         "torchrun": 'echo "torchrun $*"',
         "df": f"printf 'size used available\\n1 {shared_kb} 3\\n'",
     }
@@ -35,10 +35,10 @@ def call(folder, given, shared_kb=1_000_000, **environment):
     [
         ("train emidec", "1", WHOLE),
         ("train emidec --folds 0 1", "1", f"{WHOLE} --folds 0 1"),
-        ("train emidec c r --fold 2", "1", "cmrseg train emidec c r --fold 2"),
+        ("train emidec c r --fold 2", "1", "cmrseg-lab train emidec c r --fold 2"),
         ("train emidec c r --fold 2", "2", f"{SHARED} emidec c r --fold 2"),
-        ("preprocess emidec /data c", "2", "cmrseg preprocess emidec /data c"),
-        ("train", "1", "cmrseg train"),
+        ("preprocess emidec /data c", "2", "cmrseg-lab preprocess emidec /data c"),
+        ("train", "1", "cmrseg-lab train"),
     ],
 )
 def test_arguments(tmp_path, given, gpus, called):
@@ -51,7 +51,7 @@ def test_arguments(tmp_path, given, gpus, called):
     ("given", "called"),
     [
         ("train emidec --workers 3", f"{WHOLE} --workers 0 --workers 3"),
-        ("train emidec c r", "cmrseg train --workers 0 emidec c r"),
+        ("train emidec c r", "cmrseg-lab train --workers 0 emidec c r"),
     ],
 )
 def test_where_shared_memory_is_little_patches_are_made_in_line(tmp_path, given, called):

@@ -138,7 +138,7 @@ def test_other_errors_are_no_lack_of_memory():
 MEASURE = """
 import sys, torch
 from cmrseg.challenges import pieces
-from cmrseg.challenges.catalogue import RECIPES
+from cmrseg_lab.training.presets import RECIPES
 from cmrseg.networks.fused import fuse
 from cmrseg.networks.unet import UNet
 def kb(name):

@@ -7,7 +7,7 @@ import pytest
 
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.trust import Trust
-from cmrseg.recipes.emidec import RECIPE, Emidec, intervals, volumes
+from cmrseg.recipes.emidec import Emidec, intervals, volumes
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -26,21 +26,6 @@ def test_an_empty_mask_has_no_infarct():
     told = volumes(np.zeros((2, 3, 4), np.uint8), voxel_ml=0.02)
     assert set(told["volume_ml"].values()) == {0.0}
     assert told["infarcted_percent"] == 0.0
-
-
-def test_the_paper_configuration_is_the_papers():
-    """Section 2.3: batch 5, 1000 epochs of 250 steps, SGD 0.01; dropout 0.1 in the middle."""
-    paper = RECIPE.training["paper"]
-    assert (paper.batch, paper.steps, paper.optimiser, paper.learning_rate) == (
-        5,
-        250_000,
-        "sgd",
-        0.01,
-    )
-    assert set(paper.network.dropout) == {0.0, 0.1}
-    assert paper.network.dropout[0] == 0.0
-    assert (paper.augmentation, paper.on_heart, paper.upside_down) == ("nnunet", 1 / 3, True)
-    assert RECIPE.grid.spacing_mm == (None, 1.458, 1.458)
 
 
 def test_intervals_of_samples_by_hand():

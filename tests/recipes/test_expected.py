@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from challenges.test_inspection import candidates, certain, inspector, picture
 
 from cmrseg.imaging import Volume
 from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.prepare import prepare, prepare_labels
 from cmrseg.recipes.mnms2 import _natively
-from cmrseg.recipes.steps import labels
+from quality.test_inspector import candidates, certain, inspector, picture
 from quality.tools import Copier
 from tiny import heart, volume
 

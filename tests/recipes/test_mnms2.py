@@ -1,15 +1,10 @@
 """Sizes and ejection fractions of M&Ms-2 masks, by hand."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-import torch
 
 from cmrseg.imaging import Geometry, Volume
-from cmrseg.models.unet import UNet
 from cmrseg.quality.uncertainty.conformal import ErrorBand
-from cmrseg.recipes.mnms2 import RECIPES
 from cmrseg.recipes.mnms2_volumes import bands_of, ejection_fractions, intervals, sizes
 from cmrseg.runtime.errors import WeightsError
 
@@ -73,38 +68,6 @@ def test_no_ejection_fraction_of_nothing_or_of_one_phase():
     found = {"SA_ED": empty, "SA_ES": empty}
     assert ejection_fractions(found) == {"ejection_fraction_percent": {"RV": 0.0}}
     assert ejection_fractions({"SA_ED": empty, "LA_ES": {}}) == {}
-
-
-@pytest.mark.parametrize("view", ["SA", "LA"])
-def test_both_segmenters_of_the_paper_are_there(view):
-    """galati2021 section 3.1 and 2.2: BN1 and BN2, generalised Dice (Eq. 1), m_best = 3."""
-    training = RECIPES[view].training
-    assert training["bn1"] == training["paper"]
-    for name in ("bn1", "bn2", "bn2-compact"):
-        assert (training[name].dice, training[name].keep) == ("generalised", 3)
-    assert (training["compact"].dice, training["compact"].keep) == ("soft", 0)
-    bn2, compact = (training[name].network for name in ("bn2", "bn2-compact"))
-    assert bn2.features == (48, 96, 192, 384, 768)
-    assert (training["bn2"].optimiser, training["bn2"].learning_rate) == ("adam", 5e-4)
-    for network in (bn2, compact):
-        assert (network.pooling, network.dropout_at) == ("max", "seams")
-        with torch.device("meta"):
-            stages = UNet(network)
-        rates = [s.seam.p if s.seam else 0 for s in (*stages.encoder, *stages.decoder)]
-        assert rates == [0, 0, 0.3, 0.3, 0.3, 0, 0.3, 0.3, 0.3]
-
-
-@pytest.mark.parametrize("view", ["SA", "LA"])
-def test_networks_see_one_slice_at_a_time_but_for_the_one_of_stacks(view):
-    for name, config in RECIPES[view].training.items():
-        assert any(config.network.across) == (config.patch[0] > 1) == (name == "stack")
-    assert ("stack" in RECIPES[view].training) == (view == "SA")
-
-
-def test_the_network_of_stacks_may_begin_as_the_compact_one():
-    compact, stack = (RECIPES["SA"].training[name] for name in ("compact", "stack"))
-    assert replace(stack.network, across=compact.network.across) == compact.network
-    assert 0 < stack.alone < 1
 
 
 def test_intervals_by_hand_and_only_where_errors_are_known():

@@ -9,6 +9,7 @@ import torch
 
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.imaging import Geometry, Volume
+from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.prepare import prepare
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.thresholds import Fences, Thresholds
@@ -16,7 +17,7 @@ from cmrseg.recipes import mnms2_judge
 from cmrseg.recipes.mnms2 import RECIPES
 from cmrseg.recipes.mnms2_judge import checked, inspectors_of, judge_masks, judged, one_hot
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
-from cmrseg.recipes.steps import prepared_image, ventricles
+from cmrseg.recipes.steps import prepared_image
 from cmrseg.run.predict import model
 from cmrseg.runtime.errors import InputError, UsageError, WeightsError
 from judging_tools import judging_bundle

@@ -7,17 +7,15 @@ import pytest
 
 from cmrseg.cases.case import ImageSource
 from cmrseg.imaging import Grid
-from cmrseg.recipes.steps import (
+from cmrseg.imaging.postprocess import (
     cleaned,
     in_large_pieces,
     in_one_piece,
     labels,
     likeliest,
-    missing,
-    prepared_image,
     ventricles,
-    within_role,
 )
+from cmrseg.recipes.steps import missing, prepared_image, within_role
 from cmrseg.runtime.errors import InputError, OutputError
 from tiny import save, volume
 

@@ -16,7 +16,7 @@ from cmrseg.report.bullseye import (
     segment_panels,
     target,
 )
-from report.test_segments import stack
+from imaging.test_aha_segments import stack
 
 
 def red(value):

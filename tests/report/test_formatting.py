@@ -4,7 +4,7 @@ import pytest
 
 from cmrseg.imaging.aha_segments import segment_measures
 from cmrseg.report.formatting import interval_notes, number, rule_tables, segment_tables, tables
-from report.test_segments import stack
+from imaging.test_aha_segments import stack
 
 
 def rows(measures):

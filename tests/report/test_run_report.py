@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contracts.tools import image, save, threshold, tree
 
+from cases.tools import image, save, threshold, tree
 from cmrseg.cases.case import Case, Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.ledger import Ledger

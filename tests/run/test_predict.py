@@ -613,7 +613,8 @@ def test_waiting_threads_sleep_soon_unless_the_user_says_otherwise(monkeypatch, 
 def test_torch_is_not_loaded_before_its_threads_are_told():
     """The OpenMP library reads the setting when torch brings it in, and never again."""
     code = (
-        "import os, sys, cmrseg.cli.main, cmrseg.cli.demo, cmrseg.cases.detect, cmrseg.run.predict\n"
+        "import os, sys, cmrseg.cli.main, cmrseg.cli.demo, cmrseg.cases.detect\n"
+        "import cmrseg.run.predict\n"
         "import cmrseg.runtime as r\n"
         "assert 'torch' not in sys.modules\n"
         "r.share_cpus(); import torch"

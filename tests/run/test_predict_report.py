@@ -99,7 +99,7 @@ def test_a_run_that_is_terminated_leaves_the_report_of_what_it_did(bundles, tmp_
         "import os, signal, sys\n"
         "from cmrseg.cases.base import FileContract\n"
         "from cmrseg.cases.ledger import Ledger\n"
-        "from cmrseg import cli\n"
+        "from cmrseg.cli import main\n"
         "done, seen = Ledger.done, []\n"
         "def second(self, case):\n"
         "    seen.append(case)\n"
@@ -107,7 +107,7 @@ def test_a_run_that_is_terminated_leaves_the_report_of_what_it_did(bundles, tmp_
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return done(self, case)\n"
         "Ledger.done = second\n"
-        "sys.exit(cli.main(sys.argv[1:]))\n"
+        "sys.exit(main.main(sys.argv[1:]))\n"
     )
     arguments = ["predict", "emidec", str(tmp_path / "in"), str(tmp_path / "out")]
     ended = subprocess.run(

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -19,8 +19,27 @@ from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
-if TYPE_CHECKING:
-    from cmrseg.report.run_report import RunReport
+
+class Report(Protocol):
+    """What is drawn for people; :class:`cmrseg.report.run_report.RunReport` is the one there is."""
+
+    def picture(
+        self, case: Case, result: Result, images: Mapping[str, Volume]
+    ) -> tuple[Result, list[Piece]]:
+        """Draw a case: the result with the seconds it took, and the files."""
+        ...
+
+    def without(self, result: Result, reason: str) -> Result:
+        """The result, with a warning that it has no picture."""
+        ...
+
+    def picture_path(self, case_id: str) -> PurePath:
+        """Where a case's picture goes, relative to the output folder."""
+        ...
+
+    def publish(self, stem: str, summary: str) -> str:
+        """Write the run's page; why that failed, or nothing."""
+        ...
 
 
 class FileContract(Contract, ABC):
@@ -46,7 +65,7 @@ class FileContract(Contract, ABC):
     """Whether anything but results may lie in the output folder."""
     summary_stem = "summary"
     ledger: Ledger | None = None
-    report: RunReport | None = None
+    report: Report | None = None
 
     def __init__(
         self,
@@ -89,7 +108,7 @@ class FileContract(Contract, ABC):
             InputError: an input image could not be read again to compare with.
         """
         if not result.predictions:
-            raise OutputError("there is no mask to write", "please report it as a fault of cmrseg")
+            raise OutputError("there is no mask to write", "please report it as an internal error")
         pieces: list[Piece] = []
         images: dict[str, Volume] = {}
         for role, prediction in result.predictions.items():

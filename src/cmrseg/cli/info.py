@@ -12,7 +12,6 @@ from cmrseg.cases.labels import CODES, NAMES, Challenge
 from cmrseg.cases.sockets import socket_table
 from cmrseg.models import bundle
 from cmrseg.runtime.errors import WeightsError
-from cmrseg_lab.training.card import CARD
 
 RECIPES: dict[Challenge, dict[str, Any]] = {
     "emidec": {
@@ -66,7 +65,7 @@ def as_text(found: dict[str, Any]) -> str:
 
 
 def _about(challenge: Challenge, found: bundle.Bundle) -> dict[str, Any]:
-    card = (found.folder / CARD).read_text(encoding="utf-8")
+    card = (found.folder / bundle.CARD).read_text(encoding="utf-8")
     table = socket_table(challenge)
     return {
         "cmrseg": __version__,

@@ -19,16 +19,24 @@ from cmrseg.runtime import share_cpus
 from cmrseg.runtime.errors import DEBUG_VARIABLE, EXIT_BUG, EXIT_MEMORY, EXIT_OUTPUT, CmrsegError
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
 from cmrseg.runtime.memory import ran_out
-from cmrseg_lab.cli import prepare, reproduce, train
 
 STDOUT = 1
+EXIT_CODES = (
+    "exit codes: 0 all done, 1 internal error, 2 command line, 3 input, 4 some cases failed, "
+    "5 output, 6 weights, 7 memory, 130 interrupted, 143 terminated"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command of ``cmrseg`` and return its exit code."""
+    return run(parser(), arguments)
+
+
+def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+    """Run one command of a parser, whose ``run`` default takes the options; its exit code."""
     signal.signal(signal.SIGTERM, _end)
     use_utf8()
-    options = parser().parse_args(arguments)
+    options = parser.parse_args(arguments)
     share_cpus()
     with formatted(getattr(options, "log_format", "text")):
         return _run(options)
@@ -56,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
             return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
         if os.environ.get(DEBUG_VARIABLE) == "1":
             sys.excepthook(type(error), error, error.__traceback__)
-        told = f"a fault of cmrseg ({type(error).__name__}: {error}). Please report it"
+        told = f"internal error ({type(error).__name__}: {error}). Please report it"
         return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
 
 
@@ -79,8 +87,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="cmrseg",
         description="Segments cardiac MR and says how far each result can be trusted.",
-        epilog="exit codes: 0 all done, 1 fault of cmrseg, 2 command line, 3 input, 4 some cases "
-        "failed, 5 output, 6 weights, 7 memory, 130 interrupted, 143 terminated",
+        epilog=EXIT_CODES,
     )
     top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -89,7 +96,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("serve", help="answer the platform's invocations over HTTP")
     )
     judge.add_judge(
-        commands.add_parser("judge", help="quality control of masks you have, the best chosen")
+        commands.add_parser("judge", help="check the quality of external masks and choose the best")
     )
     evaluate.add_evaluate(
         commands.add_parser("evaluate", help="score predictions against expert labels")
@@ -100,40 +107,12 @@ def parser() -> argparse.ArgumentParser:
         )
     )
     evaluate.add_compare(
-        commands.add_parser("compare", help="two bundles or predictions, case by case")
+        commands.add_parser("compare", help="compare two weights bundles or prediction folders")
     )
     predict.add_info(
-        commands.add_parser("info", help="what weights there are and what they are good for")
+        commands.add_parser("info", help="show the weights, their scores and their limits")
     )
-    predict.add_demo(
-        commands.add_parser("demo", help="both recipes on sample cases, with a picture")
-    )
-    prepare.add_synthesize(
-        commands.add_parser("synthesize", help="draw labelled synthetic patients")
-    )
-    prepare.add_preprocess(
-        commands.add_parser("preprocess", help="write the cache that training reads")
-    )
-    train.add_train(commands.add_parser("train", help="fit one network from the cache"))
-    train.add_train_qc(
-        commands.add_parser("train-qc", help="fit the autoencoder of one view's masks")
-    )
-    evaluate.add_score_qc(
-        commands.add_parser("score-qc", help="how well an autoencoder tells wrong masks")
-    )
-    train.add_pack(commands.add_parser("pack", help="make a weights bundle of trained networks"))
-    train.add_calibrate(
-        commands.add_parser("calibrate", help="freeze quality thresholds or rules into a bundle")
-    )
-    evaluate.add_validate(
-        commands.add_parser("validate", help="score a bundle on the folds it never saw")
-    )
-    reproduce.add_reproduce(
-        commands.add_parser("reproduce", help="a paper's tables and figures, from a bundle")
-    )
-    predict.add_lint_image(
-        commands.add_parser("lint-image", help="check a submission as the platform would")
-    )
+    predict.add_demo(commands.add_parser("demo", help="segment the sample cases with both recipes"))
     return top
 
 

@@ -6,12 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Volume
 from cmrseg.runtime.errors import InputError
-
-GEOMETRY_TOLERANCE_MM = 0.1
-"""Corners may lie this far apart: less than a tenth of a pixel, more than the rounding of a header
-that went through single precision or through text."""
 
 
 def paired_labels(pred: Volume, truth: Volume, highest: int) -> tuple[Array, Array]:

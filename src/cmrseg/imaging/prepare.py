@@ -76,9 +76,9 @@ def _crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:
 
 def cropped(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
     """Where the voxels of a box lie."""
-    bounds = [part.indices(n) for part, n in zip(box, geometry.shape, strict=True)]
-    first = np.array([[start] for start, _, _ in bounds])
-    shape = tuple(stop - start for start, stop, _ in bounds)
+    z, y, x = (part.indices(n)[:2] for part, n in zip(box, geometry.shape, strict=True))
+    first = np.array([[z[0]], [y[0]], [x[0]]])
+    shape = (z[1] - z[0], y[1] - y[0], x[1] - x[0])
     origin = tuple(geometry.to_patient(first)[:, 0].tolist())
     return replace(geometry, shape=shape, origin_mm=origin)
 

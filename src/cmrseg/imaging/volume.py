@@ -12,6 +12,10 @@ from cmrseg.runtime.errors import InputError
 
 Array = npt.NDArray[Any]
 
+GEOMETRY_TOLERANCE_MM = 0.1
+"""Corners of one and the same grid may lie this far apart: less than a tenth of a pixel, more than
+the rounding of a header that went through single precision or through text."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Geometry:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
+CARD = "MODEL_CARD.md"
 FORMAT = 1
 SEAL = "sha256"
 PLACES = (Path("/opt/ml/model"), Path("/opt/cmrseg/weights"))
-CHECKOUT = Path(__file__).resolve().parents[2] / "weights"
+CHECKOUT = Path(__file__).resolve().parents[3] / "weights"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Outputs, gradients and running statistics are those of as many separate calls with the same dropout
 masks. Passes differ from the first dropout on, so what comes before it is computed once; and where
 the decoder convolves skip connections from up there, their share is computed once as well and added
-to each pass's own (:mod:`cmrseg.models.split_conv`). Batch norm, activation and dropout are not linear:
+to each pass's own (:mod:`cmrseg.models.split_conv`). Batch norm, activation and dropout are not
+linear:
 they follow the sum, pass by pass. Where dropout itself comes before a stage's first convolution,
 nothing of that stage is shared.
 """

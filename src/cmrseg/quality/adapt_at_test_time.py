@@ -1,7 +1,8 @@
 """Refinement of one view's candidates at work: within its time, on one image or for a cohort.
 
 A refined candidate takes its own place and no other's: only who answers an image is refined on it,
-and goes on answering it (:attr:`cmrseg.quality.adaptation_types.Refining.candidates` has the paper's way).
+and goes on answering it (:attr:`cmrseg.quality.adaptation_types.Refining.candidates` has the
+paper's way).
 Candidates that were refined on a cohort are taken for an image by the same test as those refined on
 it alone: they have come into range.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.ensemble import MIRRORS
 from cmrseg.models.roi_crop import Focus
@@ -27,7 +29,6 @@ from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.recipes.steps import ventricles
 
 FLIPS = tuple(tuple(a for a, on in zip((-2, -1), m, strict=True) if on) for m in MIRRORS)
 """Axes that are flipped in each mirror image."""

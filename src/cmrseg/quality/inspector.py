@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import load_networks
@@ -24,7 +25,6 @@ from cmrseg.quality.control import Assessment, QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.selection import combine
 from cmrseg.quality.thresholds import Thresholds
-from cmrseg.recipes.steps import ventricles
 from cmrseg.runtime.errors import WeightsError
 
 

@@ -1,6 +1,6 @@
 """EMIDEC: late enhancement to cavity, myocardium, infarction and no-reflow (arega2021).
 
-Read :meth:`Emidec.segment` for what happens to a case, :data:`RECIPE` for what was trained.
+Read :meth:`Emidec.segment` for what happens to a case.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.aha_segments import segment_measures
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array
-from cmrseg.models.unet import UNetConfig
 from cmrseg.quality.uncertainty import conformal, measures
 from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.recipe import Recipe
-from cmrseg_lab.training import datasets
-from cmrseg_lab.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
@@ -48,58 +45,12 @@ SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
 
-def _recipe() -> Recipe:
-    """1.458 mm in plane, the whole stack in z, dropout 0.1 in the middle layers (section 2.2)."""
-    compact = UNetConfig(
-        classes=5,
-        features=(16, 32, 64, 128, 160),
-        across=(False, False, True, True, True),
-        dropout=(0.0, 0.0, 0.0, 0.1, 0.1),
-    )
-    paper = UNetConfig(
-        classes=5,
-        features=(32, 64, 128, 256, 320),
-        across=(False, False, True, True, True),
-        dropout=(0.0, 0.0, 0.0, 0.1, 0.1),
-        deep_supervision=4,
-    )
-    return Recipe(
-        name="emidec",
-        labels={1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
-        grid=Grid((None, 1.458, 1.458)),
-        items=datasets.emidec,
-        training={
-            "compact": TrainingConfig(
-                recipe="emidec",
-                network=compact,
-                patch=(8, 80, 80),
-                batch=3,
-                steps=3000,
-                on_heart=0.85,
-                scanners="one",
-                slice_contrast=0.3,
-            ),
-            "paper": TrainingConfig(
-                recipe="emidec",
-                network=paper,
-                patch=(7, 224, 224),
-                batch=5,
-                steps=250_000,
-                optimiser="sgd",
-                learning_rate=0.01,
-                weight_decay=3e-5,
-                augmentation="nnunet",
-                on_heart=1 / 3,
-                upside_down=True,
-                samples=5,
-                alpha=3.0,
-                validate_every=2500,
-            ),
-        },
-    )
-
-
-RECIPE = _recipe()
+RECIPE = Recipe(
+    name="emidec",
+    labels={1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
+    grid=Grid((None, 1.458, 1.458)),
+)
+"""1.458 mm in plane and the whole stack in z, as nnU-Net chose for these data (section 2.2)."""
 
 
 class Emidec:
@@ -132,8 +83,9 @@ class Emidec:
             InputError: the image cannot be read or is no LGE stack.
         """
         # Training imports this module where no image library is installed.
+        from cmrseg.imaging.postprocess import labels
         from cmrseg.models.roi_crop import Focus
-        from cmrseg.recipes.steps import labels, missing, prepared_image, within_role
+        from cmrseg.recipes.steps import missing, prepared_image, within_role
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
@@ -215,7 +167,7 @@ class Emidec:
 
     def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
         """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
-        from cmrseg.recipes.steps import labels
+        from cmrseg.imaging.postprocess import labels
 
         mask, voxel_ml = labels(probabilities), prepared.image.geometry.voxel_ml
         if self.rules:

@@ -1,13 +1,12 @@
 """M&Ms-2: short- and long-axis cine, ED and ES, to LV, myocardium and RV (galati2021).
 
-Read :meth:`Mnms2.segment` for what happens to a case, :data:`RECIPES` for what was trained.
+Read :meth:`Mnms2.segment` for what happens to a case.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,12 @@ import numpy as np
 from cmrseg.cases.case import Case, ImageSource, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.models.unet import UNetConfig
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Budget
 from cmrseg.runtime.budget import FOR_PASSES
 from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
-from cmrseg_lab.training import datasets
-from cmrseg_lab.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
@@ -33,112 +29,16 @@ if TYPE_CHECKING:
     from cmrseg.quality.uncertainty.conformal import ErrorBand
 
 VIEWS = ("SA", "LA")
-NO = (False,) * 5
 
 
-def _recipe(view: str) -> Recipe:
-    """2-D U-Nets, one a view.
-
-    Those of the paper (section 3.1): ``paper``, also called ``bn1``, is the nnU-Net 2D of the M&Ms
-    winner; ``bn2`` the 2-D U-Net of the ACDC winner, with his optimiser, rates, batch, weight decay
-    and dropout (the public MIC-DKFZ/ACDC2017, UNet2D_config.py and network.py), but up-sampling by
-    transposed convolutions, with our heads and on our grid. Both learn by Eq. 1 and keep
-    m_best = 3. ``compact`` and ``bn2-compact`` are what a CPU trains in an hour or so. ``stack`` is
-    ``compact`` whose deep stages look at neighbouring slices too: which slices show a ventricle at
-    all, at the base above all, is hard to tell from one of them.
-    """
-    name = f"mnms2-{view.lower()}"
-    compact = UNetConfig(classes=4, features=(16, 32, 64, 128, 192), across=NO, dropout=(0.0,) * 5)
-    bn1 = UNetConfig(
-        classes=4,
-        features=(32, 64, 128, 256, 480, 480),
-        across=(False,) * 6,
-        dropout=(0.0,) * 6,
-        deep_supervision=4,
-    )
-    bn2 = UNetConfig(
-        classes=4,
-        features=(48, 96, 192, 384, 768),
-        across=NO,
-        dropout=(0.0, 0.3, 0.3, 0.3, 0.0),
-        pooling="max",
-        dropout_at="seams",
-    )
-    paper_bn1 = TrainingConfig(
-        recipe=name,
-        network=bn1,
-        patch=(1, 256, 256),
-        batch=20,
-        steps=125_000,
-        optimiser="sgd",
-        learning_rate=0.01,
-        weight_decay=3e-5,
-        dice="generalised",
-        keep=3,
-        on_heart=1 / 3,
-        validate_every=2500,
-    )
-    paper_bn2 = TrainingConfig(
-        recipe=name,
-        network=bn2,
-        patch=(1, 256, 256),
-        batch=10,
-        steps=30_000,
-        optimiser="adam",
-        learning_rate=5e-4,
-        schedule="exponential",
-        decay=0.985,
-        epochs=300,
-        weight_decay=1e-5,
-        dice="generalised",
-        keep=3,
-        on_heart=1 / 3,
-        validate_every=1000,
-    )
-    stack = TrainingConfig(
-        recipe=name,
-        network=replace(compact, across=(False, False, False, True, True)),
-        patch=(6, 128, 128),
-        batch=3,
-        steps=4500,
-        on_heart=0.9,
-        upside_down=True,
-        alone=0.2,
-        averaged=1 / 3,
-    )
-    return Recipe(
-        name=name,
+RECIPES = {
+    view: Recipe(
+        name=f"mnms2-{view.lower()}",
         labels={1: "LV", 2: "MYO", 3: "RV"},
         grid=Grid((None, 1.5, 1.5)),
-        items=partial(datasets.mnms2, view=view),
-        training={
-            "compact": TrainingConfig(
-                recipe=name,
-                network=compact,
-                patch=(1, 128, 128),
-                batch=8,
-                steps=4500,
-                on_heart=0.9,
-            ),
-            "paper": paper_bn1,
-            "bn1": paper_bn1,
-            "bn2": paper_bn2,
-            "bn2-compact": replace(
-                paper_bn2,
-                network=replace(bn2, features=(16, 32, 64, 128, 192)),
-                patch=(1, 128, 128),
-                batch=8,
-                steps=4500,
-                learning_rate=2e-3,  # a seventh of the steps: the rate has to do more in each
-                on_heart=0.9,
-                validate_every=250,
-            ),
-            **({"stack": stack} if view == "SA" else {}),
-        },
     )
-
-
-RECIPES = {view: _recipe(view) for view in VIEWS}
+    for view in VIEWS
+}
 
 
 class Mnms2:
@@ -243,7 +143,8 @@ class Mnms2:
 
         ``share`` is what it may take of the time left.
         """
-        from cmrseg.recipes.steps import missing, ventricles
+        from cmrseg.imaging.postprocess import ventricles
+        from cmrseg.recipes.steps import missing
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []

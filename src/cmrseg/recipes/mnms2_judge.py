@@ -3,8 +3,8 @@
 What `predict` does with its own networks' answers (galati2021 section 2.3), for label maps or class
 probabilities from elsewhere. They go to the recipe's grid and to the autoencoder as `predict`'s do,
 but for one thing: nothing is taken away from them before. `predict` drops small stray pieces of its
-own masks (:func:`~cmrseg.recipes.steps.ventricles`) and answers without them; others' masks are
-answered voxel by voxel as they were given, so a stray piece has to show in pDC and pHD.
+own masks (:func:`~cmrseg.imaging.postprocess.ventricles`) and answers without them; others' masks
+are answered voxel by voxel as they were given, so a stray piece has to show in pDC and pHD.
 
 Of label maps the paper's fallback, the mean of two candidates' probabilities, is a vote.
 """

@@ -1,30 +1,22 @@
-"""What both recipes are made of."""
+"""What a network of a recipe finds, and on which grid."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from cmrseg.imaging.grid import Grid
-from cmrseg_lab.training.config import TrainingConfig
-from cmrseg_lab.training.datasets import Labelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """One network's place in the house: its data, its grid, its training.
+    """What the networks of one name have in common, however they were trained.
 
     Attributes:
         name: ``emidec``, ``mnms2-sa`` or ``mnms2-la``.
         labels: class index -> structure, background (0) left out.
         grid: the spacing the network works at.
-        items: finds the labelled images in a data folder.
-        training: configurations by name; ``compact`` is what our bundles hold.
     """
 
     name: str
     labels: dict[int, str]
     grid: Grid
-    items: Callable[[Path], list[Labelled]]
-    training: dict[str, TrainingConfig]

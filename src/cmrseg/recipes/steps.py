@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from cmrseg.cases.case import ImageSource
-from cmrseg.imaging.components import large, largest
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.prepare import Prepared, prepare
 from cmrseg.imaging.read import check_image, read
-from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg.runtime.memory import too_little
 
@@ -21,9 +18,6 @@ WIDEST_MM = 900.0
 """No magnet is wider; a larger field of view means a wrong header."""
 NARROWEST_MM = 20.0
 """No heart fits in less: a smaller field of view means spacing in other units than mm."""
-
-RIVAL = 0.3
-"""A piece with such a share of the largest one is a ventricle, not a mistake far away."""
 
 
 def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
@@ -37,41 +31,6 @@ def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
     check_image(volume)
     _check_field_of_view(volume.geometry)
     return volume, prepare(volume, grid)
-
-
-def labels(probabilities: Array) -> Array:
-    """(C, z, y, x) class probabilities to uint8 labels, the heart in one piece."""
-    return in_one_piece(likeliest(probabilities))
-
-
-def ventricles(probabilities: Array) -> Array:
-    """(C, z, y, x) class probabilities to uint8 labels of a heart whose ventricles may lie apart.
-
-    Where the septum is not seen, one piece would be one ventricle: pieces of :data:`RIVAL` of the
-    largest one stay. In a single slice mistakes are as large as ventricles: there it is one piece.
-    What either rule does to held-out patients is told by `cmrseg reproduce mnms2`.
-    """
-    return cleaned(likeliest(probabilities))
-
-
-def likeliest(probabilities: Array) -> Array:
-    """(C, z, y, x) class probabilities to the uint8 labels of the likeliest classes, all pieces."""
-    return np.asarray(probabilities.argmax(axis=0), np.uint8)
-
-
-def cleaned(found: Array) -> Array:
-    """(z, y, x) labels by the rule of :func:`ventricles`."""
-    return in_one_piece(found) if min(found.shape) == 1 else in_large_pieces(found)
-
-
-def in_one_piece(found: Array) -> Array:
-    """(z, y, x) labels, of the heart's pieces the largest alone."""
-    return np.where(largest(found > 0), found, 0).astype(np.uint8)
-
-
-def in_large_pieces(found: Array) -> Array:
-    """(z, y, x) labels, of the heart's pieces those of :data:`RIVAL` of the largest and more."""
-    return np.where(large(found > 0, RIVAL), found, 0).astype(np.uint8)
 
 
 def missing(values: Mapping[str, float]) -> list[str]:

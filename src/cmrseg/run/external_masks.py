@@ -12,9 +12,8 @@ from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.folders import readable, same_folder
 from cmrseg.cases.ledger import Ledger
-from cmrseg.evaluation.masks import GEOMETRY_TOLERANCE_MM
 from cmrseg.imaging.read import SUFFIXES, read
-from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Geometry, Volume
 from cmrseg.recipes.mnms2_judge import checked
 from cmrseg.runtime.errors import CmrsegError, InputError, UsageError
 

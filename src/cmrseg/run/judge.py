@@ -69,7 +69,8 @@ def judge(
         output_dir: where chosen masks and the summary go.
         candidates: name -> folder of masks (:class:`~cmrseg.run.external_masks.GivenMasks`).
         contract: the layout's name; None to detect it.
-        weights: a bundle with quality control; None for the usual places (``cmrseg.models.bundle``).
+        weights: a bundle with quality control; None for the usual places
+            (``cmrseg.models.bundle``).
         device: ``auto``, ``cpu``, ``cuda``.
         labels: label code of the chosen masks as they are written.
         sockets: a Grand Challenge socket table.

@@ -7,8 +7,6 @@ from typing import Any
 
 from cmrseg_lab.training.sources import is_made, is_synthetic
 
-CARD = "MODEL_CARD.md"
-
 USE = {
     "emidec": "Segments the cavity, normal myocardium, infarction and no-reflow of the left "
     "ventricle in short-axis late-enhancement MR.",

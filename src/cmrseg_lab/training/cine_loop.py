@@ -70,8 +70,9 @@ class Preset:
     def read(cls, name: str, **changed: Any) -> Preset:
         """The preset of that name, or in that file, with some values changed."""
         path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
-        values = tomllib.loads(path.read_text(encoding="utf-8")) | changed
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) | changed
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**values)
 
     @property
     def network(self) -> UNetConfig:
@@ -105,9 +106,8 @@ def fit(
     optimiser = torch.optim.AdamW(
         network.parameters(), preset.learning_rate, weight_decay=preset.weight_decay, foreach=True
     )
-    average = AveragedModel(
-        network, multi_avg_fn=get_ema_multi_avg_fn(preset.average_decay), use_buffers=True
-    )
+    moving = get_ema_multi_avg_fn(preset.average_decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
     path = out / "checkpoint.safetensors"
     state: dict[str, Any] = {"step": 0, "preset": asdict(preset), "about": about, "seconds": 0.0}
     if path.exists():
@@ -124,7 +124,7 @@ def fit(
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
     saved = started = time.monotonic()
     for batch in _batches(preset, training, state["step"], seed, workers):
-        loss, parts = _step(network, optimiser, batch, preset, state["step"], device)
+        parts = _step(network, optimiser, batch, preset, state["step"], device)
         average.update_parameters(network)
         state["step"] += 1
         now = time.monotonic()
@@ -175,7 +175,7 @@ def _step(
     preset: Preset,
     at: int,
     device: torch.device,
-) -> tuple[float, dict[str, float]]:
+) -> dict[str, float]:
     warm = min(1.0, (at + 1) / 200)
     for group in optimiser.param_groups:
         group["lr"] = warm * preset.learning_rate * (1 - at / preset.steps) ** 0.9
@@ -188,10 +188,10 @@ def _step(
         presence = network.present(skips[-1]) if preset.presence else None
     loss, parts = _loss(heads, presence, label, preset)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 12.0, foreach=True)
     optimiser.step()
-    return float(loss.detach()), parts
+    return parts
 
 
 def _loss(
@@ -260,7 +260,8 @@ def predict(
     x = torch.stack([image, other])[None].to(device)
     with torch.autocast(device.type, torch.bfloat16):
         logits = network(pad_to_multiple(x, 16))[0]
-    return logits[0, :, :, : image.shape[1], : image.shape[2]].float().argmax(0).cpu()
+    found: Tensor = logits[0, :, :, : image.shape[1], : image.shape[2]].float().argmax(0).cpu()
+    return found
 
 
 def main() -> None:
@@ -281,8 +282,8 @@ def main() -> None:
 
     def held(one: Patient) -> bool:
         if args.without:
-            return args.without == (one.source if one.source == "acdc" else one.vendor)
-        return args.fold is not None and dealt[one.source, one.patient] == args.fold
+            return bool(args.without == (one.source if one.source == "acdc" else one.vendor))
+        return bool(dealt[one.source, one.patient] == args.fold)
 
     about = {
         "fold": args.fold,

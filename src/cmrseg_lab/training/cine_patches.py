@@ -8,6 +8,7 @@ because sample ``index`` is the same in every process and every run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import exp, pi
 from typing import Any
 
@@ -195,7 +196,7 @@ def rescaled(image: Tensor, share: float) -> Tensor:
 
 
 def non_linear(image: Tensor, rng: Rng, noise: Any) -> Tensor:
-    """Global intensity non-linear augmentation (Ouyang et al., IEEE TMI 42(4), 2023, section III-B).
+    """Global intensity non-linear augmentation (Ouyang et al., IEEE TMI 42(4), 2023).
 
     A random shallow network of 1x1 and 3x3 convolutions gives every tissue another grey value;
     the result is mixed with the image by a random share and keeps the image's norm.
@@ -203,14 +204,15 @@ def non_linear(image: Tensor, rng: Rng, noise: Any) -> Tensor:
     slices, channels = image.shape[:2]
     x = image.reshape(slices * channels, 1, *image.shape[2:])
     widths = (1, 2, 2, 2, 1)
-    for at, (cin, cout) in enumerate(zip(widths, widths[1:], strict=False)):
+    for at, (cin, cout) in enumerate(pairwise(widths)):
         size = int(rng.choice([1, 3]))
         x = F.conv2d(x, noise((cout, cin, size, size)), noise((cout,)), padding=size // 2)
         if at < len(widths) - 2:
             x = F.leaky_relu(x, 0.01)
     share = rng.uniform(0, 1)
     mixed = share * x.reshape(image.shape) + (1 - share) * image
-    return mixed * (image.norm() / mixed.norm().clamp_min(1e-6))
+    kept: Tensor = mixed * (image.norm() / mixed.norm().clamp_min(1e-6))
+    return kept
 
 
 def _gamma(image: Tensor, power: float) -> Tensor:

@@ -2,10 +2,11 @@
 
 Short: why a data set was made, what is in it, where our copy comes from, under what licence, what
 is known to be wrong with it, and which networks learned from it. What nobody can generate stands in
-:mod:`cmrseg_lab.training.dataset_facts`, title and licence in :mod:`cmrseg_lab.training.sources`, the synthetic
-generator's part in the generator itself, the learners in the bundles' manifests.
+:mod:`cmrseg_lab.training.dataset_facts`, title and licence in :mod:`cmrseg_lab.training.sources`,
+the synthetic generator's part in the generator itself, the learners in the bundles' manifests.
 
-``python -m cmrseg_lab.training.datasheets [DOCS [WEIGHTS]]`` (``make cards``) writes them anew, and the
+``python -m cmrseg_lab.training.datasheets [DOCS [WEIGHTS]]`` (``make cards``) writes them anew,
+and the
 model cards of all bundles in ``WEIGHTS``, where what they are made of has changed. A test holds
 that nothing committed is stale.
 """
@@ -19,8 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cmrseg.models.bundle import MANIFEST
-from cmrseg_lab.training.card import CARD, card
+from cmrseg.models.bundle import CARD, MANIFEST
+from cmrseg_lab.training.card import card
 from cmrseg_lab.training.dataset_facts import FACTS, synthetic_facts
 from cmrseg_lab.training.sources import SOURCES, is_synthetic, learned_from, source
 

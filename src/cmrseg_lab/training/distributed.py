@@ -2,7 +2,8 @@
 
 Each process makes its share of a step's patches and passes it through the network. Everything that
 looks at the whole batch still does: the statistics of batch norm are those of all patches
-(:mod:`cmrseg_lab.training.sync_batchnorm`), and every process has all logits before the loss, so that Dice
+(:mod:`cmrseg_lab.training.sync_batchnorm`), and every process has all logits before the loss, so
+that Dice
 is that of the batch, as in one process. The gradients of the shares then add up to those of the
 whole, however unevenly it is shared. What differs from one process: which values dropout takes, and
 the order in which sums are rounded.

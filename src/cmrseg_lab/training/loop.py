@@ -2,8 +2,8 @@
 
 Read :func:`fit` top to bottom. It stops at any minute (a checkpoint every few minutes and on
 SIGTERM) and goes on exactly where it stood: patches follow from (seed, index), everything else is
-in the checkpoint. Several processes share each step (:mod:`cmrseg_lab.training.distributed`); theirs goes
-on exactly as well, since their dropout follows from (seed, step, rank).
+in the checkpoint. Several processes share each step (:mod:`cmrseg_lab.training.distributed`);
+theirs goes on exactly as well, since their dropout follows from (seed, step, rank).
 """
 
 from __future__ import annotations

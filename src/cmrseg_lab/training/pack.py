@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 
 from cmrseg import __version__
 from cmrseg.models import storage
-from cmrseg.models.bundle import FORMAT, MANIFEST, sealed, sha256
+from cmrseg.models.bundle import CARD, FORMAT, MANIFEST, sealed, sha256
 from cmrseg.quality import replay
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.card import CARD, card, steps_in_all
+from cmrseg_lab.training.card import card, steps_in_all
 from cmrseg_lab.training.sources import learned_from, source
 
 if TYPE_CHECKING:  # it needs scipy, which packing does not

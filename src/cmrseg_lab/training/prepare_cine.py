@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def prepare_folder(data: Path, source: str, out: Path) -> list[Patient]:
 
 
 def _prepare_patient(folder: Path, source: str, facts: dict[str, str], out: Path) -> Patient:
-    arrays, found, spacing_z = {}, [], 0.0
+    arrays: dict[str, Any] = {}
+    found, spacing_z = [], 0.0
     for phase in PHASES:
         path = folder / f"{folder.name}_SA_{phase}.nii.gz"
         if not path.exists():

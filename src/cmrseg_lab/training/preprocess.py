@@ -34,7 +34,8 @@ def preprocess(
         grid: the recipe's spacing.
         out: a folder to make or to add to.
         source: names the data set in the index and later in the manifest.
-        remake: makes other images and labels of each pair first (:mod:`cmrseg_lab.training.derived_pairs`).
+        remake: makes other images and labels of each pair first
+            (:mod:`cmrseg_lab.training.derived_pairs`).
 
     Raises:
         InputError: an image or its labels cannot be used, or ``out`` is another recipe's cache.

@@ -1,6 +1,7 @@
 """Does the autoencoder reproduce right masks, and does it fail on wrong ones? Tables to commit.
 
-Run on held-out patients alone. Wrong masks (:mod:`cmrseg_lab.training.corrupted_masks`) are made by the errors of
+Run on held-out patients alone. Wrong masks (:mod:`cmrseg_lab.training.corrupted_masks`) are made
+by the errors of
 training, all mixed and each kind by itself, by gross errors, and by a trained segmenter on spoiled
 images, whose errors nobody designed.
 """

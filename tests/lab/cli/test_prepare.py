@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cmrseg.cli import main
+from cmrseg_lab.cli import main
 
 
 def test_synthesize_counts_the_cpu_time_of_its_processes(

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE
+from cmrseg_lab.cli import main
 from tiny import make_cache
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.models.autoencoder import AutoencoderConfig
 from cmrseg.recipes.emidec_rules import Rule
 from cmrseg.runtime.errors import EXIT_OK
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import autoencoder_config, loop
 from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
 from cmrseg_lab.training.calibration import emidec_rule_search

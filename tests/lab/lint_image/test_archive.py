@@ -6,11 +6,11 @@ import random
 import tarfile
 
 import pytest
-from lint_image.archives import LABELS, layer, save, usual_layers
 
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.lint_image.archive import read_archive
 from cmrseg_lab.lint_image.settings import one_image, size, whole
+from lab.lint_image.archives import LABELS, layer, save, usual_layers
 
 
 def archive_of(path):

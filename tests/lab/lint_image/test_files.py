@@ -3,11 +3,11 @@
 import io
 
 import pytest
-from lint_image.archives import layer
 
 from cmrseg_lab.lint_image import files as contents
 from cmrseg_lab.lint_image.archive import Image
 from cmrseg_lab.lint_image.layers import merged, read_layer
+from lab.lint_image.archives import layer
 
 # Put together here, so that no key or token stands in the repository.
 PEM = b"-----BEGIN " + b"RSA PRIVATE KEY-----\n" + b"MIIE" * 16 + b"\n"

@@ -3,9 +3,8 @@
 import hashlib
 import io
 
-from lint_image.archives import layer
-
 from cmrseg_lab.lint_image.layers import looks_like_layer, merged, read_layer, resolve
+from lab.lint_image.archives import layer
 
 
 def read(*layers):

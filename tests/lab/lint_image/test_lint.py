@@ -5,10 +5,10 @@ import subprocess
 from uuid import uuid4
 
 import pytest
-from lint_image.archives import layer, save
 
-from cmrseg.cli import main
+from cmrseg_lab.cli import main
 from cmrseg_lab.lint_image.engine import Engine
+from lab.lint_image.archives import layer, save
 
 STATIC = [
     "one image",

@@ -1,11 +1,11 @@
 """How an image says it is started: each rule kept, and each broken."""
 
 import pytest
-from lint_image.archives import LABELS, SETTINGS
 
 from cmrseg_lab.lint_image import settings
 from cmrseg_lab.lint_image.archive import Image
 from cmrseg_lab.lint_image.layers import Entry
+from lab.lint_image.archives import LABELS, SETTINGS
 
 FILES = {
     "opt/run.sh": Entry("opt/run.sh", "file", 0o755),

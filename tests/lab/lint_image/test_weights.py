@@ -4,12 +4,12 @@ import io
 import json
 
 import pytest
-from lint_image.archives import layer, weights
 
 from cmrseg.models import bundle
 from cmrseg_lab.lint_image.archive import Image
 from cmrseg_lab.lint_image.layers import merged, read_layer
 from cmrseg_lab.lint_image.weights import weights as check_weights
+from lab.lint_image.archives import layer, weights
 
 CARD = "opt/cmrseg/weights/emidec/MODEL_CARD.md"
 MANIFEST = "opt/cmrseg/weights/emidec/manifest.json"

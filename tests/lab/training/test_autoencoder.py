@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training.test_masks import CONFIG, STACKS
 
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime.errors import InputError, UsageError
@@ -23,6 +22,7 @@ from cmrseg_lab.training.autoencoder_config import AutoencoderTraining, configur
 from cmrseg_lab.training.journal import LOG
 from cmrseg_lab.training.loop import CHECKPOINT, TrainingStoppedError
 from cmrseg_lab.training.pack import pack
+from lab.training.test_autoencoder_data import CONFIG, STACKS
 from tiny import heart, make_cache
 
 CPU = torch.device("cpu")

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from cmrseg.models import bundle
-from cmrseg.models.bundle import MANIFEST
+from cmrseg.models.bundle import CARD, MANIFEST
 from cmrseg_lab.synthetic import groups
-from cmrseg_lab.training.card import CARD
 from cmrseg_lab.training.dataset_facts import FACTS
 from cmrseg_lab.training.datasheets import datasheets, main, read_manifests, refresh, stale_cards
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.sources import SOURCES
 from tiny import make_checkpoint
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMITTED = sorted(path.parent for path in (ROOT / "weights").glob(f"*/{MANIFEST}"))
 REMEDY = "run `make cards` and commit what it writes"
 

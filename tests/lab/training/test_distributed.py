@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cmrseg.cli import main
 from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import UsageError
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import distributed
 from cmrseg_lab.training.checkpoint import read_state
 from cmrseg_lab.training.distributed import TOGETHER, EndedTogetherError, Group, together
@@ -22,7 +22,7 @@ from cmrseg_lab.training.loop import CHECKPOINT
 from tiny import make_cache, network_config
 from tiny_together import PLAIN, without_chance
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 SLOW_MACHINE_S = 1800  # usually 20 are enough; beyond this it hangs
 CPU = torch.device("cpu")
 

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from cmrseg.cli import main
 from cmrseg.models.layers import SliceConv
 from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import InputError, UsageError
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import loop as fitting
 from cmrseg_lab.training.checkpoint import network_weights, read_state
 from cmrseg_lab.training.checkpointing import validate
@@ -27,7 +27,7 @@ from cmrseg_lab.training.presets import RECIPES
 from tiny import make_cache, network_config, sample, training_config
 
 CPU = torch.device("cpu")
-SCRIPT = Path(__file__).parents[1] / "tiny_training.py"
+SCRIPT = Path(__file__).parents[2] / "tiny_training.py"
 
 
 def scalars(run_dir, tag="loss/train"):

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cmrseg.models import bundle
+from cmrseg.models.bundle import CARD
 from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.card import CARD
 from cmrseg_lab.training.pack import pack, record_scores
 from tiny import make_checkpoint, network_config, sample
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.models.autoencoder import AutoencoderConfig
 from cmrseg.quality import thresholds
 from cmrseg.recipes.emidec_rules import Rule
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import autoencoder_config, loop
 from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
 from cmrseg_lab.training.calibration import emidec_rule_search

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
-from training.test_masks import CONFIG
 
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.pseudo_metrics import Pseudo
@@ -18,6 +17,7 @@ from cmrseg_lab.training.corrupted_masks import MIXED, made
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS
 from cmrseg_lab.training.image_degradation import spoil
 from cmrseg_lab.training.qc_detection import Pair, detection, repeated, roc_area, score_autoencoder
+from lab.training.test_autoencoder_data import CONFIG
 from quality.tools import CPU, Copier, Square
 from tiny import make_cache, make_checkpoint, sample
 

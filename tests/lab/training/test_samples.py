@@ -9,8 +9,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from cmrseg.cli import main
 from cmrseg.models.unet import UNet
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import loop as fitting
 from cmrseg_lab.training.checkpoint import read_state
 from cmrseg_lab.training.loop import CHECKPOINT, TrainingStoppedError, batches, fit, make_optimiser

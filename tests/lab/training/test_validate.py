@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.runtime.errors import InputError, UsageError
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import cache
 from cmrseg_lab.training import validate as validating
 from cmrseg_lab.training.datasets import mnms2

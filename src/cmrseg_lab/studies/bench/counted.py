@@ -1,4 +1,5 @@
-"""``python -m cmrseg_lab.studies.bench.counted ARGS``: cmrseg, telling how many network files it loaded."""
+"""``python -m cmrseg_lab.studies.bench.counted ARGS``: cmrseg, telling how many network files it
+loaded."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """What Monte-Carlo dropout costs in training, and what each way to save brings.
 
-Every execution takes the very steps that training takes (:func:`cmrseg_lab.training.loop.step`), on one
-batch of the recipe's size, in turns. ``python -m cmrseg_lab.studies.bench.passes EXECUTION DEVICE PRECISION``
-takes two steps in a process of its own, whose peak memory is then looked at.
+Every execution takes the very steps that training takes (:func:`cmrseg_lab.training.loop.step`),
+on one
+batch of the recipe's size, in turns. ``python -m cmrseg_lab.studies.bench.passes EXECUTION DEVICE
+PRECISION`` takes two steps in a process of its own, whose peak memory is then looked at.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from cmrseg.models.layout import Execution, quicker_execution
 from cmrseg.models.mc_dropout import Prefix, joined, laid_back, sampled
 from cmrseg.models.split_conv import Join
 from cmrseg.models.unet import UNet
-from cmrseg.recipes.emidec import RECIPE
 from cmrseg.runtime import Precision, fastest_precision, use_device
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.spread import Spread
 from cmrseg_lab.studies.bench.table import Row
 from cmrseg_lab.training.config import TrainingConfig
 from cmrseg_lab.training.loop import make_optimiser, step
+from cmrseg_lab.training.presets import RECIPES
 
 SAMPLES, ALPHA = 5, 3.0
 """N and alpha of arega2021."""
@@ -135,7 +136,7 @@ def rows(device: torch.device, rounds: int) -> Iterator[Row]:
         device: where to train.
         rounds: how often the executions take turns.
     """
-    config = RECIPE.training["compact"]
+    config = RECIPES["emidec"].training["compact"]
     trainees = {name: Trainee(name, config, device) for name in EXECUTIONS}
     precision = fastest_precision(trainees["plain"].seconds, device)
     yield from cost_rows(trainees, rounds, precision)
@@ -201,13 +202,13 @@ def memory_rows(device: torch.device, precision: Precision) -> Iterator[Row]:
 
 
 def _row(figure: str, value: Spread, unit: str, aim: float | None = None) -> Row:
-    return Row(recipe=RECIPE.name, figure=figure, value=value, unit=unit, aim=aim)
+    return Row(recipe=RECIPES["emidec"].name, figure=figure, value=value, unit=unit, aim=aim)
 
 
 def main(arguments: list[str]) -> None:
     """Two training steps of one execution; tells the GPU memory they took, if there is one."""
     execution, device, precision = arguments
-    trainee = Trainee(execution, RECIPE.training["compact"], use_device(device))
+    trainee = Trainee(execution, RECIPES["emidec"].training["compact"], use_device(device))
     for _ in range(2):
         trainee.seconds(cast(Precision, precision))
     if trainee.device.type == "cuda":

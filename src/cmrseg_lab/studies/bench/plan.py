@@ -164,14 +164,14 @@ class Plan:
 
     def _doubt(self) -> Iterator[Row]:
         from cmrseg.models.ensemble import Segmenter
-        from cmrseg.recipes.emidec import RECIPE
         from cmrseg.recipes.steps import prepared_image
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench import doubt
+        from cmrseg_lab.training.presets import RECIPES
 
         self.say(f"emidec: mirror images and dropout samples, {self.rounds} rounds")
         segmenter = Segmenter.from_bundle(self.weights, "emidec", use_device(self.device))
-        image = prepared_image(self.case.images["LGE"], RECIPE.grid)[1].image
+        image = prepared_image(self.case.images["LGE"], RECIPES["emidec"].grid)[1].image
         yield from doubt.rows(segmenter, image, self.rounds)
 
     def _training(self) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.synthetic.synthesize import synthesize
 
-CHECKOUT = Path(__file__).resolve().parents[3] / "tests" / "samples"
+CHECKOUT = Path(__file__).resolve().parents[4] / "tests" / "samples"
 """The committed sample cases."""
 SEED = 1
 LAYOUT: Final[dict[Challenge, tuple[str, str]]] = {

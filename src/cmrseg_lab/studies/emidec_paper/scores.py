@@ -16,12 +16,12 @@ from cmrseg.evaluation.calibration import Reliability, brier_scores, structure_r
 from cmrseg.evaluation.emidec import STRUCTURES, evaluate_case
 from cmrseg.evaluation.positions import certainty_by_position, dice_by_position
 from cmrseg.imaging.overlap import dice
+from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.interval import interval
 from cmrseg.recipes.emidec import JUDGED, volumes
 from cmrseg.recipes.emidec_rules import Rules
-from cmrseg.recipes.steps import labels
 from cmrseg_lab.training.calibration.emidec_out_of_fold import Held
 
 NEAR_MM = 20.0

@@ -24,7 +24,6 @@ from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.models.roi_crop import Focus
 from cmrseg.quality.uncertainty import measures
-from cmrseg.recipes.emidec import RECIPE
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime import Precision, Progress, use_device
 from cmrseg.runtime.errors import CmrsegError, InputError
@@ -33,6 +32,7 @@ from cmrseg_lab.synthetic.restyle import restyle
 from cmrseg_lab.synthetic.styles import choose_style
 from cmrseg_lab.training.datasets import Labelled
 from cmrseg_lab.training.folds import held_out, stratified_folds
+from cmrseg_lab.training.presets import RECIPES
 
 Triple = tuple[float, float, float]
 KEPT = 1
@@ -145,7 +145,7 @@ def predict_held_out(
         InputError: as :func:`folds_of`; or an image or its labels cannot be used.
         WeightsError: a network does not fit.
     """
-    dealt = folds_of(found, RECIPE.items(data), source)
+    dealt = folds_of(found, RECIPES["emidec"].items(data), source)
     folder = work / identity(found, effort)
     folder.mkdir(parents=True, exist_ok=True)
     (work / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -213,16 +213,16 @@ def _segmenter(found: Bundle, fold: int, effort: Effort) -> Segmenter:
 
 def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) -> Held:
     try:
-        source, prepared = prepared_image(ImageSource(item.image), RECIPE.grid)
+        source, prepared = prepared_image(ImageSource(item.image), RECIPES["emidec"].grid)
         label = read(item.label)
     except CmrsegError as error:
         raise error.within("a held-out patient") from error
     if effort.style:
-        prepared = prepare(_restyled(source, item.patient, effort.style), RECIPE.grid)
+        prepared = prepare(_restyled(source, item.patient, effort.style), RECIPES["emidec"].grid)
     passes = len(segmenter.networks) * effort.mirrors + effort.samples
     focus = Focus.on(segmenter, prepared.image, passes)
     found = segmenter.mirrored(focus.image, effort.mirrors).mean(axis=0)
-    grid_truth = prepare_labels(label, RECIPE.grid).array.astype(np.uint8)
+    grid_truth = prepare_labels(label, RECIPES["emidec"].grid).array.astype(np.uint8)
     variance, image_level = np.zeros(source.array.shape, np.float32), 0.0
     central, drawn = np.zeros_like(grid_truth), np.zeros((0, *grid_truth.shape), np.uint8)
     if effort.samples:

@@ -18,9 +18,9 @@ import numpy as np
 from scipy import ndimage
 
 from cmrseg.imaging.overlap import dice
+from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.volume import Array
 from cmrseg.recipes.emidec_rules import UNIONS, Rule, Rules
-from cmrseg.recipes.steps import labels
 from cmrseg_lab.training.calibration.emidec_out_of_fold import Held
 
 LEAST_GAIN = 0.0005

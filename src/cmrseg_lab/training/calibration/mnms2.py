@@ -3,8 +3,8 @@
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
 into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
 and with how far sizes lay from the experts': the intervals of those to come, where candidates held
-out the same patients (:mod:`cmrseg_lab.training.calibration.mnms2_folds`). Beside it go labelled slices for
-refinement, of the hearts that the caller chooses.
+out the same patients (:mod:`cmrseg_lab.training.calibration.mnms2_folds`). Beside it go labelled
+slices for refinement, of the hearts that the caller chooses.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
@@ -28,7 +29,6 @@ from cmrseg.quality.selection import choose
 from cmrseg.quality.thresholds import Thresholds, fit
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, sizes
-from cmrseg.recipes.steps import ventricles
 from cmrseg.runtime import Progress, use_device
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.calibration.mnms2_folds import Dealt, deal

@@ -140,7 +140,7 @@ def test_memory_is_that_of_processes_that_train(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_process_takes_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(passes.RECIPE.training, "compact", TINY)
+    monkeypatch.setitem(passes.RECIPES["emidec"].training, "compact", TINY)
     taken: list[str] = []
     monkeypatch.setattr(Trainee, "seconds", lambda self, precision: taken.append(precision))
     main(["naive", "cpu", "bf16"])

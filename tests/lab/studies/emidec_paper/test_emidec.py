@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.quality.uncertainty import conformal, trust
 from cmrseg.recipes.emidec_rules import Rule
 from cmrseg.runtime.errors import EXIT_OK, UsageError
+from cmrseg_lab.cli import main
 from cmrseg_lab.studies.emidec_paper import panels, trusted
 from cmrseg_lab.studies.emidec_paper.emidec import reproduce
 from cmrseg_lab.training.calibration import emidec_rule_search

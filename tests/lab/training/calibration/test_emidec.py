@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
+from cmrseg.models.bundle import CARD
 from cmrseg.recipes.emidec_rules import Rule, Rules
 from cmrseg.runtime.errors import EXIT_OK, InputError
+from cmrseg_lab.cli import main
 from cmrseg_lab.training.calibration import emidec_rule_search
 from cmrseg_lab.training.calibration.emidec import calibrate
 from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
-from cmrseg_lab.training.card import CARD
 from emidec_data import make_bundle, make_data
 
 PATIENTS, FOLDS = 13, (0, 1, 2, 3)

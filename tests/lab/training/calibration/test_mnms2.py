@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg.cli import main
 from cmrseg.models import bundle
+from cmrseg.models.bundle import CARD
 from cmrseg.quality import replay
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
@@ -15,10 +15,10 @@ from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES
 from cmrseg.report.distribution import distributions
 from cmrseg.runtime import use_device
 from cmrseg.runtime.errors import EXIT_OK, InputError, WeightsError
+from cmrseg_lab.cli import main
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.calibration import mnms2
 from cmrseg_lab.training.calibration.mnms2 import MOST, Seen, bands, calibrate, population
-from cmrseg_lab.training.card import CARD
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.replay_slices import draw_rehearsal
 from cmrseg_lab.training.train import split, train

@@ -7,7 +7,7 @@ import pytest
 
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.models import bundle
-from cmrseg.models.bundle import MANIFEST
+from cmrseg.models.bundle import CARD, MANIFEST
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.recipes.mnms2_volumes import bands_of
 from cmrseg.run.predict import model
@@ -15,7 +15,6 @@ from cmrseg.runtime.errors import InputError, WeightsError
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.calibration.mnms2 import calibrate
 from cmrseg_lab.training.calibration.mnms2_folds import count, deal
-from cmrseg_lab.training.card import CARD
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.train import split
 from tiny import make_autoencoder, make_cache, make_checkpoint, save, volume

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,10 @@ from cmrseg.imaging.intensity import robust_zscore
 from cmrseg.imaging.orient import Orientation, canonical
 from cmrseg.imaging.resample import labels_to_grid, probabilities_to, to_grid
 from cmrseg.imaging.volume import Array, Geometry, Volume
+
+Preparation = Literal["nonzero", "interior"]
+"""What sets an image's grey scale: all voxels that are not zero, on the recipe's grid (networks of
+the first bundles), or all within the constant border, on the native grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,10 @@ class Prepared:
         return labels_to_grid(turned if self.box is None else _crop(turned, self.box), grid)
 
 
-def prepare(volume: Volume, grid: Grid) -> Prepared:
+def prepare(volume: Volume, grid: Grid, preparation: Preparation = "nonzero") -> Prepared:
     """Bring an image to one orientation, a recipe's spacing and a common grey scale."""
+    if preparation == "interior":
+        return prepare_interior(volume, grid)
     turned, orientation = canonical(volume)
     on_grid = to_grid(turned, grid)
     image = on_grid.like(robust_zscore(on_grid.array))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cmrseg.imaging.prepare import Preparation
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.fusion import fuse
@@ -33,6 +34,7 @@ class Segmenter:
 
     Attributes:
         networks: in evaluation mode.
+        preparation: how images are brought to the networks' grey scale.
         device: where they compute, as long as its memory suffices.
         precision: as asked for; None for the fastest here, measured at the first image.
         budget: the time a case may take, shared by all segmenters of a recipe.
@@ -50,6 +52,7 @@ class Segmenter:
     precision: Precision | None = None
     budget: Budget = field(default_factory=Budget)
     bundle: str | None = None
+    preparation: Preparation = "nonzero"
     network_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     effort: Effort | None = None
@@ -76,7 +79,14 @@ class Segmenter:
             WeightsError: a network's weights do not fit the shape the manifest gives it.
         """
         networks = [fuse(one).to(device) for one in load_networks(bundle, recipe, device)]
-        return cls(networks, device, precision, budget or Budget(), bundle.digest)
+        return cls(
+            networks,
+            device,
+            precision,
+            budget or Budget(),
+            bundle.digest,
+            _preparation(bundle, recipe),
+        )
 
     def reset_clock(self) -> None:
         """Start a new case."""
@@ -96,7 +106,13 @@ class Segmenter:
         }
 
     def mirrored(
-        self, image: Volume, mirrors: int = 4, *, samples: int = 0, share: float = 1.0
+        self,
+        image: Volume,
+        mirrors: int = 4,
+        *,
+        samples: int = 0,
+        share: float = 1.0,
+        companion: Array | None = None,
     ) -> Array:
         """One pass a network and mirror image, dropout off.
 
@@ -108,13 +124,15 @@ class Segmenter:
             mirrors: 1 (none), 2 (x) or 4 (x, y and both).
             samples: dropout samples that are to follow, of all networks together.
             share: of the time left, what this image may take.
+            companion: (z, y, x) of the patient's other phase on the same voxels, for networks of
+                two channels; ``None`` where there is none.
 
         Returns:
             (networks * mirrors, C, z, y, x) class probabilities, float32; each network's
             ``last.mirrors`` mirror images follow each other.
         """
         asked = Effort(mirrors=mirrors, samples=samples)
-        first, seconds = self._run(self.networks[0], image, MIRRORS[0])
+        first, seconds = self._run(self.networks[0], image, MIRRORS[0], companion=companion)
         self.pass_s = seconds
         further = self.budget.further_passes(seconds, share)
         self._settle(asked, asked.within(further, len(self.networks)))
@@ -122,16 +140,17 @@ class Segmenter:
         for network in self.networks:
             for flip in MIRRORS[: self.last.mirrors]:
                 if network is not self.networks[0] or flip != MIRRORS[0]:
-                    found.append(self._run(network, image, flip)[0])
+                    found.append(self._run(network, image, flip, companion=companion)[0])
         return np.concatenate(found)
 
-    def look(self, image: Volume) -> Array:
+    def look(self, image: Volume, companion: Array | None = None) -> Array:
         """Where things are: the networks' mean over one pass each, which is no effort to tell of.
 
         Returns:
             (C, z, y, x) class probabilities, float32.
         """
-        found: Array = np.mean([self._run(n, image, MIRRORS[0])[0][0] for n in self.networks], 0)
+        passes = [self._run(n, image, MIRRORS[0], companion=companion) for n in self.networks]
+        found: Array = np.mean([maps[0] for maps, _ in passes], 0)
         return found
 
     def candidates(self, samples: Array) -> Array:
@@ -190,7 +209,12 @@ class Segmenter:
             self._say(f"the time budget is short: {', '.join(fewer)}")
 
     def _run(
-        self, network: UNet, image: Volume, flip: tuple[bool, bool], passes: int = 1
+        self,
+        network: UNet,
+        image: Volume,
+        flip: tuple[bool, bool],
+        passes: int = 1,
+        companion: Array | None = None,
     ) -> tuple[Array, float]:
         """Class probabilities (passes, C, z, y, x), and the seconds that took."""
         if self.precision is None:
@@ -199,7 +223,7 @@ class Segmenter:
         axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
         while True:
             try:
-                x = torch.from_numpy(image.array)[None, None].to(self.at).flip(axes)
+                x = _channels(network, image, companion).to(self.at).flip(axes)
                 logits = self._finite(network, pad_to_multiple(x, network.config.multiple), passes)
                 height, width = image.array.shape[1:]
                 found = logits[..., :height, :width].softmax(dim=1).flip(axes).cpu().numpy()
@@ -230,7 +254,7 @@ class Segmenter:
 
     def _fastest(self, network: UNet, image: Volume) -> Precision:
         started = time.perf_counter()
-        x = torch.from_numpy(image.array)[None, None].to(self.at)
+        x = _channels(network, image, None).to(self.at)
         probe = pad_to_multiple(x[PROBE], network.config.multiple)
         slices = probe.shape[2]
         found = fastest_precision(lambda p: in_pieces(network, probe, p, 1, slices), self.at)
@@ -250,6 +274,31 @@ class Segmenter:
     def _say(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+
+def _channels(network: UNet, image: Volume, companion: Array | None) -> Tensor:
+    """(1, C, z, y, x): the image and, for networks of two channels, the other phase or zeros."""
+    shown = [image.array]
+    if network.config.in_channels > 1:
+        shown.append(np.zeros_like(image.array) if companion is None else companion)
+    return torch.from_numpy(np.stack(shown))[None]
+
+
+def _preparation(bundle: Bundle, recipe: str) -> Preparation:
+    """How a recipe's networks were shown their images; all of one bundle alike.
+
+    Raises:
+        WeightsError: they differ.
+    """
+    entries = [entry for entry in bundle.networks if entry["recipe"] == recipe]
+    found = {entry.get("preparation", "nonzero") for entry in entries} or {"nonzero"}
+    if len(found) > 1:
+        raise WeightsError(
+            f"The networks of {recipe} were trained on different grey scales",
+            "pack networks of one preset together",
+        )
+    preparation: Preparation = found.pop()
+    return preparation
 
 
 def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:

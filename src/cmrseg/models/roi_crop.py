@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cmrseg.imaging.components import largest
+from cmrseg.imaging.grey_scale import LIMIT
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.ensemble import Segmenter
 
@@ -22,12 +23,15 @@ WORTH = 0.6
 """A box that is a larger share of the image saves less than the first look costs."""
 FEWEST_PASSES = 4
 """Fewer passes a network are done sooner over the whole image."""
+STEP = 32
+"""Sizes of rounded boxes are multiples of this: a library prepares itself for each new shape."""
+LEAST_DEVIATION = 1e-3
 SMALLEST = 128
 """An image narrower than this is shown whole: a heart and its margin fill it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Focus:
+class Roi:
     """What networks are shown of an image.
 
     Attributes:
@@ -41,7 +45,7 @@ class Focus:
     box: tuple[slice, slice, slice]
 
     @classmethod
-    def on(cls, segmenter: Segmenter, image: Volume, passes: int) -> Focus:
+    def on(cls, segmenter: Segmenter, image: Volume, passes: int) -> Roi:
         """Find the heart; the whole image where it is not found, or little is to be saved.
 
         Args:
@@ -55,7 +59,7 @@ class Focus:
         return cls.around(image, largest(np.asarray(segmenter.look(image).argmax(axis=0) > 0)))
 
     @classmethod
-    def around(cls, image: Volume, heart: Array) -> Focus:
+    def around(cls, image: Volume, heart: Array) -> Roi:
         """A heart that was found already; the whole image where there is none, or little to save.
 
         Args:
@@ -73,6 +77,52 @@ class Focus:
         # Where it lies does not matter to networks; results are put back by the box.
         part = Volume(cut.copy(), replace(image.geometry, shape=cut.shape))
         return cls(part, image.array.shape, box)
+
+    @classmethod
+    def localised(
+        cls, segmenter: Segmenter, image: Volume, companion: Array | None = None
+    ) -> tuple[Roi, Volume, Array | None]:
+        """Find the heart in a first pass; what further passes are shown, on a scale of its own.
+
+        Args:
+            segmenter: whose networks look.
+            image: prepared, (z, y, x).
+            companion: (z, y, x) of the other phase on the same voxels.
+
+        Returns:
+            The box, the image in it and the companion in it.
+        """
+        found = segmenter.look(image, companion).argmax(axis=0) > 0
+        roi = cls.rounded(image, largest(np.asarray(found)))
+        beside = None if companion is None else roi.rescaled(companion)
+        return roi, roi.image.like(roi.rescaled(image.array)), beside
+
+    @classmethod
+    def rounded(cls, image: Volume, heart: Array) -> Roi:
+        """A box whose sizes are multiples of :data:`STEP`, as far as the image reaches.
+
+        Args:
+            image: prepared, (z, y, x).
+            heart: (z, y, x) bool; the whole image is shown where it is empty.
+        """
+        if not heart.any():
+            return cls(image, image.array.shape, np.s_[:, :, :])
+        rows, columns = (np.asarray(heart.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+        box = (slice(None), _rounded(rows), _rounded(columns))
+        cut = np.ascontiguousarray(image.array[box])
+        part = Volume(cut, replace(image.geometry, shape=cut.shape))
+        return cls(part, image.array.shape, box)
+
+    def rescaled(self, array: Array) -> Array:
+        """A (z, y, x) array's part in the box on a grey scale of its own.
+
+        How much air and fat lie around the heart, and with them the image's scale, depend on the
+        field of view; the box does not.
+        """
+        part = array[self.box]
+        deviation = max(float(part.std()), LEAST_DEVIATION)
+        scaled: Array = np.clip((part - part.mean()) / deviation, -LIMIT, LIMIT)
+        return np.ascontiguousarray(scaled, np.float32)
 
     def back(self, maps: Array) -> Array:
         """(n, z, y, x) maps of the part on the whole image, zero beyond."""
@@ -95,6 +145,15 @@ class Focus:
     def share(self) -> float:
         """How much of the whole image the part is, 0..1."""
         return float(self.image.array.size / np.prod(self.whole))
+
+
+def _rounded(there: Array) -> slice:
+    """What holds something and the margin, grown to a multiple of :data:`STEP` inside the image."""
+    wide, total = _wide(there), len(there)
+    stop = min(wide.stop, total)
+    size = min(-(-(stop - wide.start) // STEP) * STEP, total)
+    start = min(max(0, (wide.start + stop - size) // 2), total - size)
+    return slice(start, start + size)
 
 
 def _wide(there: Array) -> slice:

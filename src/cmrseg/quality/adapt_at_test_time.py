@@ -19,7 +19,7 @@ import numpy as np
 from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.ensemble import MIRRORS
-from cmrseg.models.roi_crop import Focus
+from cmrseg.models.roi_crop import Roi
 from cmrseg.models.tiling import out_of_memory
 from cmrseg.models.unet import UNet
 from cmrseg.quality.adaptation import refine
@@ -132,7 +132,7 @@ class _Attempt:
         measures: theirs.
         taken: which candidates are refined ones.
         reasons: why a refined candidate was not taken after all.
-        focus: the part of the image they are shown.
+        roi: the part of the image they are shown.
     """
 
     refiner: Refiner
@@ -145,11 +145,11 @@ class _Attempt:
     measures: list[dict[str, Pseudo]] = field(init=False)
     taken: list[bool] = field(init=False)
     reasons: dict[int, str] = field(default_factory=dict)
-    focus: Focus = field(init=False)
+    roi: Roi = field(init=False)
 
     def __post_init__(self) -> None:
         hearts = [ventricles(one) > 0 for one in self.maps]
-        self.focus = Focus.around(self.image, np.logical_or.reduce(hearts))
+        self.roi = Roi.around(self.image, np.logical_or.reduce(hearts))
         self.deadline = Deadline(self.effort.budget_s, time.perf_counter)
         self.measures = list(self.before.measures)
         self.refined = [None] * len(self.maps)
@@ -157,8 +157,8 @@ class _Attempt:
 
     def run(self) -> None:
         """Refine, and take what is in range, as far as time and memory allow."""
-        shown = [one[(slice(None), *self.focus.box)] for one in self.maps]
-        flagged = flagged_image(self.focus.image, shown, self.before)
+        shown = [one[(slice(None), *self.roi.box)] for one in self.maps]
+        flagged = flagged_image(self.roi.image, shown, self.before)
         try:
             self.refined = self._refined(flagged)
             for number in self.asked:
@@ -189,7 +189,7 @@ class _Attempt:
     def _refined(self, flagged: Flagged) -> Sequence[Refined | None]:
         if self.refiner.cohort is not None:
             return self.refiner.cohort
-        part_s = self.effort.pass_s * self.focus.share
+        part_s = self.effort.pass_s * self.roi.share
         effort = replace(self.effort, budget_s=self.deadline.left_s, pass_s=part_s)
         return self.refiner.on_cohort([flagged], effort)
 
@@ -223,7 +223,7 @@ class _Attempt:
             self.reasons[number] = "not in range here"
 
     def _replace(self, number: int, maps: Array, measures: dict[str, Pseudo]) -> None:
-        self.maps[number] = self.focus.probabilities(maps.astype(np.float32))
+        self.maps[number] = self.roi.probabilities(maps.astype(np.float32))
         self.measures[number], self.taken[number] = measures, True
 
     def told(self, after: Assessment) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.aha_segments import segment_measures
 from cmrseg.imaging.grid import Grid
-from cmrseg.imaging.volume import Array
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import conformal, measures
 from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.conformal import ErrorBand
@@ -25,7 +25,7 @@ from cmrseg.recipes.recipe import Recipe
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
     from cmrseg.models.ensemble import Segmenter
-    from cmrseg.models.roi_crop import Focus
+    from cmrseg.models.roi_crop import Roi
     from cmrseg.recipes.emidec_rules import Rules
 
 # The organisers' unions: infarction lies in the myocardium, no-reflow in the infarction.
@@ -84,25 +84,24 @@ class Emidec:
         """
         # Training imports this module where no image library is installed.
         from cmrseg.imaging.postprocess import labels
-        from cmrseg.models.roi_crop import Focus
         from cmrseg.recipes.steps import missing, prepared_image, within_role
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
         self.segmenter.reset_clock()
         with within_role("LGE"):
-            source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
-            passes = len(self.segmenter.networks) * self.mirrors + self.samples
-            focus = Focus.on(self.segmenter, prepared.image, passes)
-            mirrored = self.segmenter.mirrored(focus.image, self.mirrors, samples=self.samples)
-            native = prepared.restore(focus.probabilities(mirrored.mean(axis=0)))
+            preparation = self.segmenter.preparation
+            source, prepared = prepared_image(case.images["LGE"], RECIPE.grid, preparation)
+            roi, shown = self._located(prepared.image)
+            mirrored = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples)
+            native = prepared.restore(roi.probabilities(mirrored.mean(axis=0)))
             voxel_ml = source.geometry.voxel_ml
             mask, changes = labels(native), {}
             if self.rules and self.rules.steps:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
             found = volumes(mask, voxel_ml)
-            maps, doubt, drawn = self._doubt(prepared, focus)
+            maps, doubt, drawn = self._doubt(prepared, roi, shown)
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(
@@ -128,21 +127,31 @@ class Emidec:
             ),
         )
 
+    def _located(self, image: Volume) -> tuple[Roi, Volume]:
+        """Where the heart is, and what networks are shown of it."""
+        from cmrseg.models.roi_crop import Roi
+
+        if self.segmenter.preparation == "interior":
+            return Roi.localised(self.segmenter, image)[:2]
+        passes = len(self.segmenter.networks) * self.mirrors + self.samples
+        roi = Roi.on(self.segmenter, image, passes)
+        return roi, roi.image
+
     def _doubt(
-        self, prepared: Prepared, focus: Focus
+        self, prepared: Prepared, roi: Roi, shown: Volume
     ) -> tuple[dict[str, Array], dict[str, Any], list[dict[str, Any]]]:
         """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
         samples = self.segmenter.last.samples
         if not samples:
             return {}, {}, []
-        drawn = self.segmenter.dropout_samples(focus.image, samples)
+        drawn = self.segmenter.dropout_samples(shown, samples)
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
-        maps = focus.back(np.stack([variance.mean(axis=0), entropy]))
+        maps = roi.back(np.stack([variance.mean(axis=0), entropy]))
         pair = prepared.restore(maps).astype(np.float32)
         told: dict[str, Any] = {
             "uncertainty": {
-                "image_level": measures.image_uncertainty(variance) * focus.share,
+                "image_level": measures.image_uncertainty(variance) * roi.share,
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }

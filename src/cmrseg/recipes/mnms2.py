@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmrseg.cases.case import Case, ImageSource, Prediction, Result
+from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
+from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
 from cmrseg.recipes.recipe import Recipe
@@ -23,7 +24,7 @@ from cmrseg.runtime.budget import FOR_PASSES
 from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 
 if TYPE_CHECKING:
-    from cmrseg.imaging.prepare import Prepared
+    from cmrseg.imaging.prepare import Preparation, Prepared
     from cmrseg.models.ensemble import Segmenter
     from cmrseg.quality.inspector import Finding, Inspector
     from cmrseg.quality.uncertainty.conformal import ErrorBand
@@ -39,6 +40,54 @@ RECIPES = {
     )
     for view in VIEWS
 }
+
+
+class CaseImages:
+    """A patient's images as stored and as prepared, each read once.
+
+    Args:
+        case: the patient.
+        preparations: view -> how its networks' images are prepared.
+    """
+
+    def __init__(self, case: Case, preparations: Mapping[str, Preparation]) -> None:
+        self.case, self.preparations = case, preparations
+        self.known: dict[str, tuple[Volume, Prepared]] = {}
+
+    def of(self, role: str) -> tuple[Volume, Prepared]:
+        """The image of a role.
+
+        Raises:
+            InputError: it cannot be read, or is no image.
+        """
+        from cmrseg.recipes.steps import prepared_image
+
+        if role not in self.known:
+            view = role[:2]
+            self.known[role] = prepared_image(
+                self.case.images[role], RECIPES[view].grid, self.preparations[view]
+            )
+        return self.known[role]
+
+    def companion(self, role: str) -> Array | None:
+        """(z, y, x) of the other phase on a role's voxels; ``None`` where there is none.
+
+        A phase that cannot be read is reported when its own turn comes.
+        """
+        from cmrseg.imaging.resample import resample_to
+
+        other = role[:-1] + ("S" if role.endswith("D") else "D")
+        if other not in self.case.images:
+            return None
+        geometry = self.of(role)[1].image.geometry
+        try:
+            found = self.of(other)[1].image
+        except (InputError, MemoryError):
+            return None
+        if found.geometry.same_as(geometry):
+            return found.array
+        overlap = found.geometry.shape[0] == geometry.shape[0]
+        return resample_to(found, geometry).array if overlap else None
 
 
 class Mnms2:
@@ -90,11 +139,12 @@ class Mnms2:
         failed: dict[str, CmrsegError] = {}
         warnings: list[str] = []
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
+        images = self._images(case)
         for number, role in enumerate(served):
             try:
                 with within_role(role):
-                    source, share = case.images[role], 1 / (len(served) - number)
-                    predictions[role], found[role], told = self._image(role, source, share)
+                    share = 1 / (len(served) - number)
+                    predictions[role], found[role], told = self._image(role, images, share)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
             else:
@@ -137,7 +187,7 @@ class Mnms2:
         return [f"{role}: {said}" for role in case.images if role not in served]
 
     def _image(
-        self, role: str, source: ImageSource, share: float
+        self, role: str, images: CaseImages, share: float
     ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
         """One image of one view: its prediction, measures and warnings.
 
@@ -148,7 +198,7 @@ class Mnms2:
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
-        volume, prepared, samples = self._segmented(role, source, share)
+        volume, prepared, samples = self._segmented(role, images, share)
         mean = samples.mean(axis=0)
         finding = self._inspect(role, prepared.image, samples, share)
         answer = mean if finding is None else finding.probabilities
@@ -168,22 +218,24 @@ class Mnms2:
         return prediction, {**told, "quality": finding.told}, (*warnings, *finding.warnings)
 
     def _segmented(
-        self, role: str, source: ImageSource, share: float = 1.0
+        self, role: str, images: CaseImages, share: float = 1.0
     ) -> tuple[Volume, Prepared, Array]:
         """An image as stored and as prepared, and its (networks * mirrors, C, z, y, x) maps."""
-        from cmrseg.recipes.steps import prepared_image
-
-        volume, prepared = prepared_image(source, RECIPES[role[:2]].grid)
+        volume, prepared = images.of(role)
         slices = len(prepared.image.array)
         if role.startswith("LA") and slices > 1:
             raise InputError(
                 f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
-        samples = self.segmenters[role[:2]].mirrored(prepared.image, self.mirrors, share=share)
-        return volume, prepared, samples
+        segmenter = self.segmenters[role[:2]]
+        if segmenter.preparation == "nonzero":
+            return volume, prepared, segmenter.mirrored(prepared.image, self.mirrors, share=share)
+        roi, shown, beside = Roi.localised(segmenter, prepared.image, images.companion(role))
+        maps = segmenter.mirrored(shown, self.mirrors, share=share, companion=beside)
+        return volume, prepared, np.stack([roi.probabilities(one) for one in maps])
 
-    def candidates(self, role: str, source: ImageSource) -> tuple[Volume, Array]:
+    def candidates(self, role: str, case: Case) -> tuple[Volume, Array]:
         """An image as the networks see it, and each network's answer to it.
 
         Returns:
@@ -197,8 +249,12 @@ class Mnms2:
 
         self.budget.restart()
         with within_role(role):
-            _, prepared, samples = self._segmented(role, source)
+            _, prepared, samples = self._segmented(role, self._images(case))
         return prepared.image, self.segmenters[role[:2]].candidates(samples)
+
+    def _images(self, case: Case) -> CaseImages:
+        preparations = {view: s.preparation for view, s in self.segmenters.items()}
+        return CaseImages(case, preparations)
 
     def _inspect(self, role: str, image: Volume, samples: Array, share: float) -> Finding | None:
         """Quality control of one image, if the bundle has it: every network is a candidate.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.case import Case
 from cmrseg.quality.adapt_at_test_time import Effort
 from cmrseg.quality.adaptation_types import Flagged, Refined
 from cmrseg.quality.inspector import Inspector
@@ -79,12 +79,12 @@ def settle(
 
 def _look_at_all(model: Mnms2, cases: Sequence[Case], say: Say) -> Iterator[Seen]:
     for number, case in enumerate(cases, 1):
-        for role, source in case.images.items():
+        for role in case.images:
             inspector = model.inspectors.get(role[:2])
             if inspector is None or not model.segmenters[role[:2]].networks:
                 continue
             try:
-                image, candidates = model.candidates(role, source)
+                image, candidates = model.candidates(role, case)
             except (InputError, MemoryLimitError, OSError):
                 continue
             yield Seen(case, role, tuple(inspector.measure(image, candidates)))
@@ -121,7 +121,7 @@ def _refined(
         return None
     fences = inspector.thresholds.by_role
     out = [s for s in seen if s.role in fences and judge(s.measures, fences[s.role]).ood]
-    flagged = list(_flagged(model, inspector, [(s.role, s.case.images[s.role]) for s in out]))
+    flagged = list(_flagged(model, inspector, [(s.role, s.case) for s in out]))
     if not flagged:
         say(Line(f"{view}: no image out of distribution, nothing to refine"))
         return None
@@ -148,10 +148,10 @@ def _refined(
 
 
 def _flagged(
-    model: Mnms2, inspector: Inspector, images: Sequence[tuple[str, ImageSource]]
+    model: Mnms2, inspector: Inspector, images: Sequence[tuple[str, Case]]
 ) -> Iterator[Flagged]:
-    for role, source in images:
-        one = inspector.flagged(role, *model.candidates(role, source))
+    for role, case in images:
+        one = inspector.flagged(role, *model.candidates(role, case))
         if one is not None:
             yield one
 

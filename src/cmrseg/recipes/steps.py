@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from cmrseg.cases.case import ImageSource
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
-from cmrseg.imaging.prepare import Prepared, prepare
+from cmrseg.imaging.prepare import Preparation, Prepared, prepare
 from cmrseg.imaging.read import check_image, read
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
@@ -20,7 +20,9 @@ NARROWEST_MM = 20.0
 """No heart fits in less: a smaller field of view means spacing in other units than mm."""
 
 
-def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
+def prepared_image(
+    source: ImageSource, grid: Grid, preparation: Preparation = "nonzero"
+) -> tuple[Volume, Prepared]:
     """The image as stored, and as a network sees it.
 
     Raises:
@@ -30,7 +32,7 @@ def prepared_image(source: ImageSource, grid: Grid) -> tuple[Volume, Prepared]:
     volume = read(source.path, source.frame)
     check_image(volume)
     _check_field_of_view(volume.geometry)
-    return volume, prepare(volume, grid)
+    return volume, prepare(volume, grid, preparation)
 
 
 def missing(values: Mapping[str, float]) -> list[str]:

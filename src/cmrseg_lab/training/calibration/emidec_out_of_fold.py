@@ -22,7 +22,7 @@ from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
-from cmrseg.models.roi_crop import Focus
+from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime import Precision, Progress, use_device
@@ -220,24 +220,24 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) 
     if effort.style:
         prepared = prepare(_restyled(source, item.patient, effort.style), RECIPES["emidec"].grid)
     passes = len(segmenter.networks) * effort.mirrors + effort.samples
-    focus = Focus.on(segmenter, prepared.image, passes)
-    found = segmenter.mirrored(focus.image, effort.mirrors).mean(axis=0)
+    roi = Roi.on(segmenter, prepared.image, passes)
+    found = segmenter.mirrored(roi.image, effort.mirrors).mean(axis=0)
     grid_truth = prepare_labels(label, RECIPES["emidec"].grid).array.astype(np.uint8)
     variance, image_level = np.zeros(source.array.shape, np.float32), 0.0
     central, drawn = np.zeros_like(grid_truth), np.zeros((0, *grid_truth.shape), np.uint8)
     if effort.samples:
-        samples = segmenter.dropout_samples(focus.image, effort.samples)
+        samples = segmenter.dropout_samples(roi.image, effort.samples)
         mean, spread = measures.mean_and_variance(samples)
-        image_level = measures.image_uncertainty(spread) * focus.share
-        variance = prepared.restore(focus.back(spread.mean(axis=0)[None]))[0]
-        central = focus.back(mean.argmax(axis=0).astype(np.uint8)[None])[0]
-        drawn = focus.back(samples.argmax(axis=1).astype(np.uint8))
+        image_level = measures.image_uncertainty(spread) * roi.share
+        variance = prepared.restore(roi.back(spread.mean(axis=0)[None]))[0]
+        central = roi.back(mean.argmax(axis=0).astype(np.uint8)[None])[0]
+        drawn = roi.back(samples.argmax(axis=1).astype(np.uint8))
     return Held(
         patient=item.patient,
         group=item.group,
         fold=fold,
         truth=label.array.astype(np.uint8),
-        probabilities=prepared.restore(focus.probabilities(found)),
+        probabilities=prepared.restore(roi.probabilities(found)),
         variance=variance,
         spacing_mm=source.spacing_mm,
         image_level=image_level,

@@ -149,7 +149,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_mask(tmp_path, monkeypatch):
     assert code == EXIT_OK
     assert (out / "Case_P1/Contours/Case_P1.nii.gz").is_file()
     (warning,) = told(out)["Case_P1"]["warnings"]
-    assert "no picture of this case (a fault of cmrseg, ZeroDivisionError" in warning
+    assert "no picture of this case (an internal error, ZeroDivisionError" in warning
     assert not any("doe" in line for line in lines)
     assert not (out / "report/Case_P1.png").exists(), "the earlier one showed another mask"
     assert "There is no picture of this case" in page(out).text

@@ -128,7 +128,7 @@ def test_a_fault_is_told_by_class_without_file_names(capsys, monkeypatch):
     assert lines.run(contract, failing(a=error)) == 1
     assert list(contract.written) == ["b"]
     assert lines.complained[0] == (
-        "case a: a fault of cmrseg (RuntimeError: shape of LGE and LGE differ). "
+        "case a: an internal error (RuntimeError: shape of LGE and LGE differ). "
         "please report it; CMRSEG_DEBUG=1 shows where it happened."
     )
     assert "Traceback" not in capsys.readouterr().err

@@ -53,7 +53,7 @@ class LabelCode:
         if foreign:
             raise OutputError(
                 f"the mask holds the values {foreign}, allowed are 0 to {len(self.written) - 1}",
-                "nothing was written for this case; please report it as a fault of cmrseg",
+                "nothing was written for this case; please report it as an internal error",
             )
         table = np.array(self.written, np.uint8)
         return mask.like(table[mask.array.astype(np.intp)])

@@ -167,7 +167,7 @@ def _verify(piece: Piece, meant: Volume, again: Volume) -> None:
 def _unverified(piece: Piece, problem: str) -> OutputError:
     return OutputError(
         f"{piece.what} {problem}",
-        "nothing was written for this case; please report it as a fault of cmrseg",
+        "nothing was written for this case; please report it as an internal error",
     )
 
 

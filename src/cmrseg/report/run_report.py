@@ -165,4 +165,4 @@ def _fault(error: Exception) -> str:
     """A fault in words that name no file."""
     if os.environ.get(DEBUG_VARIABLE) == "1":
         traceback.print_exception(error)
-    return f"a fault of cmrseg, {type(error).__name__}; {DEBUG_VARIABLE}=1 shows where"
+    return f"an internal error, {type(error).__name__}; {DEBUG_VARIABLE}=1 shows where"

@@ -71,7 +71,7 @@ def run(
     A case that fails becomes a failed result and one line ("case 012: problem. remedy."), and what
     an earlier run wrote for it is taken away; the run goes on, except where every further case
     would fail alike (output disk full or read-only, weights altered). An exception that is no
-    ``CmrsegError`` is a fault of cmrseg: told by class and message, with a traceback where
+    ``CmrsegError`` is an internal error: told by class and message, with a traceback where
     ``CMRSEG_DEBUG=1``. A run that is interrupted still writes the summary of what it has done.
 
     Args:
@@ -196,7 +196,7 @@ def _understood(error: Exception, case: Case) -> CmrsegError:
     for role, source in case.images.items():
         message = message.replace(str(source.path), role).replace(source.path.name, role)
     return CmrsegError(
-        f"a fault of cmrseg ({type(error).__name__}: {message})",
+        f"an internal error ({type(error).__name__}: {message})",
         f"please report it; {DEBUG_VARIABLE}=1 shows where it happened",
     )
 

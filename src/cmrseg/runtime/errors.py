@@ -4,7 +4,7 @@ Exit codes (also in README):
 
 ====  =================================================================
 0     every case was segmented and written
-1     a fault of cmrseg itself (please report it)
+1     an internal error (please report it)
 2     the command line is wrong
 3     the input cannot be used: no case could be segmented
 4     some cases, or some of a case's images, failed; the others were written

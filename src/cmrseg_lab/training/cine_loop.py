@@ -71,8 +71,15 @@ class Preset:
         """The preset of that name, or in that file, with some values changed."""
         path = Path(name) if name.endswith(".toml") else PRESETS / f"{name}.toml"
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) | changed
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**values)
+        return cls.of(values)
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Preset:
+        """From what a preset's file or a checkpoint says."""
+        kept: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**kept)
 
     @property
     def network(self) -> UNetConfig:

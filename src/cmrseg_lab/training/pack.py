@@ -20,6 +20,9 @@ from cmrseg.quality.replay import Rehearsal
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.card import card, steps_in_all
+from cmrseg_lab.training.cine_cache import FOLD_SEED
+from cmrseg_lab.training.cine_loop import Preset
+from cmrseg_lab.training.held_out import digests
 from cmrseg_lab.training.sources import learned_from, source
 
 if TYPE_CHECKING:  # it needs scipy, which packing does not
@@ -35,6 +38,7 @@ RECORDED = (
     "sources",
     "volumes",
     "patients",
+    "trained_on",
     "started_from",
 )
 """What of a checkpoint's ``about`` goes into the manifest: no patient's name."""
@@ -65,7 +69,7 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
         stage = Path(folder) / out.name
         stage.mkdir()
-        states = [checkpoint.read_state(path) for path in checkpoints]
+        states = [_described(checkpoint.read_state(path)) for path in checkpoints]
         networks = [
             _network(challenge, path, state, stage / file)
             for path, state, file in zip(checkpoints, states, _files(states), strict=True)
@@ -130,6 +134,35 @@ def record_quality(
     write_manifest(folder, manifest)
 
 
+def _described(state: dict[str, Any]) -> dict[str, Any]:
+    """A preset's checkpoint in the words that manifests are written in; others as they are."""
+    if "preset" not in state:
+        return state
+    preset, about = Preset.of(state["preset"]), state["about"]
+    patients = [tuple(Path(file).stem.split("-", 1)) for file in about["patients"]]
+    shape = ("classes", "channels", "features", "across", "presence")
+    settings = {k: v for k, v in state["preset"].items() if k not in shape}
+    return {
+        "step": state["step"],
+        "precision": "bf16",
+        "config": {
+            **settings,
+            "seed": about["seed"],
+            "network": preset.network.as_dict(),
+            "preparation": "interior",
+        },
+        "about": {
+            "fold": about["fold"],
+            "folds": preset.folds,
+            "fold_seed": FOLD_SEED,
+            "configuration": f"without-{about['without']}" if about["without"] else "",
+            "sources": sorted({source for source, _ in patients}),
+            "patients": len(patients),
+            "trained_on": digests((source, patient) for source, patient in patients),
+        },
+    }
+
+
 def _check_replaceable(out: Path) -> None:
     """Packing removes what lies at ``out``: only ever an older bundle."""
     replaceable = (out / MANIFEST).is_file() or (out.is_dir() and not any(out.iterdir()))
@@ -190,11 +223,12 @@ def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> d
         )
     save_file(weights, file)
     file.chmod(0o644)  # images run as users of their own
-    training = {k: v for k, v in config.items() if k not in ("network", "recipe")}
+    training = {k: v for k, v in config.items() if k not in ("network", "recipe", "preparation")}
     return {
         "file": file.name,
         "recipe": config["recipe"],
         "config": config["network"],
+        **({"preparation": config["preparation"]} if "preparation" in config else {}),
         "training": {
             **training,
             **{k: about[k] for k in RECORDED if k in about},

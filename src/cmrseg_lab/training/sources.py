@@ -34,6 +34,12 @@ SOURCES = {
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
     ),
+    "mnms1": Source(
+        title="M&Ms-1 short-axis cine of two vendors, end-diastole and end-systole (a public copy: "
+        "the middle of each image in 8 bits, in-plane pixel sizes partly estimated)",
+        licence="the data set's own terms of use, research use",
+        cite="Campello et al., IEEE Transactions on Medical Imaging 40(12), 2021",
+    ),
     "emidec": Source(
         title="EMIDEC late enhancement (recovered from 8-bit pictures: pixel sizes partly "
         "estimated, grey values scaled slice by slice)",

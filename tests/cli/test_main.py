@@ -274,7 +274,7 @@ def test_options_reach_the_judge(monkeypatch, capsys):
     [
         (MemoryError(), 7, "the memory does not suffice"),
         (RuntimeError("[enforce fail] can't allocate memory"), 7, "the memory does not suffice"),
-        (KeyError("odd"), 1, "an internal error (KeyError: 'odd'). Please report it"),
+        (KeyError("odd"), 1, "internal error (KeyError: 'odd'). Please report it"),
         (PermissionError(13, "Permission denied", "/out"), 5, "/out: Permission denied"),
     ],
 )

@@ -9,7 +9,7 @@ from tiny import save, volume
 
 
 def test_two_bundles_over_the_same_images(tmp_path, bundles, monkeypatch, capsys):
-    monkeypatch.setattr(ensemble, "fastest_precision", lambda run, device: "fp32")
+    monkeypatch.setattr(ensemble, "usual_precision", lambda device: "fp32")
     for number, case in enumerate(("Case_P001", "Case_N002")):
         save(tmp_path / "in" / case / "Images" / f"{case}.nii.gz", volume(number))
     arguments = ["emidec", str(bundles), str(bundles), str(tmp_path / "out")]

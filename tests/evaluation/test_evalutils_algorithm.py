@@ -17,7 +17,7 @@ from tiny import save, volume
 
 @pytest.fixture(autouse=True)
 def fp32(monkeypatch):
-    monkeypatch.setattr(ensemble, "fastest_precision", lambda run, device: "fp32")
+    monkeypatch.setattr(ensemble, "usual_precision", lambda device: "fp32")
 
 
 @pytest.fixture

@@ -24,9 +24,22 @@ FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
     ],
 )
 def test_steps_of_the_paper(candidates, chosen):
-    choice = choose([Pseudo(*c) for c in candidates], FENCES)
+    choice = choose([Pseudo(*c) for c in candidates], FENCES, tie=0)
     assert choice.candidates == chosen
     assert choice.reason
+
+
+@pytest.mark.parametrize(
+    ("candidates", "chosen"),
+    [
+        ([(0.950, 5), (0.946, 6), (0.90, 2)], (0, 1)),  # nearly as good: rounding shall not choose
+        ([(0.946, 5), (0.950, 6)], (0, 1)),  # whichever is first
+        ([(0.950, 5), (0.949, 16)], (0,)),  # not one whose pHD is out of range
+        ([(0.95, 15), (0.90, 5), (0.898, 6)], (1, 2)),
+    ],
+)
+def test_candidates_that_are_nearly_equal_are_averaged(candidates, chosen):
+    assert choose([Pseudo(*c) for c in candidates], FENCES).candidates == chosen
 
 
 def test_the_fallback_is_the_mean_of_the_two_softmax_maps():

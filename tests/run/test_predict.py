@@ -38,7 +38,7 @@ ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
 @pytest.fixture(autouse=True)
 def fp32(monkeypatch):
     """No timing decides: every test computes in full precision."""
-    monkeypatch.setattr(ensemble, "fastest_precision", lambda run, device: "fp32")
+    monkeypatch.setattr(ensemble, "usual_precision", lambda device: "fp32")
 
 
 @pytest.fixture
@@ -228,7 +228,7 @@ def test_output_that_is_not_finite_in_half_precision_is_computed_again(tmp_path,
     save(tmp_path / "in" / "a_SA_ED.nii.gz", volume(1))
     masks, warnings = {}, {}
     for precision in ("fp32", "fp16"):
-        monkeypatch.setattr(ensemble, "fastest_precision", lambda r, d, p=precision: p)
+        monkeypatch.setattr(ensemble, "usual_precision", lambda d, p=precision: p)
         out = tmp_path / precision
         assert predict("mnms2", tmp_path / "in", out, weights=weights, device="cpu") == EXIT_OK
         masks[precision] = read(out / "a_SA_ED_seg.nii.gz").array
@@ -454,8 +454,7 @@ def test_a_socket_case_tells_it_in_its_results_and_leaves_nothing_else(run, tmp_
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_precision_is_as_asked_for(run, tmp_path, monkeypatch, precision):
-    monkeypatch.setattr(ensemble, "fastest_precision", pytest.fail)
+def test_precision_is_as_asked_for(run, tmp_path, precision):
     emidec_folders(tmp_path / "in")
     options = {"samples": 0, "mirrors": 1, "precision": precision}
     assert run("emidec", tmp_path / "in", **options) == EXIT_OK

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cmrseg.runtime import autocast, device, fastest_precision, use_device
+from cmrseg.runtime import autocast, device, use_device, usual_precision
 from cmrseg.runtime.errors import UsageError
 
 CPU = torch.device("cpu")
@@ -38,31 +38,18 @@ def test_cuda_must_be_there(monkeypatch):
         use_device("cuda:2")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "chosen"),
-    [
-        ({"fp32": [9, 2, 3], "bf16": [9, 1, 3]}, "bf16"),
-        ({"fp32": [9, 1, 3], "bf16": [0.1, 2, 3]}, "fp32"),
-        ({"fp32": [9, 1, 2], "bf16": [9, 1, 2]}, "fp32"),
-    ],
-)
-def test_the_best_run_after_a_warm_up_decides(monkeypatch, seconds, chosen):
-    now, left = [0.0], {k: list(v) for k, v in seconds.items()}
-
-    def work(precision):
-        now[0] += left[precision].pop(0)
-
-    monkeypatch.setattr(device.time, "perf_counter", lambda: now[0])
-    assert fastest_precision(work, CPU) == chosen
-    assert left == {"fp32": [], "bf16": []}
+@pytest.mark.parametrize(("amx", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_a_processor_always_gets_the_same_precision(monkeypatch, amx, chosen):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert {usual_precision(CPU) for _ in range(3)} == {chosen}
 
 
-def test_a_gpu_is_asked_and_not_timed(monkeypatch):
+def test_a_gpu_is_asked(monkeypatch):
     for has_bf16, chosen in ((True, "bf16"), (False, "fp16")):
         monkeypatch.setattr(
             torch.cuda, "is_bf16_supported", lambda including_emulation, has=has_bf16: has
         )
-        assert fastest_precision(pytest.fail, torch.device("cuda")) == chosen
+        assert usual_precision(torch.device("cuda")) == chosen
 
 
 @pytest.mark.parametrize(

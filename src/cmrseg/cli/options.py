@@ -70,7 +70,8 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
         default="auto",
-        help="what networks compute in (default: auto, the fastest here, measured)",
+        help="what networks compute in (default: auto, bf16 or fp16 where the processor has matrix "
+        "units for it, else fp32)",
     )
 
 

@@ -14,17 +14,15 @@ from cmrseg.imaging.prepare import Preparation
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.fusion import fuse
-from cmrseg.models.layout import quicker_execution
+from cmrseg.models.layout import usual_execution
 from cmrseg.models.tiling import in_pieces, out_of_memory, slices_that_fit
 from cmrseg.models.unet import UNet, UNetConfig, pad_to_multiple
-from cmrseg.runtime import Budget, Effort, Precision, fastest_precision
+from cmrseg.runtime import Budget, Effort, Precision, usual_precision
 from cmrseg.runtime.errors import CmrsegError, WeightsError
 from cmrseg.runtime.memory import too_little
 
 MIRRORS = ((False, False), (False, True), (True, False), (True, True))
 """Whether y and x are mirrored, in the order in which mirror images are added."""
-PROBE = np.s_[:, :, :2, :128, :128]
-"""The piece of an image on which precisions are compared: enough to tell, quick to compute."""
 CPU = torch.device("cpu")
 
 
@@ -36,7 +34,7 @@ class Segmenter:
         networks: in evaluation mode.
         preparation: how images are brought to the networks' grey scale.
         device: where they compute, as long as its memory suffices.
-        precision: as asked for; None for the fastest here, measured at the first image.
+        precision: as asked for; None for the device's usual one.
         budget: the time a case may take, shared by all segmenters of a recipe.
         bundle: SHA-256 of the bundle they came from.
         network_s: seconds spent in networks since :meth:`reset_clock`.
@@ -62,6 +60,7 @@ class Segmenter:
 
     def __post_init__(self) -> None:
         self.at = self.device
+        self.precision = self.precision or usual_precision(self.device)
 
     @classmethod
     def from_bundle(
@@ -217,8 +216,6 @@ class Segmenter:
         companion: Array | None = None,
     ) -> tuple[Array, float]:
         """Class probabilities (passes, C, z, y, x), and the seconds that took."""
-        if self.precision is None:
-            self.precision = self._fastest(network, image)
         started = time.perf_counter()
         axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
         while True:
@@ -251,15 +248,6 @@ class Segmenter:
             if precision != "fp32":
                 self._say("a network's output was not finite in half precision: computed in fp32")
         raise CmrsegError("a network's output is not finite", "check the weights")
-
-    def _fastest(self, network: UNet, image: Volume) -> Precision:
-        started = time.perf_counter()
-        x = _channels(network, image, None).to(self.at)
-        probe = pad_to_multiple(x[PROBE], network.config.multiple)
-        slices = probe.shape[2]
-        found = fastest_precision(lambda p: in_pieces(network, probe, p, 1, slices), self.at)
-        self.network_s += time.perf_counter() - started
-        return found
 
     def _move(self, device: torch.device) -> None:
         """Bring the networks to a device, and free the one they leave."""
@@ -313,8 +301,7 @@ def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNe
             continue
         try:
             config = UNetConfig.from_dict(entry["config"])
-            shape = config.features, config.across
-            network = UNet(config, quicker_execution(*shape, device, training=False))
+            network = UNet(config, usual_execution(device))
             network.load_state_dict(bundle.tensors(entry["file"]))
         except (TypeError, ValueError, RuntimeError) as error:
             raise WeightsError(

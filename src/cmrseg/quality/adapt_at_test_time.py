@@ -180,7 +180,7 @@ class _Attempt:
         """What is said of the candidates now; who answered goes on, unless all were refined."""
         if not any(self.taken):
             return self.before
-        after = assess(tuple(self.measures), self.before.fences)
+        after = assess(tuple(self.measures), self.before.fences, self.refiner.control.tie)
         if self.refiner.config.candidates == "all":
             return after
         choice = replace(self.before.choice, reason=f"{self.before.choice.reason}; refined")

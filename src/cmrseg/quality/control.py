@@ -13,7 +13,7 @@ from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
 from cmrseg.quality.reconstruct import Reconstructor
-from cmrseg.quality.selection import Choice, choose
+from cmrseg.quality.selection import TIE, Choice, choose
 from cmrseg.quality.thresholds import Fences
 from cmrseg.quality.verdict import Verdict, judge
 from cmrseg.runtime.errors import WeightsError
@@ -63,10 +63,12 @@ class QualityControl:
     Attributes:
         reconstructor: the trained autoencoder.
         structures: name -> the labels it is made of; the decisive one is among them.
+        tie: candidates within this of the best pDC are averaged (:func:`choose`).
     """
 
     reconstructor: Reconstructor
     structures: Mapping[str, Sequence[int]]
+    tie: float = TIE
 
     @classmethod
     def from_bundle(
@@ -109,11 +111,11 @@ class QualityControl:
     ) -> Assessment:
         """Measures, verdict and choice for one image's candidate masks."""
         looks = [self.look(mask, spacing_mm) for mask in masks]
-        found = assess(tuple(measures for measures, _ in looks), fences)
+        found = assess(tuple(measures for measures, _ in looks), fences, self.tie)
         return replace(found, expected=tuple(expected for _, expected in looks))
 
 
-def assess(measures: tuple[dict[str, Pseudo], ...], fences: Fences) -> Assessment:
+def assess(measures: tuple[dict[str, Pseudo], ...], fences: Fences, tie: float = TIE) -> Assessment:
     """Verdict and choice from measures already taken, as after a cohort gave other fences."""
     decisive = [by_structure[DECISIVE] for by_structure in measures]
-    return Assessment(measures, fences, judge(decisive, fences), choose(decisive, fences))
+    return Assessment(measures, fences, judge(decisive, fences), choose(decisive, fences, tie))

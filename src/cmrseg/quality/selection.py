@@ -14,6 +14,10 @@ from cmrseg.imaging.volume import Array
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import Fences
 
+TIE = 0.005
+"""Candidates whose pDC lies within this of the best are averaged: which of them is first is
+rounding, and the mean was no worse than the chosen one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -23,7 +27,7 @@ class Choice:
     reason: str
 
 
-def choose(candidates: Sequence[Pseudo], fences: Fences) -> Choice:
+def choose(candidates: Sequence[Pseudo], fences: Fences, tie: float = TIE) -> Choice:
     """Steps 1-5: the best pDC whose pHD is in range, else the best by pDC and by pHD together.
 
     pHD equal to th_up counts as in range, as it does for the verdict. Of equals the first is taken.
@@ -31,10 +35,19 @@ def choose(candidates: Sequence[Pseudo], fences: Fences) -> Choice:
     Args:
         candidates: the decisive structure's measures, one a candidate, at least one.
         fences: of the case's view and phase.
+        tie: candidates in range whose pDC lies within this of the best of them are averaged; 0 for
+            the paper's rule, which takes one.
     """
     ranked = sorted(range(len(candidates)), key=lambda i: -candidates[i].pdc)
     for rank, i in enumerate(ranked, start=1):
         if candidates[i].phd_mm <= fences.th_up_mm:
+            equal = [
+                j
+                for j, other in enumerate(candidates)
+                if other.phd_mm <= fences.th_up_mm and other.pdc >= candidates[i].pdc - tie
+            ]
+            if tie and len(equal) > 1:
+                return Choice(tuple(equal), f"mean of those within {tie:g} of the best pDC")
             return Choice((i,), f"number {rank} by pDC, the first with pHD in range")
     nearest = min(range(len(candidates)), key=lambda i: candidates[i].phd_mm)
     if nearest == ranked[0]:

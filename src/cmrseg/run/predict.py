@@ -55,7 +55,7 @@ def predict(
         contract: the layout's name; None to detect it.
         weights: a bundle; None for the usual places (``cmrseg.models.bundle``).
         device: ``auto``, ``cpu``, ``cuda``.
-        precision: what networks compute in; None for the fastest here, measured.
+        precision: what networks compute in; None for the device's usual one.
         labels: label code of the masks; None for the layout's usual one.
         sockets: a Grand Challenge socket table.
         frame: which frame of the cines in a plain folder, from 0.
@@ -127,7 +127,7 @@ def model(
         challenge: ``emidec`` or ``mnms2``.
         weights: its bundle.
         device: ``auto``, ``cpu``, ``cuda``.
-        precision: None for the fastest here, measured at the first image.
+        precision: None for the device's usual one.
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes (emidec), shared by the networks.
         budget: the time each case may take; None for as long as it takes.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cmrseg.runtime.budget import Budget, Effort
-    from cmrseg.runtime.device import Precision, autocast, fastest_precision, use_device
+    from cmrseg.runtime.device import Precision, autocast, use_device, usual_precision
     from cmrseg.runtime.progress import Progress
     from cmrseg.runtime.threads import SPINS, cpu_limit, share_cpus
 
@@ -23,9 +23,9 @@ __all__ = [
     "Progress",
     "autocast",
     "cpu_limit",
-    "fastest_precision",
     "share_cpus",
     "use_device",
+    "usual_precision",
 ]
 MODULES = ("threads", "device", "budget", "progress")
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from cmrseg.runtime.errors import UsageError
@@ -69,26 +68,14 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
         yield
 
 
-def fastest_precision(
-    run: Callable[[Precision], object], device: torch.device, repeats: int = 2
-) -> Precision:
-    """The precision in which ``run`` is fastest here, measured: bf16 pays on some CPUs only.
+def usual_precision(device: torch.device) -> Precision:
+    """The precision to compute in where none is asked for: by what the processor has, not by time.
 
-    Args:
-        run: does a representative piece of work in the precision given.
-        device: on CUDA, bf16 where the chip has it and fp16 elsewhere, without measuring.
-        repeats: timed runs after one warm-up; the best counts.
+    A race of timings would answer differently on a busy machine, and masks with it. bf16 where
+    matrix units compute in it (CPUs with AMX, GPUs from Ampere on), fp16 on other GPUs, else fp32.
     """
     import torch
 
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    seconds: dict[Precision, float] = {}
-    for precision in ("fp32", "bf16"):
-        timed = []
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            run(precision)
-            timed.append(time.perf_counter() - start)
-        seconds[precision] = min(timed[1:])
-    return "bf16" if seconds["bf16"] < seconds["fp32"] else "fp32"
+    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"

@@ -78,7 +78,7 @@ def add_train(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
     p.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16"), help="default: the fastest, measured"
+        "--precision", choices=("fp32", "bf16", "fp16"), help="default: the device's usual one"
     )
     options.add_device(p)
     options.add_log_format(p)
@@ -282,7 +282,11 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
         type=options.samples,
         help="emidec: dropout passes of a patient, two or more for fences (with --work 20, else 6)",
     )
-    p.add_argument("--precision", choices=("fp32", "bf16", "fp16"), help="emidec: default: fastest")
+    p.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        help="emidec (default: auto)",
+    )
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_calibrate)

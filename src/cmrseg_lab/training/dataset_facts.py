@@ -46,6 +46,24 @@ FACTS: dict[str, Facts] = {
         "originals'.",
         limits=(*_ACDC_LIMITS, "The grey scales of a patient's two phases differ slightly."),
     ),
+    "mnms1": Facts(
+        motivation="The Multi-Centre, Multi-Vendor and Multi-Disease challenge of 2020: segmentation "
+        "of cine MR that holds on scanners it was not trained on.",
+        composition=(
+            "Short-axis cine stacks of clinical patients and volunteers, 60 of Siemens and 60 of "
+            "Philips scanners, of three centres in Spain and Germany.",
+            "End-diastole and end-systole of each, drawn by experts: LV cavity, myocardium, RV "
+            "cavity.",
+        ),
+        provenance="A public copy that others published: the middle 192 x 192 pixels of each image "
+        "in 8 bits, scaled volume by volume after clipping the brightest 0.1 %.",
+        limits=(
+            "In-plane pixel sizes are estimated (mean error 3 to 5 %, in single cases up to 25 %): "
+            "good for training, not for volumes in mL.",
+            "Hearts at the edge of the image are cut.",
+            "No position and no angle; in one Siemens patient of five slices run from base to apex.",
+        ),
+    ),
     "acdc-reformatted": Facts(
         motivation="Four-chamber long-axis images with labels, of which none were at hand.",
         composition=(

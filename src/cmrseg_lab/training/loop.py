@@ -13,16 +13,16 @@ import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cmrseg.models.layers import deepened
-from cmrseg.models.layout import EXECUTIONS, quicker_execution
+from cmrseg.models.layout import usual_execution
 from cmrseg.models.unet import UNet, count_parameters
-from cmrseg.runtime import Precision, autocast, fastest_precision
+from cmrseg.runtime import Precision, autocast, usual_precision
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.augment import Patches
@@ -37,8 +37,6 @@ from cmrseg_lab.training.sync_batchnorm import share_norms
 CHECKPOINT = "checkpoint.safetensors"
 TERMINATED = 143
 """Exit code of a command that SIGTERM stopped."""
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
-_Choice = TypeVar("_Choice", bound=str)
 
 
 class TrainingStoppedError(Exception):
@@ -70,7 +68,7 @@ def fit(
         device: where to compute.
         choosers: volumes, neither learned from nor held out, by which the best ``config.keep``
             looks are chosen; the held-out ones are then scored at the last step alone.
-        precision: None measures which is fastest here.
+        precision: None for the device's usual one.
         resume: go on from the checkpoint in ``run_dir``, in the precision it began with.
         start: a checkpoint whose weights to start from, with a fresh optimiser and schedule.
         workers: processes that augment; 0 does it in line.
@@ -98,7 +96,7 @@ def fit(
     optimiser = make_optimiser(network, config)
     path = run_dir / CHECKPOINT
     state = begin(path, network, optimiser, config, about or {}, resume=resume)
-    _settle(state, network, config, device, precision, group)
+    _settle(state, network, device, precision)
     scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
     if state.get("scaler"):  # empty unless fp16 needs it
         scaler.load_state_dict(state["scaler"])
@@ -123,23 +121,12 @@ def fit(
 
 
 def _settle(
-    state: dict[str, Any],
-    network: UNet,
-    config: TrainingConfig,
-    device: torch.device,
-    precision: Precision | None,
-    group: Group,
+    state: dict[str, Any], network: UNet, device: torch.device, precision: Precision | None
 ) -> None:
-    """How a run computes: what is fastest where it begins, measured, and the same when resumed."""
-    if "execution" not in state:
-        shape = config.network.features, config.network.across
-        quicker = quicker_execution(*shape, device, training=True)
-        state["execution"] = _agreed(quicker, EXECUTIONS, group)
+    """How a run computes: as is usual where it begins, and the same when resumed."""
+    state.setdefault("execution", usual_execution(device))
     network.execution = state["execution"]
-    if "precision" not in state:
-        state["precision"] = precision or _agreed(
-            _probe(network, config, device), PRECISIONS, group
-        )
+    state.setdefault("precision", precision or usual_precision(device))
 
 
 def _told(
@@ -151,11 +138,6 @@ def _told(
         f"{config.recipe}: {count_parameters(network) / 1e6:.1f} M parameters, "
         f"{state['precision']} {state['execution']} on {device}{shared}, from step {state['step']}"
     )
-
-
-def _agreed(chosen: _Choice, among: Sequence[_Choice], group: Group) -> _Choice:
-    """The first process's choice."""
-    return among[group.of_first(among.index(chosen))]
 
 
 def _stop(at: int, group: Group) -> NoReturn:
@@ -257,23 +239,6 @@ def _logits(network: UNet, image: Tensor, config: TrainingConfig, at: int) -> li
     apart = image.transpose(1, 2).flatten(0, 1)[:, :, None]
     heads = network(apart, config.samples)
     return [head[:, :, 0].unflatten(0, (-1, depth)).transpose(1, 2) for head in heads]
-
-
-def _probe(network: UNet, config: TrainingConfig, device: torch.device) -> Precision:
-    """The faster precision for this very network's training step; leaves no trace."""
-
-    def run(precision: Precision) -> None:
-        with autocast(device, precision):
-            heads = network(image)
-        torch.stack([h.float().square().mean() for h in heads]).sum().backward()  # type: ignore[no-untyped-call]
-        network.zero_grad(set_to_none=True)
-
-    before = {k: v.clone() for k, v in network.state_dict().items()}
-    with torch.random.fork_rng():
-        image = torch.randn(1, config.network.in_channels, *config.patch, device=device)
-        chosen = fastest_precision(run, device)
-    network.load_state_dict(before)  # batch-norm statistics saw noise
-    return chosen
 
 
 def _outlive_signals(worker: int) -> None:

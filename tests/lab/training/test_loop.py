@@ -163,7 +163,7 @@ def test_the_command_needs_no_image_library_stops_on_sigterm_and_resumes(tmp_pat
     monkeypatch.setitem(RECIPES["emidec"].training, "tiny", training_config("emidec"))
     options = ["--config", "tiny", "--device", "cpu", "--workers", "0"]
     assert main.main(["train", *arguments, *options, "--resume"]) == 0
-    monkeypatch.setattr(fitting, "_probe", lambda *_: began["precision"])
+    monkeypatch.setattr(fitting, "usual_precision", lambda *_: began["precision"])
     arguments[2] = str(tmp_path / "straight")
     assert main.main(["train", *arguments, *options]) == 0
     assert same_state(tmp_path / "straight", tmp_path / "stopped")
@@ -469,30 +469,3 @@ def test_before_the_last_share_nothing_is_averaged(tmp_path):
     assert not any(name.startswith("average.") for name in stored)
     weights = network_weights(path)
     assert all(torch.equal(stored[f"network.{name}"], weights[name]) for name in weights)
-
-
-def test_the_quicker_execution_is_asked_for_once_and_kept_when_resumed(tmp_path, monkeypatch):
-    asked = []
-
-    def quicker(features, across, device, *, training):
-        asked.append((features, across, device, training))
-        return "native"
-
-    monkeypatch.setattr(fitting, "quicker_execution", quicker)
-    stop_during(monkeypatch, 1)
-    with pytest.raises(TrainingStoppedError):
-        run(tmp_path, steps=2)
-    assert read_state(tmp_path / CHECKPOINT)["execution"] == "native"
-    monkeypatch.undo()
-    taken = []
-    take = fitting.step
-
-    def step(network, *rest):
-        taken.append(network.execution)
-        return take(network, *rest)
-
-    monkeypatch.setattr(fitting, "step", step)
-    run(tmp_path, steps=2, resume=True)
-    assert taken == ["native"]
-    config = network_config("emidec")
-    assert asked == [(config.features, config.across, CPU, True)]

@@ -18,12 +18,11 @@ import torch
 from torch import Tensor
 
 from cmrseg.models.layers import UpConv
-from cmrseg.models.layout import EXECUTIONS as LAYOUTS
-from cmrseg.models.layout import Execution, quicker_execution
+from cmrseg.models.layout import Execution, usual_execution
 from cmrseg.models.mc_dropout import Prefix, joined, laid_back, sampled
 from cmrseg.models.split_conv import Join
 from cmrseg.models.unet import UNet
-from cmrseg.runtime import Precision, fastest_precision, use_device
+from cmrseg.runtime import Precision, use_device, usual_precision
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.spread import Spread
 from cmrseg_lab.studies.bench.table import Row
@@ -31,6 +30,7 @@ from cmrseg_lab.training.config import TrainingConfig
 from cmrseg_lab.training.loop import make_optimiser, step
 from cmrseg_lab.training.presets import RECIPES
 
+LAYOUTS: tuple[Execution, Execution] = ("native", "folded")
 SAMPLES, ALPHA = 5, 3.0
 """N and alpha of arega2021."""
 AIM = {"cpu": 3.5, "cuda": 3.0}
@@ -103,7 +103,7 @@ class Trainee:
         self.config = replace(config, samples=samples, alpha=alpha)
         self.device = device
         torch.manual_seed(config.seed)
-        self.network = kind(config.network, layout or _used(config, device))
+        self.network = kind(config.network, layout or usual_execution(device))
         self.optimiser = make_optimiser(self.network.to(device), config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=False)
         shape = (config.batch, *config.patch)
@@ -138,7 +138,7 @@ def rows(device: torch.device, rounds: int) -> Iterator[Row]:
     """
     config = RECIPES["emidec"].training["compact"]
     trainees = {name: Trainee(name, config, device) for name in EXECUTIONS}
-    precision = fastest_precision(trainees["plain"].seconds, device)
+    precision = usual_precision(device)
     yield from cost_rows(trainees, rounds, precision)
     yield from layout_rows(config, device, rounds, precision)
     yield from memory_rows(device, precision)
@@ -180,14 +180,8 @@ def layout_rows(
     trainees = {name: Trainee("plain", config, device, name) for name in LAYOUTS}
     timed = _in_turns(trainees, rounds, precision)
     ratio = timed["native"].per(timed["folded"])
-    used = _used(config, device)
+    used = usual_execution(device)
     yield _row(f"  one pass in {precision}, native, per step folded ({used} used)", ratio, "x")
-
-
-def _used(config: TrainingConfig, device: torch.device) -> Execution:
-    """The layout that training takes."""
-    shape = config.network.features, config.network.across
-    return quicker_execution(*shape, device, training=True)
 
 
 def memory_rows(device: torch.device, precision: Precision) -> Iterator[Row]:

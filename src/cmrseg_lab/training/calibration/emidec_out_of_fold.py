@@ -92,7 +92,7 @@ class Effort:
         mirrors: mirror images a network sees.
         samples: dropout passes in all; 0 for none.
         device: ``auto``, ``cpu``, ``cuda``.
-        precision: None for the fastest here, measured.
+        precision: None for the device's usual one.
         style: show patients as a scanner of this style would; "" for as they are.
     """
 

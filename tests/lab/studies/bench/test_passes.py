@@ -105,7 +105,6 @@ def test_layouts_are_compared_in_turns_and_in_a_precision_both_can_do(
         return {"native": 6.0, "folded": 2.0}[self.network.execution] * len(taken)
 
     monkeypatch.setattr(Trainee, "seconds", seconds)
-    monkeypatch.setattr(passes, "quicker_execution", lambda *_, **__: "folded")
     (row,) = layout_rows(TINY, CPU, 1, "bf16")
     assert taken == 2 * [("native", "fp32"), ("folded", "fp32")]
     assert row.value.values == (6.0 * 3 / (2.0 * 4),)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cmrseg.cli import main as cmrseg
 from cmrseg.models import bundle
 from cmrseg.models.bundle import CARD
 from cmrseg.recipes.emidec_rules import Rule, Rules
@@ -50,7 +51,7 @@ def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch)
 
     out = tmp_path / "out"
     predict = ["predict", "emidec", str(data), str(out), *options, "--samples", "8"]
-    assert main.main([*predict, "--no-report"]) == EXIT_OK
+    assert cmrseg.main([*predict, "--no-report"]) == EXIT_OK
     cases = json.loads((out / "summary.json").read_text())["cases"]
     changed = 0.0
     for measures in (case["measures"] for case in cases):

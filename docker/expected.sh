@@ -5,10 +5,7 @@ cd "$(dirname "$0")/.."
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for challenge in emidec mnms2; do
-    labels=
-    [ $challenge = emidec ] || labels="--labels all"
-    # shellcheck disable=SC2086
-    .venv/bin/cmrseg predict $challenge tests/samples/$challenge "$out/$challenge" $labels \
+    .venv/bin/cmrseg predict $challenge tests/samples/$challenge "$out/$challenge" \
         --weights weights/$challenge --device cpu --precision fp32
     .venv/bin/python tests/containers/inside.py keep "$out/$challenge" \
         tests/containers/expected/$challenge

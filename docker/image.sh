@@ -3,7 +3,8 @@
 #
 #   nothing more              /input to /output, as Grand Challenge (exec) and plain mounts have them;
 #                             where the image is labelled invoke, the server
-#   INPUT OUTPUT [options]    the M&Ms-2 organisers' call, `image <input_dir> <output_dir>`
+#   INPUT OUTPUT [options]    the M&Ms-2 organisers' call, `image <input_dir> <output_dir>`: of its masks
+#                             the RV alone, which they score (--labels all for the rest)
 #   --labels all              options alone: those of predict, on /input and /output
 #   serve [options]           the server of Grand Challenge's invoke
 #   info                      what the weights in the image are
@@ -43,7 +44,13 @@ else
             case ${1:-} in emidec | mnms2) challenge=$1 && shift ;; esac
             set -- "$command" "$challenge" $options "$@"
             ;;
-        *) [ $# -lt 2 ] || ! is_folder "$1" || set -- predict "$challenge" $options "$@" ;;
+        *)
+            if [ $# -gt 1 ] && is_folder "$1"; then
+                scored=
+                [ "$challenge" != mnms2 ] || scored='--labels rv' # what M&Ms-2 scores
+                set -- predict "$challenge" $scored $options "$@"
+            fi
+            ;;
     esac
 fi
 

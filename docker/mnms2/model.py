@@ -20,6 +20,6 @@ class model:  # noqa: N801 (the organisers' name)
         """
         from cmrseg.run.predict import predict
 
-        code = predict("mnms2", input_folder, output_folder)
+        code = predict("mnms2", input_folder, output_folder, labels="rv")
         if code != 0:
             raise RuntimeError(f"cmrseg ended with exit code {code}: see its last line on stderr")

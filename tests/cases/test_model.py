@@ -29,4 +29,4 @@ def test_predict_runs_the_mnms2_recipe_on_the_folders(model, monkeypatch, code):
             model.predict("IN", "OUT")
     else:
         assert model.predict("IN", "OUT") is None
-    assert calls == [(("mnms2", "IN", "OUT"), {})]
+    assert calls == [(("mnms2", "IN", "OUT"), {"labels": "rv"})]

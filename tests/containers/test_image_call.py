@@ -13,10 +13,10 @@ ENTRY = Path(__file__).parents[2] / "docker/image.sh"
     ("given", "called"),
     [
         ([], "predict mnms2 /input /output"),
-        (["{folder}", "{folder}/out"], "predict mnms2 {folder} {folder}/out"),
+        (["{folder}", "{folder}/out"], "predict mnms2 --labels rv {folder} {folder}/out"),
         (
             ["{folder}", "{folder}/out", "--labels", "all"],
-            "predict mnms2 {folder} {folder}/out --labels all",
+            "predict mnms2 --labels rv {folder} {folder}/out --labels all",
         ),
         (["--labels", "all"], "predict mnms2 /input /output --labels all"),
         (["serve"], "serve mnms2"),

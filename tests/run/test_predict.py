@@ -530,10 +530,10 @@ def test_an_image_that_does_not_fit_the_memory_is_told_and_the_others_go_on(
 ):
     emidec_folders(tmp_path / "in")
 
-    def no_memory(source, grid):
+    def no_memory(source, grid, preparation):
         if source.path.name.startswith("Case_N"):
             raise MemoryError
-        return prepared_image(source, grid)
+        return prepared_image(source, grid, preparation)
 
     monkeypatch.setattr("cmrseg.recipes.steps.prepared_image", no_memory)
     assert run("emidec", tmp_path / "in", samples=0, mirrors=1) == EXIT_PARTIAL

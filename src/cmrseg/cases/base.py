@@ -60,7 +60,6 @@ class FileContract(Contract, ABC):
     name: ClassVar[str]
     looked_for: ClassVar[str]
     challenges: ClassVar[tuple[Challenge, ...]]
-    usual_labels: ClassVar[str] = "all"
     keeps_account: ClassVar[bool] = True
     """Whether anything but results may lie in the output folder."""
     summary_stem = "summary"
@@ -78,7 +77,7 @@ class FileContract(Contract, ABC):
         self.challenge = challenge
         self.input_dir = input_dir
         self.output_dir = output_dir
-        self.code = label_code(challenge, labels or self.usual_labels)
+        self.code = label_code(challenge, labels or "all")
 
     @classmethod
     @abstractmethod

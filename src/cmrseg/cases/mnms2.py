@@ -48,7 +48,6 @@ class Mnms2Contract(FileContract):
     name = "mnms2"
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
-    usual_labels = "rv"
     passed_over: Sequence[str] = ()
 
     @classmethod

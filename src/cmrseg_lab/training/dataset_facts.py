@@ -47,8 +47,8 @@ FACTS: dict[str, Facts] = {
         limits=(*_ACDC_LIMITS, "The grey scales of a patient's two phases differ slightly."),
     ),
     "mnms1": Facts(
-        motivation="The Multi-Centre, Multi-Vendor and Multi-Disease challenge of 2020: segmentation "
-        "of cine MR that holds on scanners it was not trained on.",
+        motivation="The Multi-Centre, Multi-Vendor and Multi-Disease challenge of 2020: "
+        "segmentation of cine MR that holds on scanners it was not trained on.",
         composition=(
             "Short-axis cine stacks of clinical patients and volunteers, 60 of Siemens and 60 of "
             "Philips scanners, of three centres in Spain and Germany.",
@@ -61,7 +61,7 @@ FACTS: dict[str, Facts] = {
             "In-plane pixel sizes are estimated (mean error 3 to 5 %, in single cases up to 25 %): "
             "good for training, not for volumes in mL.",
             "Hearts at the edge of the image are cut.",
-            "No position and no angle; in one Siemens patient of five slices run from base to apex.",
+            "No position and no angle; slices mostly run from apex to base.",
         ),
     ),
     "acdc-reformatted": Facts(

@@ -61,6 +61,7 @@ class Ledger:
             computed=told["computed"],
             timings_s=told["timings_s"],
             warnings=tuple(told["warnings"]),
+            review=tuple(told["review"]),
         )
 
     def note(self, case: Case, result: Result, files: Iterable[PurePath]) -> None:

@@ -19,6 +19,8 @@ from cmrseg.cases.case import Result
 def record(case_id: str, result: Result) -> dict[str, Any]:
     """What is told of one case: id, status, error, measures, how it was computed, warnings.
 
+    ``review`` says why somebody has to look at the case; where it is not empty, no verdict of
+    quality control counts as passed.
     ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
     ``seconds`` is the case's wall clock; ``timings_s`` its steps.
     """
@@ -32,6 +34,7 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
         "computed": result.computed,
         "timings_s": result.timings_s,
         "warnings": list(result.warnings),
+        "review": list(result.review),
     }
 
 
@@ -69,7 +72,7 @@ def summary_csv(results: Mapping[str, Result]) -> str:
 def _row(case_id: str, result: Result) -> dict[str, Any]:
     told = _plain(record(case_id, result))
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
-    row["warnings"] = " | ".join(told["warnings"])
+    row |= {key: " | ".join(told[key]) for key in ("warnings", "review")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))
 
 

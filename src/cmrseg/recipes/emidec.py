@@ -41,6 +41,8 @@ MEASURED = ("myocardium", "infarction", "no_reflow")
 """Whose volumes get an interval."""
 SHARE = "infarcted_percent"
 """The infarcted share of the myocardium: another."""
+PLAUSIBLE_ML = {"cavity": (10.0, 800.0), "myocardium": (15.0, 700.0)}
+"""Of grown-ups, with room on both sides; the organisers' data have 40 to 350 mL of either."""
 SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
@@ -85,7 +87,7 @@ class Emidec:
         # Training imports this module where no image library is installed.
         from cmrseg.imaging.postprocess import labels
         from cmrseg.models.roi_crop import Focus
-        from cmrseg.recipes.steps import missing, prepared_image, within_role
+        from cmrseg.recipes.steps import implausible, missing, prepared_image, within_role
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
@@ -126,6 +128,7 @@ class Emidec:
                 *missing({name: found["volume_ml"][name] for name in JUDGED}),
                 *self._judged(doubt),
             ),
+            review=(*source.review, *implausible(found["volume_ml"], PLAUSIBLE_ML)),
         )
 
     def _doubt(

@@ -141,7 +141,7 @@ def _one_case(
         result = _attempt(contract, segment, case)
     except CmrsegError as error:
         outcome = "failed after"
-        result = Result(error=str(error), warnings=case.warnings)
+        result = Result(error=str(error), warnings=(*case.warnings, *case.review))
         _discard(contract, case, account)
         account.failed(case.log_name, error)
     for failure in result.failed.values():
@@ -173,8 +173,9 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
         result = segment(case)
         if result.error:
             raise InputError(result.error, "see the case's warnings")
-        warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings)))
-        result = _timed(replace(result, warnings=warnings), started)
+        review = tuple(dict.fromkeys((*case.review, *result.review)))
+        warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings, *review)))
+        result = _timed(replace(result, warnings=warnings, review=review), started)
         return contract.write(case, result)
     except CmrsegError:
         raise

@@ -139,14 +139,16 @@ class Judge:
         found: dict[str, Any] = {}
         failed: dict[str, CmrsegError] = {}
         warnings: list[str] = []
+        review: list[str] = []
         for role, inspector in self._served(case):
             try:
                 with within_role(role):
-                    predictions[role], found[role], told = self._image(case, role, inspector)
+                    predictions[role], found[role], told, odd = self._image(case, role, inspector)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
             else:
                 warnings += [f"{role}: {warning}" for warning in told]
+                review += [f"{role}: {reason}" for reason in odd]
         if failed and not predictions:
             raise together(list(failed.values()))
         unserved = [role for role in case.images if role not in (*predictions, *failed)]
@@ -163,6 +165,7 @@ class Judge:
             measures=found | ejected,
             computed=self.computed,
             warnings=(*warnings, *(f"{role}: {said}" for role in unserved), *_grown(ejected)),
+            review=tuple(review),
         )
 
     def settle(self, cases: Sequence[Case], say: Say) -> None:
@@ -201,8 +204,8 @@ class Judge:
 
     def _image(
         self, case: Case, role: str, inspector: Inspector
-    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
-        """One image: its chosen mask, measures and warnings."""
+    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+        """One image: its chosen mask, measures, warnings and reasons for review."""
         volume, prepared, given = self._read(case, role)
         found = judged(inspector, role, prepared, given)
         mask = volume.like(found.mask)
@@ -212,7 +215,7 @@ class Judge:
             maps["entropy"] = volume.like(predictive_entropy(shares).astype(np.float32))
         prediction = Prediction(mask, maps, lambda: volume.like(found.expected))
         told = sizes(role[:2], mask) | {"quality": found.told}
-        return prediction, told, (*volume.warnings, *found.warnings)
+        return prediction, told, (*volume.warnings, *found.warnings), volume.review
 
 
 def _of_cohort(

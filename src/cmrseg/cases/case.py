@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -114,6 +115,14 @@ class Contract(Protocol):
     def done(self, case: Case) -> Result | None:
         """The result that an earlier run left, if it is whole and would come out the same."""
         return None
+
+    def under_way(self, case: Case) -> AbstractContextManager[None]:
+        """Within this block an account, if one is kept, says that the case is being computed."""
+        return nullcontext()
+
+    def was_killed(self, case: Case) -> bool:
+        """Whether a run that is gone on with was killed at this case."""
+        return False
 
     def discard(self, case: Case) -> None:
         """Take away what an earlier run wrote for a case that has failed now."""

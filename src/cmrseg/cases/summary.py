@@ -7,13 +7,17 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cmrseg import __version__
 from cmrseg.cases.case import Result
+from cmrseg.cases.folders import PassedOver
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of cells that spreadsheets compute."""
 
 
 def record(case_id: str, result: Result) -> dict[str, Any]:
@@ -43,8 +47,20 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=2) + "\n"
 
 
-def summary_json(challenge: str, contract: str, results: Mapping[str, Result]) -> str:
-    """``summary.json``: version, challenge, contract, counts, and every case's record."""
+def summary_json(
+    challenge: str,
+    contract: str,
+    results: Mapping[str, Result],
+    passed_over: Sequence[PassedOver] = (),
+) -> str:
+    """``summary.json``: version, challenge, contract, counts, and every case's record.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        contract: the input's layout.
+        results: case id -> what came of it.
+        passed_over: what in the input folder no case was made of.
+    """
     cases = [record(case_id, result) for case_id, result in results.items()]
     counts = Counter(case["status"] for case in cases)
     return to_json(
@@ -53,6 +69,8 @@ def summary_json(challenge: str, contract: str, results: Mapping[str, Result]) -
             "challenge": challenge,
             "contract": contract,
             **{status: counts[status] for status in ("done", "partial", "failed")},
+            "review": sum(bool(case["review"]) for case in cases),
+            "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
             "cases": cases,
         }
     )
@@ -65,8 +83,13 @@ def summary_csv(results: Mapping[str, Result]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: cell(value) for column, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: text that begins like one gets a quote."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _row(case_id: str, result: Result) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def _notes(
         )
     if suspected:
         return (
-            f"LV and RV seem to be swapped: are the predictions in the codes of {suspected.upper()} "
+            f"LV and RV seem to be swapped: are the predictions in {suspected.upper()}'s codes "
             "(1 RV, 2 MYO, 3 LV)? Here 1 is LV, 2 MYO, 3 RV; recode them and score again",
         )
     if labels == {1.0}:

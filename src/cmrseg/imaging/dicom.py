@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cmrseg.imaging.dicom_elements import damaged
+from cmrseg.imaging.dicom_elements import INDEX, damaged, is_dicom
 from cmrseg.imaging.dicom_slices import Slice, slices_of
 from cmrseg.imaging.dicom_stack import places_of, step_of, unique
 from cmrseg.imaging.direction import orthonormal
@@ -23,9 +23,6 @@ from cmrseg.imaging.frames import choose, plain
 from cmrseg.imaging.itk import sitk
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
-
-ENDINGS = (".dcm", ".ima")
-INDEX = "DICOMDIR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +61,6 @@ def read_frame(folder: Path, frame: int | None) -> Volume:
 def count_frames(folder: Path) -> int:
     """Frames at each slice of a DICOM folder; 1 unless it is a cine."""
     return len(_look(folder).places[0])
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file is named or begins like DICOM; an index of others (DICOMDIR) is not."""
-    if path.name.startswith(".") or path.name.upper() == INDEX or not path.is_file():
-        return False
-    if path.suffix.lower() in ENDINGS:
-        return True
-    with path.open("rb") as stream:
-        return stream.read(132)[128:] == b"DICM"
 
 
 def _look(folder: Path) -> _Found:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from cmrseg.runtime.errors import InputError
 
+ENDINGS = (".dcm", ".ima")
+INDEX = "DICOMDIR"
 PREAMBLE = 128
 UNDEFINED = 0xFFFFFFFF
 PIXELS = 0x7FE00010
@@ -76,6 +78,16 @@ class Elements:
                 return Elements(order=self.order)
             found = items[0]
         return found
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is named or begins like DICOM; an index of others (DICOMDIR) is not."""
+    if path.name.startswith(".") or path.name.upper() == INDEX or not path.is_file():
+        return False
+    if path.suffix.lower() in ENDINGS:
+        return True
+    with path.open("rb") as stream:
+        return stream.read(132)[128:] == b"DICM"
 
 
 def elements(path: Path) -> Elements:

@@ -5,10 +5,14 @@ The manifest names every other file with its SHA-256, and carries its own over a
 loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit
 wins: the path asked for, ``$CMRSEG_WEIGHTS``, ``/opt/ml/model`` (where the platform unpacks an
 algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout.
+
+The seal is a checksum, no signature: it finds damage and careless changes, not somebody who writes
+a new one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +31,7 @@ MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
 FORMAT = 1
 SEAL = "sha256"
+VARIABLE = "CMRSEG_WEIGHTS"
 PLACES = (Path("/opt/ml/model"), Path("/opt/cmrseg/weights"))
 CHECKOUT = Path(__file__).resolve().parents[3] / "weights"
 
@@ -66,13 +71,21 @@ def find(challenge: str, asked: Path | None = None) -> Bundle:
         asked: a bundle, or a folder that holds ``<challenge>/``; no other place is looked at.
 
     Raises:
-        WeightsError: none found, or one that is incomplete, altered or another challenge's.
+        WeightsError: none found, or one that is incomplete, altered or another challenge's; or
+            a place that users fill holds something else.
     """
     places = list(_places(asked))
     for place in places:
-        for folder in (place, place / challenge):
-            if (folder / MANIFEST).is_file():
-                return load(folder, challenge)
+        try:
+            for folder in (place, place / challenge):
+                if (folder / MANIFEST).is_file():
+                    return load(folder, challenge)
+            _check_nothing_else(place, challenge)
+        except OSError as error:
+            raise WeightsError(
+                f"the weights in {place} cannot be read ({error.strerror})",
+                f"give user {os.getuid()} the right to read them",
+            ) from error
     raise WeightsError(
         f"no weights for {challenge} in {', '.join(map(str, places))}",
         "give --weights the bundle's folder, or train and pack one",
@@ -83,8 +96,9 @@ def is_there(challenge: str, asked: Path | None = None) -> bool:
     """Whether a bundle of a challenge lies where :func:`find` looks, sound or not."""
     for place in _places(asked):
         for path in (place / MANIFEST, place / challenge / MANIFEST):
-            if path.is_file():
-                return _challenge_of(path) in (challenge, None)
+            with contextlib.suppress(OSError):  # it may not look there
+                if path.is_file():
+                    return _challenge_of(path) in (challenge, None)
     return False
 
 
@@ -126,10 +140,28 @@ def _places(asked: Path | None) -> Iterator[Path]:
     if asked is not None:
         yield asked
         return
-    if named := os.environ.get("CMRSEG_WEIGHTS"):
+    if named := os.environ.get(VARIABLE):
         yield Path(named)
     yield from PLACES
     yield CHECKOUT
+
+
+def _check_nothing_else(place: Path, challenge: str) -> None:
+    """Refuse a place that users fill if it holds something and no bundle.
+
+    Going on to the next place would answer with other weights than those that were meant.
+
+    Raises:
+        WeightsError: it does.
+        OSError: it cannot be looked into.
+    """
+    named = os.environ.get(VARIABLE)
+    filled = (PLACES[0], Path(named)) if named else (PLACES[0],)
+    if place in filled and place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise WeightsError(
+            f"{place} holds something, but no bundle for {challenge}",
+            f"unpack the bundle so that {MANIFEST} lies in {place} or in {place / challenge}",
+        )
 
 
 def _manifest(path: Path) -> tuple[dict[str, Any], str]:

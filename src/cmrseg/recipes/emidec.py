@@ -21,6 +21,7 @@ from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.recipe import Recipe
+from cmrseg.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
@@ -94,6 +95,11 @@ class Emidec:
         self.segmenter.reset_clock()
         with within_role("LGE"):
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid)
+            if len(prepared.image.array) == 1:
+                raise InputError(
+                    "the late enhancement has one slice, where a stack is needed",
+                    "give all slices of the short axis in one file or DICOM folder",
+                )
             passes = len(self.segmenter.networks) * self.mirrors + self.samples
             focus = Focus.on(self.segmenter, prepared.image, passes)
             mirrored = self.segmenter.mirrored(focus.image, self.mirrors, samples=self.samples)

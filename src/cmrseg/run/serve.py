@@ -104,12 +104,14 @@ def serve(
     # What is loaded stays: nobody need look through it for garbage, least of all in the last 5 s.
     gc.freeze()
     turns = Turns()
+
+    def answer() -> Answer:
+        return invoke(challenge, segment, input_dir, output_dir, sockets, case_timeout)
+
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))
         while True:
-            turns.take(
-                lambda: invoke(challenge, segment, input_dir, output_dir, sockets, case_timeout)
-            )
+            turns.take(answer)
 
 
 def invoke(

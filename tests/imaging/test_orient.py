@@ -94,6 +94,7 @@ def test_columns_go_left_and_rows_back() -> None:
     np.testing.assert_array_equal(turned.geometry.direction, LPS)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_nothing_is_ever_mirrored(seed: int) -> None:
     direction = rotation(seed) * np.random.default_rng(seed).choice([-1, 1], 3)

@@ -31,17 +31,17 @@ class Case:
             ``LA_ES`` (mnms2).
         log_name: how the case is called in log lines, where no file name may stand.
         warnings: what was odd about the case's files, in words (a missing view, say).
-        review: what was guessed about the case's files, in words: somebody has to look at it.
         problem: why the case cannot be segmented, known from its files alone; the run then
             reports it without calling the recipe.
+        review: what was guessed about the case's files, in words: somebody has to look at it.
     """
 
     id: str
     images: Mapping[str, ImageSource]
     log_name: str
     warnings: tuple[str, ...] = ()
-    review: tuple[str, ...] = ()
     problem: CmrsegError | None = None
+    review: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,21 @@ class Result:
         measures: JSON-ready findings (volumes in mL, quality, ...); no NaN, no infinity.
         timings_s: step -> seconds; the run adds ``total``, the case's wall clock.
         warnings: what the user should know, in words.
-        review: why somebody has to look at the case whatever quality control says, in words:
-            guessed roles, sizes that no heart has. The run adds each to ``warnings``.
         error: why the case failed, else None.
         failed: role -> why its image could not be segmented although others of the case were.
         computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
+        review: why somebody has to look at the case whatever quality control says, in words:
+            guessed roles, sizes that no heart has. The run adds each to ``warnings``.
     """
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
     measures: Mapping[str, Any] = field(default_factory=dict)
     timings_s: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
-    review: tuple[str, ...] = ()
     error: str | None = None
     failed: Mapping[str, CmrsegError] = field(default_factory=dict)
     computed: Mapping[str, Any] = field(default_factory=dict)
+    review: tuple[str, ...] = ()
 
 
 class Contract(Protocol):

@@ -44,14 +44,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         help="what a case may take, the first one's with start-up; where its first pass shows that "
         "time is short, fewer mirror images are computed, then fewer samples, with a warning",
     )
-    p.add_argument(
-        "--case-timeout",
-        type=whole,
-        default=int(USUAL_S),
-        metavar="SECONDS",
-        help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit "
-        f"(default: {USUAL_S:g})",
-    )
+    add_case_timeout(p)
     p.add_argument(
         "--thresholds",
         choices=("frozen", "cohort"),
@@ -81,6 +74,18 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         choices=("auto", "fp32", "bf16", "fp16"),
         default="auto",
         help="what networks compute in (default: auto, the fastest here, measured)",
+    )
+
+
+def add_case_timeout(p: argparse.ArgumentParser) -> None:
+    """How long a case may hang."""
+    p.add_argument(
+        "--case-timeout",
+        type=whole,
+        default=int(USUAL_S),
+        metavar="SECONDS",
+        help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit "
+        f"(default: {USUAL_S:g})",
     )
 
 

@@ -80,12 +80,17 @@ def find(challenge: str, asked: Path | None = None) -> Bundle:
             for folder in (place, place / challenge):
                 if (folder / MANIFEST).is_file():
                     return load(folder, challenge)
-            _check_nothing_else(place, challenge)
+            wrong = _holds_else(place)
         except OSError as error:
             raise WeightsError(
                 f"the weights in {place} cannot be read ({error.strerror})",
                 f"give user {os.getuid()} the right to read them",
             ) from error
+        if wrong:
+            raise WeightsError(
+                f"{place} holds something, but no bundle for {challenge}",
+                f"unpack the bundle so that {MANIFEST} lies in {place} or in {place / challenge}",
+            )
     raise WeightsError(
         f"no weights for {challenge} in {', '.join(map(str, places))}",
         "give --weights the bundle's folder, or train and pack one",
@@ -99,6 +104,9 @@ def is_there(challenge: str, asked: Path | None = None) -> bool:
             with contextlib.suppress(OSError):  # it may not look there
                 if path.is_file():
                     return _challenge_of(path) in (challenge, None)
+        with contextlib.suppress(OSError):
+            if _holds_else(place):
+                return False
     return False
 
 
@@ -146,22 +154,17 @@ def _places(asked: Path | None) -> Iterator[Path]:
     yield CHECKOUT
 
 
-def _check_nothing_else(place: Path, challenge: str) -> None:
-    """Refuse a place that users fill if it holds something and no bundle.
+def _holds_else(place: Path) -> bool:
+    """Whether a place that users fill holds something, which is no bundle if one was looked for.
 
     Going on to the next place would answer with other weights than those that were meant.
 
     Raises:
-        WeightsError: it does.
         OSError: it cannot be looked into.
     """
     named = os.environ.get(VARIABLE)
     filled = (PLACES[0], Path(named)) if named else (PLACES[0],)
-    if place in filled and place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise WeightsError(
-            f"{place} holds something, but no bundle for {challenge}",
-            f"unpack the bundle so that {MANIFEST} lies in {place} or in {place / challenge}",
-        )
+    return place in filled and place.exists() and (not place.is_dir() or any(place.iterdir()))
 
 
 def _manifest(path: Path) -> tuple[dict[str, Any], str]:

@@ -53,9 +53,9 @@ FLAGGED = Kind(
 REVIEW = Kind(
     name="review",
     rank=2,
-    sign="triangle",
-    glyph="\N{WHITE UP-POINTING TRIANGLE}",
-    colour="#a84300",
+    sign="diamond",
+    glyph="\N{BLACK DIAMOND}",
+    colour="#9c1f6e",
     words="look at it: something was guessed or is implausible",
 )
 PARTIAL = Kind(

@@ -42,6 +42,7 @@ from cmrseg.runtime.errors import (
     WeightsError,
 )
 from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.time_limit import USUAL_S
 
 Say = Callable[[Line], None]
 
@@ -61,6 +62,7 @@ def judge(
     resume: bool = False,
     shard: batch.Shard | None = None,
     report: bool | None = False,
+    case_timeout: float | None = USUAL_S,
 ) -> int:
     """Judge the masks of every case of a folder, and write the chosen ones.
 
@@ -79,6 +81,7 @@ def judge(
         resume: leave out what an earlier run did with the same images, masks, weights and options.
         shard: which cases to take; None for all.
         report: a page for people and a picture a case; None for where they may lie.
+        case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -105,7 +108,7 @@ def judge(
             opened.report = RunReport(
                 output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
             )
-    return batch.run(opened, judging.judge, shard=shard)
+    return batch.run(opened, judging.judge, shard=shard, case_timeout=case_timeout)
 
 
 class Judge:

@@ -54,7 +54,12 @@ def tell(line: Line) -> None:
 def one_line(text: str) -> str:
     """Text as one line of valid UTF-8 that no log cuts off and no terminal takes for commands."""
     line = " ".join(text.split())[:LONGEST]
-    return "".join(c if c.isprintable() else _escaped(c) for c in line)
+    return printable(line)
+
+
+def printable(text: str) -> str:
+    """Text with its lines, and all else that a terminal takes for commands written out."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
 
 
 def _escaped(character: str) -> str:

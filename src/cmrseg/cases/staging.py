@@ -116,8 +116,8 @@ def _explained(error: OSError, place: str) -> OutputError:
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return OutputError(
-            f"in {place} a file stands where a folder has to be, or a folder where a file has to, or "
-            "a link where a folder has to",
+            f"in {place} a file stands where a folder has to be, or a folder where a file has to, "
+            "or a link where a folder has to",
             "move it away, or choose another output folder",
         )
     return OutputError(

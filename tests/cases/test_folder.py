@@ -1,3 +1,6 @@
+import json
+import os
+
 import numpy as np
 import pytest
 import SimpleITK
@@ -41,21 +44,21 @@ def test_roles_from_names(tmp_path):
     contract = opened(tmp_path, "mnms2")
     found = {case.id: list(case.images) for case in contract.cases()}
     assert found == {"LAED_x": ["SA_ED"], "p7": ["LA_ES", "SA_ED"], "p8": ["SA_ES"]}
-    warned = {case.id: case.warnings for case in contract.cases() if case.warnings}
-    assert list(warned) == ["LAED_x"]
-    assert "taken as SA_ED" in warned["LAED_x"][0]
+    guessed = {case.id: case.review for case in contract.cases() if case.review}
+    assert list(guessed) == ["LAED_x"]
+    assert "SA_ED" in guessed["LAED_x"][0]
     for case in contract.cases():
         contract.write(case, threshold(case))
     assert {"p7_SA_ED_seg.nii.gz", "p7-la-es_seg.nii.gz"} <= set(tree(tmp_path / "out"))
 
 
 @pytest.mark.parametrize(("name", "role"), [("x_LA", "LA_ED"), ("x_ES", "SA_ES"), ("x", "SA_ED")])
-def test_a_half_told_role_is_taken_with_a_warning(tmp_path, name, role):
+def test_a_half_told_role_is_a_guess_to_review(tmp_path, name, role):
     save(tmp_path / f"in/{name}.mha")
     (case,) = opened(tmp_path, "mnms2").cases()
     assert list(case.images) == [role]
     assert case.id == name
-    assert f"taken as {role}" in case.warnings[0]
+    assert role in case.review[0]
 
 
 def test_one_image_in_two_formats_fails_by_case(tmp_path):
@@ -107,3 +110,58 @@ def test_a_link_that_leads_nowhere_is_a_failed_case(tmp_path):
     assert (one.id, two.id) == ("one", "two")
     with pytest.raises(InputError, match="does not exist"):
         threshold(two)
+
+
+def test_what_is_passed_over_is_named(tmp_path):
+    """Formats that are not read, loose slices, folders of something else; never in silence."""
+    save(tmp_path / "in/a_LA_ED.nii.gz")
+    for name in ("b.img", "b.hdr", "c.nhdr", "c.raw", "d.zip"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+    (tmp_path / "in/g.dcm").write_bytes(bytes(128) + b"DICM")
+    save(tmp_path / "in/more/h.nii.gz")
+    contract = opened(tmp_path, "mnms2")
+    assert [case.id for case in contract.cases()] == ["a"]
+    left = {one.name for one in contract.passed_over}
+    assert left == {"b.img", "b.hdr", "c.nhdr", "c.raw", "d.zip", "g.dcm", "more"}
+    (note,) = contract.notes()
+    assert "1 x .zip" in note
+    assert "c.nhdr" not in note, "names may be patients'"
+    contract.finish({})
+    told = json.loads((tmp_path / "out/summary.json").read_text())["passed_over"]
+    assert {one["name"] for one in told} == left
+
+
+def test_a_pipe_is_a_failed_case(tmp_path):
+    save(tmp_path / "in/one.nii.gz")
+    os.mkfifo(tmp_path / "in/two.nii.gz")
+    one, two = opened(tmp_path).cases()
+    assert (one.id, two.id) == ("one", "two")
+    with pytest.raises(InputError, match="regular file"):
+        threshold(two)
+
+
+def dicom(folder, *names):
+    """Files that begin like DICOM; contracts look no further."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(bytes(128) + b"DICM")
+
+
+def test_dicom_folders_are_found_whatever_lies_beside_and_above(tmp_path):
+    dicom(tmp_path / "in/e_SA_ED", "IM0001", "IM0002")
+    (tmp_path / "in/e_SA_ED/AUTORUN.INF").write_text("[autorun]")
+    dicom(tmp_path / "in/f_SA_ES/ST0/SE0", "1.dcm")
+    dicom(tmp_path / "in/f_SA_ES/ST0/SE1", "1.dcm")
+    contract = opened(tmp_path, "mnms2")
+    cases = {case.id: case for case in contract.cases()}
+    assert list(cases) == ["e", "f_ST0_SE0", "f_ST0_SE1"]
+    assert contract.passed_over == []
+    places = {contract.mask_path(case, role) for case in cases.values() for role in case.images}
+    assert len(places) == 3
+    assert not any(case.review for case in cases.values())
+
+
+def test_an_export_of_patient_study_series(tmp_path):
+    dicom(tmp_path / "in/PA0/ST0/SE0", "IM0")
+    dicom(tmp_path / "in/PA1/ST0/SE0", "IM0")
+    assert [case.id for case in opened(tmp_path).cases()] == ["PA0_ST0_SE0", "PA1_ST0_SE0"]

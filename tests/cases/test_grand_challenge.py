@@ -117,12 +117,24 @@ def test_a_socket_holds_exactly_one_image(tmp_path, count):
 
 
 def test_unknown_sockets_are_named_beside_the_known(tmp_path):
-    listing(tmp_path / "in", "ct-image", LGE)
+    listing(tmp_path / "in", "ct-image")
     (case,) = opened(tmp_path).cases()
-    assert f"the sockets are ct-image, {LGE}, known are {LGE}" in str(case.problem)
+    assert f"the sockets are ct-image, known are {LGE}" in str(case.problem)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '[{"socket": {}}]', '{"a": 1}', "[{}]"])
+def test_a_socket_that_no_role_needs_is_told_and_not_used(tmp_path):
+    save(tmp_path / "in/images" / LGE / UUID)
+    listing(tmp_path / "in", "ct-image", LGE, "patient-age")
+    (case,) = opened(tmp_path).cases()
+    assert case.problem is None
+    assert list(case.images) == ["LGE"]
+    (warning,) = case.warnings
+    assert "ct-image, patient-age" in warning
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '[{"socket": {}}]', '{"a": 1}', "[{}]", "[" * 200_000]
+)
 def test_a_broken_listing_is_an_input_error(tmp_path, text):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/inputs.json").write_text(text)

@@ -1,14 +1,20 @@
 """What is done is left out; what changed, is missing or failed is done again."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+import cmrseg
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.ledger import FOLDER, Ledger
 from cmrseg.run.batch import run
-from cmrseg.runtime.errors import InputError
+from cmrseg.runtime.errors import InputError, OutputError
 
 from .tools import save, threshold, tree
 
@@ -168,3 +174,104 @@ def test_every_slice_and_the_frame_count(tmp_path):
     (folder / "b").unlink()
     assert key(folder) != before
     assert key(tmp_path / "none") is None
+
+
+def pages(out):
+    return {json.loads(p.read_text())["case"]: p for p in (out / FOLDER).glob("*.json")}
+
+
+def rewrite(page, **changed):
+    page.write_text(json.dumps(json.loads(page.read_text()) | changed))
+
+
+@pytest.mark.parametrize("form", ["absolute", "upwards", "through a link"])
+def test_an_edited_account_deletes_nothing_outside(go, tmp_path, form):
+    go()
+    out, outside = tmp_path / "out", tmp_path / "precious.txt"
+    outside.write_text("mine")
+    (out / "way").symlink_to(tmp_path)
+    names = {
+        "absolute": str(outside),
+        "upwards": "../precious.txt",
+        "through a link": "way/precious.txt",
+    }
+    rewrite(pages(out)["Case_2"], files={names[form]: "0"})
+    assert go(resume=False, bad=("Case_2",)) == (list(CASES), 4)
+    assert outside.read_text() == "mine"
+
+
+@pytest.mark.parametrize("result", [{}, {"measures": 3}, [], None])
+def test_an_edited_result_is_not_believed(go, tmp_path, result):
+    go()
+    rewrite(pages(tmp_path / "out")["Case_2"], result=result)
+    assert go() == (["Case_2"], 0)
+
+
+def test_a_nested_page_is_no_page(go, tmp_path):
+    go()
+    pages(tmp_path / "out")["Case_2"].write_text("[" * 200_000)
+    assert go() == (["Case_2"], 0)
+
+
+def test_links_in_the_output_folder_are_not_written_through(go, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/Case_2").symlink_to(elsewhere)
+    assert go() == (list(CASES), 4)
+    assert tree(elsewhere) == []
+
+
+def test_an_account_that_is_a_link_is_refused(go, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / FOLDER).symlink_to(tmp_path)
+    with pytest.raises(OutputError):
+        go()
+
+
+def test_a_mask_that_became_a_link_is_made_again(go, tmp_path):
+    go()
+    mask = tmp_path / "out/Case_2/Contours/Case_2.nii.gz"
+    mask.rename(tmp_path / "moved.nii.gz")
+    mask.symlink_to(tmp_path / "moved.nii.gz")
+    assert go() == (["Case_2"], 0)
+    assert not mask.is_symlink()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cmrseg.cases.case import Case
+from cmrseg.cases.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]), {})
+ledger.open()
+with ledger.under_way(Case("Case_2", {}, "case")):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_case_at_which_a_run_was_killed_is_left_out_once(go, tmp_path):
+    (tmp_path / "out").mkdir()
+    source = str(Path(cmrseg.__file__).parents[1])
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": source}
+    assert subprocess.run(command, check=False, env=environment).returncode == -signal.SIGKILL
+    assert go() == (["Case_1", "Case_3"], 4)
+    (failed,) = [case for case in told(tmp_path / "out") if case["status"] == "failed"]
+    assert failed["case"] == "Case_2"
+    assert "killed" in failed["error"]
+    assert go() == (["Case_2"], 0)
+
+
+def test_a_case_that_another_run_is_at_is_not_left_out(go, tmp_path):
+    go()
+    ledger = Ledger(tmp_path / "out", {}, resume=True)
+    case = Case("Case_2", {}, "case")
+    with ledger.under_way(case):
+        assert not ledger.was_killed(case)
+    assert not ledger.was_killed(case), "nothing stays behind"
+
+
+def test_a_pipe_has_no_digest(tmp_path):
+    os.mkfifo(tmp_path / "a.nii.gz")
+    assert key(tmp_path / "a.nii.gz") is None

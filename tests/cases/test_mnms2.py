@@ -72,7 +72,9 @@ def test_a_folder_without_any_image_is_passed_over_and_told(tmp_path):
         (tmp_path / "in" / name / "read.txt").write_text("me")
     contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
     assert [case.id for case in contract.cases()] == ["001"]
-    assert contract.notes() == ("passed over, without NIfTI files: folder notes, scripts",)
+    assert {one.name for one in contract.passed_over} == {"notes", "scripts"}
+    (note,) = contract.notes()
+    assert "2 x folder" in note
 
 
 def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from cmrseg import __version__
 from cmrseg.cases.case import Result
 from cmrseg.cases.detect import open_contract
+from cmrseg.cases.folders import PassedOver
 from cmrseg.cases.summary import summary_csv, summary_json, to_json
 
 from .tools import save, threshold, tree
@@ -26,7 +27,7 @@ RESULTS = {
 def test_csv_has_a_line_a_case_and_a_column_a_measure():
     rows = list(csv.DictReader(io.StringIO(summary_csv(RESULTS))))
     assert list(rows[0]) == [
-        *("case", "status", "error", "seconds", "warnings"),
+        *("case", "status", "error", "seconds", "warnings", "review"),
         *("sa_ed.rv_ml", "sa_ed.flagged", "lv_ef"),
     ]
     assert rows[0]["warnings"] == 'LA missing | a "quoted", word'
@@ -46,6 +47,8 @@ def test_json_tells_everything():
         "done": 2,
         "partial": 0,
         "failed": 1,
+        "review": 0,
+        "passed_over": [],
     }
     assert [case["case"] for case in told["cases"]] == list(RESULTS)
     assert told["cases"][0]["measures"] == {
@@ -78,3 +81,19 @@ def test_finish_writes_both_into_the_output_folder(tmp_path):
     assert told["measures"]["volume_ml"]["LGE"] > 0
     (row,) = csv.DictReader((tmp_path / "out/summary.csv").open())
     assert float(row["volume_ml.LGE"]) == told["measures"]["volume_ml"]["LGE"]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+1", "-cmd", "\tx"])
+def test_no_cell_is_a_formula(name):
+    text = summary_csv({name: Result(measures={"change_ml": -1.5})})
+    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert row["case"] == f"'{name}"
+    assert row["change_ml"] == "-1.5", "numbers stay numbers"
+
+
+def test_what_needs_review_is_a_field():
+    results = {"a": Result(review=("guessed",), warnings=("guessed",)), "b": Result()}
+    told = json.loads(summary_json("mnms2", "folder", results, [PassedOver("x.zip", ".zip")]))
+    assert told["review"] == 1
+    assert [case["review"] for case in told["cases"]] == [["guessed"], []]
+    assert told["passed_over"] == [{"name": "x.zip", "kind": ".zip"}]

@@ -237,3 +237,42 @@ def test_an_output_that_cannot_be_written(emidec):
     (emidec / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"evaluation\.csv cannot be written"):
         evaluate("emidec", emidec / "pred", emidec / "truth", emidec / "file" / "out")
+
+
+def test_the_codes_of_acdc_are_remarked(mnms2):
+    for case in ("001", "002"):
+        for role in ROLES:
+            swapped = np.array([0, 3, 2, 1], np.uint8)[cine(role)]
+            save(mnms2 / "pred" / case / f"{case}_{role}_pred.nii.gz", swapped)
+    report = evaluate("mnms2", mnms2 / "pred", mnms2 / "truth")
+    assert report.suspected_labels == "acdc"
+    assert json.loads(report.json())["suspected_labels"] == "acdc"
+    assert len(report.notes) == 1
+
+
+@pytest.mark.parametrize("shift", [0, 1, 7])
+def test_right_or_wrong_masks_in_their_own_codes_are_not(mnms2, shift):
+    for role in ROLES:
+        save(mnms2 / "pred" / "001" / f"001_{role}_pred.nii.gz", cine(role, shift))
+    assert evaluate("mnms2", mnms2 / "pred", mnms2 / "truth").suspected_labels is None
+
+
+def test_a_mask_stored_in_another_orientation_is_compared_where_it_lies(mnms2):
+    for role in ROLES:
+        array = cine(role)
+        placed = Geometry(array.shape, SPACING)
+        corner = placed.to_patient(np.array([[0], [0], [array.shape[2] - 1]]))[:, 0]
+        direction = placed.direction[:, [0, 2, 1]] * [1, -1, 1]
+        turned = Geometry(
+            (array.shape[0], array.shape[2], array.shape[1]),
+            (SPACING[0], SPACING[2], SPACING[1]),
+            tuple(corner.tolist()),
+            direction,
+        )
+        stored = np.ascontiguousarray(array[:, :, ::-1].transpose(0, 2, 1))
+        path = mnms2 / "pred" / "001" / f"001_{role}_pred.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(Volume(stored, turned), path)
+    report = evaluate("mnms2", mnms2 / "pred", mnms2 / "truth")
+    assert report.cohort["rv_average_dice"] == 1.0
+    assert not report.failed

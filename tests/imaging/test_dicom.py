@@ -1,12 +1,19 @@
 """Small series written with pydicom; file names are shuffled against position."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    generate_uid,
+)
 
 from cmrseg.imaging import frame_count, read
 from cmrseg.runtime.errors import InputError
@@ -57,7 +64,8 @@ def test_sorted_by_position(tmp_path: Path) -> None:
     volume = read(tmp_path)
     np.testing.assert_array_equal(volume.array, np.stack([pixels(k) for k in range(5)]))
     assert frame_count(tmp_path) == 1
-    assert volume.warnings == ()
+    (beside,) = volume.warnings
+    assert "1 non-DICOM file" in beside
     np.testing.assert_allclose(volume.spacing_mm, (8.0, 1.5, 1.25), rtol=1e-6)
     np.testing.assert_allclose(volume.geometry.direction, AXES[:, ::-1], atol=1e-6)
     far = volume.geometry.to_patient(np.array([[4], [0], [0]]))[:, 0]
@@ -117,6 +125,8 @@ def test_shift_in_plane_is_told(tmp_path: Path) -> None:
         ({"PixelSpacing": None}, "pixel spacing"),
         ({"Columns": 8, "PixelData": bytes(12 * 8 * 2)}, "differ in size"),
         ({"ImagePositionPatient": None}, "where they lie"),
+        ({"ImageOrientationPatient": None}, "oriented"),
+        ({"ImagePositionPatient": [90, 4, 5]}, "contradict"),
         ({"ImagePositionPatient": (np.array([3, 4, 5]) + 29 * AXES[:, 2]).tolist()}, "apart"),
         ({"ImagePositionPatient": (np.array([3, 4, 5]) + 16 * AXES[:, 2]).tolist()}, "others 2"),
         (
@@ -171,3 +181,184 @@ def test_a_folder_without_slices(tmp_path: Path) -> None:
     for look in (read, frame_count):
         with pytest.raises(InputError, match="no DICOM slices"):
             look(tmp_path)
+
+
+def test_one_identifier_for_all_slices_is_an_error(tmp_path: Path) -> None:
+    for place in range(3):
+        add(tmp_path, place, SOPInstanceUID="2.25.1")
+    with pytest.raises(InputError, match="3 DICOM slices share one identifier"):
+        read(tmp_path)
+
+
+def test_positions_that_move_within_the_plane_are_no_cine(tmp_path: Path) -> None:
+    """As where the orientation was written as axial over a short axis."""
+    for place in range(3):
+        add(tmp_path, place, ImagePositionPatient=([3, 4, 5] + 30 * place * AXES[:, 0]).tolist())
+    with pytest.raises(InputError, match="contradict"):
+        read(tmp_path)
+
+
+def test_copies_under_new_identifiers_are_left_out(tmp_path: Path) -> None:
+    for place in range(3):
+        add(tmp_path, place)
+        add(tmp_path, place, SeriesInstanceUID="1.2.9", InstanceNumber=place)
+    volume = read(tmp_path)
+    np.testing.assert_array_equal(volume.array, np.stack([pixels(k) for k in range(3)]))
+    assert frame_count(tmp_path) == 1
+    assert "3 copies" in volume.warnings[0]
+
+
+def test_equal_frames_of_different_times_are_no_copies(tmp_path: Path) -> None:
+    for frame in range(2):
+        add(tmp_path, 0, frame, PixelData=pixels(0).tobytes())
+    assert frame_count(tmp_path) == 2
+
+
+def test_a_series_a_slice_is_a_stack(tmp_path: Path) -> None:
+    for place in range(4):
+        for frame in range(2):
+            add(tmp_path, place, frame, SeriesInstanceUID=f"1.2.3.{place}")
+    volume = read(tmp_path, 1)
+    np.testing.assert_array_equal(volume.array, np.stack([pixels(k, 1) for k in range(4)]))
+    assert len(volume.warnings) == 1
+
+
+@pytest.mark.parametrize(("shift_mm", "warned"), [(0.1, False), (0.5, True)])
+def test_gaps_that_breathing_makes_uneven_are_read(
+    tmp_path: Path, shift_mm: float, warned: bool
+) -> None:
+    for place in range(4):
+        along = 8 * place + (place == 1) * shift_mm
+        position = [3, 4, 5] + along * AXES[:, 2]
+        add(tmp_path, place, ImagePositionPatient=position.round(6).tolist())
+    volume = read(tmp_path)
+    assert volume.spacing_mm[0] == pytest.approx(8.0)
+    assert bool(volume.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    "clock", ["TriggerTime", "TemporalPositionIdentifier", "ContentTime", "InstanceNumber"]
+)
+def test_frames_in_order_of_the_surest_clock(tmp_path: Path, clock: str) -> None:
+    """The instance numbers run backwards, and say so only where nothing else does."""
+    for place in range(2):
+        for frame in range(3):
+            tags: dict[str, Any] = {"TriggerTime": None, "InstanceNumber": 9 - frame}
+            times = {"TriggerTime": 30 * frame, "ContentTime": f"10000{frame}.5"}
+            tags[clock] = times.get(clock, frame + 1)
+            add(tmp_path, place, frame, **tags)
+    volume = read(tmp_path, 0)
+    np.testing.assert_array_equal(volume.array[0], pixels(0, 0))
+    assert bool(volume.warnings) == (clock == "InstanceNumber")
+
+
+def test_frames_without_any_order_are_an_error(tmp_path: Path) -> None:
+    for frame in range(3):
+        add(tmp_path, 0, frame, TriggerTime=None, InstanceNumber=None)
+    with pytest.raises(InputError, match="order"):
+        read(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.11.1", "presentation state"),
+        ("1.2.840.10008.5.1.4.1.1.88.33", "structured report"),
+        ("1.2.840.10008.5.1.4.45.1", "modality MR"),
+    ],
+)
+def test_what_is_no_image_is_passed_over_and_named(tmp_path: Path, kind: str, name: str) -> None:
+    for place in range(3):
+        add(tmp_path, place)
+    add(tmp_path, 0, SOPClassUID=kind, PixelData=None, Rows=None, Columns=None)
+    volume = read(tmp_path)
+    assert volume.array.shape == (3, 12, 16)
+    assert name in volume.warnings[0]
+
+
+@pytest.mark.parametrize("rescale", [{}, {"RescaleSlope": 2, "RescaleIntercept": -100}])
+def test_padded_pixels_are_the_darkest(tmp_path: Path, rescale: dict[str, Any]) -> None:
+    for place in range(3):
+        stored = pixels(place).astype(np.int16) + 7
+        stored[:, :4] = -2000
+        more = {**rescale, "RescaleType": "US"} if rescale else {}
+        add(
+            tmp_path,
+            place,
+            PixelRepresentation=1,
+            PixelData=stored.tobytes(),
+            PixelPaddingValue=-2000,
+            **more,
+        )
+    slope, intercept = (2, -100) if rescale else (1, 0)
+    array = read(tmp_path).array
+    darkest = slope * (int(pixels(0)[0, 4]) + 7) + intercept
+    assert (array[:, :, :4] == darkest).all()
+    np.testing.assert_array_equal(array[1, :, 4:], slope * (pixels(1)[:, 4:] + 7.0) + intercept)
+
+
+def enhanced(path: Path, places: int, frames: int) -> None:
+    """One enhanced MR file, its frames neither in order of place nor of time."""
+    order = [(p, f) for f in reversed(range(frames)) for p in reversed(range(places))]
+    one = pydicom.dcmread(add(path.parent, 0))
+    (path.parent / one.filename).unlink()
+    for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "TriggerTime"):
+        delattr(one, tag)
+    one.SOPClassUID = one.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.1"
+    one.NumberOfFrames = len(order)
+    one.PixelData = b"".join(pixels(*which).tobytes() for which in order)
+    shared, measures, plane = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [1.5, 1.25], 6
+    plane.ImageOrientationPatient = AXES[:, :2].T.ravel().round(9).tolist()
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    one.SharedFunctionalGroupsSequence = [shared]
+    groups = []
+    for place, frame in order:
+        group, where, when = Dataset(), Dataset(), Dataset()
+        where.ImagePositionPatient = (np.array([3, 4, 5]) + 8 * place * AXES[:, 2]).tolist()
+        when.NominalCardiacTriggerDelayTime = 30.0 * frame
+        group.PlanePositionSequence, group.CardiacSynchronizationSequence = [where], [when]
+        groups.append(group)
+    one.PerFrameFunctionalGroupsSequence = groups
+    one.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_enhanced_multi_frame(tmp_path: Path, frames: int) -> None:
+    enhanced(tmp_path / "one.dcm", 4, frames)
+    assert frame_count(tmp_path) == frames
+    volume = read(tmp_path, frames - 1)
+    expected = np.stack([pixels(k, frames - 1) for k in range(4)])
+    np.testing.assert_array_equal(volume.array, expected)
+    assert volume.spacing_mm == pytest.approx((8.0, 1.5, 1.25))
+
+
+def test_frames_without_places_are_an_error(tmp_path: Path) -> None:
+    add(tmp_path, 0, NumberOfFrames=2, PixelData=pixels(0).tobytes() * 2)
+    with pytest.raises(InputError, match="where each lies"):
+        read(tmp_path)
+
+
+def test_more_rows_than_there_are_pixels(tmp_path: Path) -> None:
+    add(tmp_path, 0, Rows=65535, Columns=65535)
+    with pytest.raises(InputError, match="truncated"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_other_ways_to_write_a_header(tmp_path: Path, syntax: str) -> None:
+    for place in range(2):
+        one = pydicom.dcmread(add(tmp_path, place))
+        one.file_meta.TransferSyntaxUID = syntax
+        path = Path(str(one.filename))
+        one["PixelData"].VR = "OW"
+        pydicom.dcmwrite(path, one, implicit_vr=syntax == "1.2.840.10008.1.2", little_endian=True)
+    np.testing.assert_array_equal(read(tmp_path).array[1], pixels(1))
+
+
+def test_sequences_within_sequences_end(tmp_path: Path) -> None:
+    start = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF)
+    start += struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    (tmp_path / "deep.dcm").write_bytes(bytes(128) + b"DICM" + start * 2000)
+    with pytest.raises(InputError, match="damaged"):
+        read(tmp_path)

@@ -1,3 +1,4 @@
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from cmrseg.imaging import Volume, frame_count, read, write
-from cmrseg.runtime.errors import InputError
+from cmrseg.runtime.errors import InputError, MemoryLimitError
 
 Make = Callable[..., Path]
 
@@ -200,3 +201,59 @@ def test_a_text_file_called_nifti(tmp_path: Path) -> None:
     (tmp_path / "a.nii").write_text("not an image " * 100)
     with pytest.raises(InputError, match="does not hold a NIfTI"):
         read(tmp_path / "a.nii")
+
+
+def header_of(*lengths: float) -> dict[str, object]:
+    """Raw fields of an affine whose columns have these lengths."""
+    rows = np.diag([-lengths[0], -lengths[1], lengths[2]])
+    names = ("srow_x", "srow_y", "srow_z")
+    return {
+        "sform_code": 1,
+        **{name: [*row, 0.0] for name, row in zip(names, rows, strict=True)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("lengths", "pixdim", "spacing", "review"),
+    [
+        ((1.5, 1.25, 10), (1.5, 1.25, 1), (10, 1.25, 1.5), False),  # a thickness forgotten
+        ((1.5, 1.25, 10), (1, 1, 1), (10, 1.25, 1.5), False),
+        ((1, 1, 1), (1.5, 1.25, 10), (10, 1.25, 1.5), False),  # EMIDEC
+        ((1.5, 1.25, 8), (1.5, 1.25, 10), (10, 1.25, 1.5), True),  # two sizes: one is a guess
+        ((1.5, 1.25, 1), (1.5, 1.25, 1), (1, 1.25, 1.5), True),  # 5 mm tall
+    ],
+)
+def test_voxel_sizes_that_contradict_each_other(
+    nifti_file: Make,
+    grey: np.ndarray,
+    lengths: tuple[float, ...],
+    pixdim: tuple[float, ...],
+    spacing: tuple[float, ...],
+    review: bool,
+) -> None:
+    volume = read(nifti_file(grey, pixdim=[1, *pixdim, 0, 0, 0, 0], **header_of(*lengths)))
+    np.testing.assert_allclose(volume.spacing_mm, spacing, rtol=1e-6)
+    assert bool(volume.review) == review
+    assert len(volume.warnings) + len(volume.review) == 1
+
+
+def test_data_without_end_behind_the_image(
+    nifti_file: Make, grey: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmrseg.imaging.nifti.MOST_BEHIND", 1 << 20)
+    plain = nifti_file(grey).read_bytes()
+    path = nifti_file(grey, "long.nii").with_suffix(".nii.gz")
+    path.write_bytes(gzip.compress(plain + bytes(1000)))
+    np.testing.assert_array_equal(read(path).array, grey.T)
+    path.write_bytes(gzip.compress(plain + bytes(4 << 20)))
+    with pytest.raises(InputError, match="more data"):
+        read(path)
+
+
+def test_what_does_not_fit_the_memory(
+    nifti_file: Make, grey: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cmrseg.imaging.room.SMALL", 0)
+    monkeypatch.setattr("cmrseg.imaging.room.memory_left", lambda: 1000)
+    with pytest.raises(MemoryLimitError):
+        read(nifti_file(grey))

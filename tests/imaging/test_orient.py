@@ -1,5 +1,6 @@
 """One heart, stored in all 48 ways, must come out as one."""
 
+from dataclasses import replace
 from itertools import permutations, product
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmrseg.imaging import Geometry, Grid, Orientation, Volume, canonical, to_grid
-from cmrseg.imaging.orient import slice_axis
+from cmrseg.imaging.orient import aligned, slice_axis
 
 from .tools import rotation
 
@@ -93,6 +94,7 @@ def test_columns_go_left_and_rows_back() -> None:
     np.testing.assert_array_equal(turned.geometry.direction, LPS)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_nothing_is_ever_mirrored(seed: int) -> None:
     direction = rotation(seed) * np.random.default_rng(seed).choice([-1, 1], 3)
@@ -129,3 +131,15 @@ def test_back_undoes_forth(way: Orientation, lead: tuple[int, ...]) -> None:
 )
 def test_slice_axis(shape: tuple[int, int, int], spacing: tuple[float, ...], axis: int) -> None:
     assert slice_axis(Geometry(shape, spacing)) == axis
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_voxels_stored_another_way(oblique: Volume, way: Orientation) -> None:
+    back = aligned(stored(oblique, way), oblique.geometry, 0.1)
+    assert back is not None
+    np.testing.assert_array_equal(back.array, oblique.array)
+
+
+def test_other_voxels_are_not_aligned(oblique: Volume) -> None:
+    moved = replace(oblique.geometry, origin_mm=(0.0, 0.0, 0.0))
+    assert aligned(oblique, moved, 0.1) is None

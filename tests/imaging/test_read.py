@@ -1,3 +1,5 @@
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from cmrseg.imaging import Geometry, Volume, check_image, frame_count, read, write
-from cmrseg.runtime.errors import InputError
+from cmrseg.runtime.errors import InputError, MemoryLimitError
 
 
 def volume_of(array: np.ndarray) -> Volume:
@@ -197,3 +199,85 @@ def test_libraries_print_no_file_names(tmp_path, capfd):
         read(path)
     told = capfd.readouterr()
     assert told.out == told.err == ""
+
+
+@pytest.mark.parametrize(
+    ("slices", "gap_mm", "doubted"),
+    [
+        (10, 8.0, False),
+        (5, 8.0, False),
+        (10, 1.0, True),
+        (40, 8.0, True),
+        (3, 30.0, True),
+        (1, 1.0, False),
+    ],
+)
+def test_stacks_that_no_heart_has(
+    tmp_path: Path, slices: int, gap_mm: float, doubted: bool
+) -> None:
+    array = np.arange(slices * 600, dtype=np.int16).reshape(slices, 20, 30)
+    write(Volume(array, Geometry(array.shape, (gap_mm, 1.5, 1.5))), tmp_path / "a.nii.gz")
+    assert bool(read(tmp_path / "a.nii.gz").review) == doubted
+
+
+def test_a_pipe_is_no_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.nii.gz")
+    (tmp_path / "b.mha").symlink_to("/dev/zero")
+    for name in ("a.nii.gz", "b.mha"):
+        with pytest.raises(InputError, match="regular file"):
+            read(tmp_path / name)
+
+
+META = "ObjectType = Image\nNDims = 3\nDimSize = {size}\nElementType = MET_USHORT\n"
+NRRD = "NRRD0004\ntype: ushort\ndimension: 3\nsizes: {size}\nencoding: {encoding}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a.nrrd", NRRD.format(size="30000 30000 30000", encoding="gzip") + "\n"),
+        ("a.mha", META.format(size="9 9 9") + "CompressedData = True\n"
+         "CompressedDataSize = 99999999999\nElementDataFile = LOCAL\n"),
+        ("a.mha", META.format(size="30000 30000 30000") + "CompressedData = True\n"
+         "ElementDataFile = LOCAL\n"),
+    ],
+)  # fmt: skip
+def test_promises_that_a_file_cannot_keep(tmp_path: Path, name: str, header: str) -> None:
+    (tmp_path / name).write_bytes(header.encode() + gzip.compress(bytes(99)))
+    with pytest.raises(InputError, match="truncated"):
+        read(tmp_path / name)
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "../secret.raw", "pipe.raw", "gone.raw"])
+@pytest.mark.parametrize("name", ["a.mhd", "a.mha", "a.nrrd"])
+def test_headers_that_point_elsewhere(tmp_path: Path, name: str, place: str) -> None:
+    (tmp_path / "secret.raw").write_bytes(bytes(2 * 9**3))
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.raw")
+    header = META.format(size="9 9 9") + f"ElementDataFile = {place}\n"
+    if name.endswith(".nrrd"):
+        header = NRRD.format(size="9 9 9", encoding="raw") + f"data file: {place}\n"
+    (folder / name).write_text(header)
+    with pytest.raises(InputError, match="image header names"):
+        read(folder / name)
+
+
+def test_voxels_beside_their_header_are_read(tmp_path: Path) -> None:
+    array = np.arange(9**3, dtype=np.uint16).reshape(9, 9, 9)
+    (tmp_path / "a.raw").write_bytes(array.tobytes())
+    for z in range(9):
+        (tmp_path / f"a{z}.raw").write_bytes(array[z].tobytes())
+    for last in ("a.raw", "a%d.raw 0 8 1", "LIST\n" + "\n".join(f"a{z}.raw" for z in range(9))):
+        (tmp_path / "a.mhd").write_text(META.format(size="9 9 9") + f"ElementDataFile = {last}\n")
+        np.testing.assert_array_equal(read(tmp_path / "a.mhd").array, array)
+
+
+def test_what_does_not_fit_the_memory(
+    tmp_path: Path, oblique: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(oblique, tmp_path / "a.mha")
+    monkeypatch.setattr("cmrseg.imaging.room.SMALL", 0)
+    monkeypatch.setattr("cmrseg.imaging.room.memory_left", lambda: 1000)
+    with pytest.raises(MemoryLimitError):
+        read(tmp_path / "a.mha")

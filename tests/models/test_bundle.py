@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,34 @@ def test_info_tells_the_card_and_the_bundles_identity(bundles, capsys):
     for challenge in ("emidec", "mnms2"):
         assert bundle.sha256(bundles / challenge / bundle.MANIFEST) in told
         assert (bundles / challenge / "MODEL_CARD.md").read_text() in told
+
+
+@pytest.mark.parametrize("what", ["a tarball", "a folder of another name", "a file"])
+@pytest.mark.parametrize("how", ["platform", "variable"])
+def test_a_filled_place_without_a_bundle_is_an_error(bundles, tmp_path, monkeypatch, what, how):
+    """Else the image's own, older weights would answer."""
+    filled, own = tmp_path / "model", tmp_path / "own"
+    shutil.copytree(bundles / "emidec", own)
+    monkeypatch.setattr(bundle, "PLACES", (filled if how == "platform" else tmp_path / "no", own))
+    if how == "variable":
+        monkeypatch.setenv("CMRSEG_WEIGHTS", str(filled))
+    assert bundle.find("emidec").folder == own
+    if what == "a file":
+        filled.write_bytes(b"x")
+    elif what == "a tarball":
+        filled.mkdir()
+        (filled / "weights.tar.gz").write_bytes(b"x")
+    else:
+        shutil.copytree(bundles / "emidec", filled / "my-weights")
+    with pytest.raises(WeightsError, match="holds something"):
+        bundle.find("emidec")
+
+
+def test_weights_that_may_not_be_read_are_an_error_of_weights(tmp_path, monkeypatch):
+    def locked(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    assert not bundle.is_there("emidec", tmp_path)
+    with pytest.raises(WeightsError, match="Permission denied"):
+        bundle.find("emidec", tmp_path)

@@ -3,6 +3,7 @@
 import csv
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import nibabel
@@ -480,3 +481,26 @@ def test_a_disk_that_fills_up_keeps_what_was_written(tmp_path):
             assert read(out / name).array.shape == (3, 12, 10)
     finally:
         subprocess.run(["umount", str(out)], check=True)
+
+
+def test_a_case_that_hangs_is_one_failed_case():
+    def segment(case):
+        if case.id == "b":
+            time.sleep(60)
+        return Result()
+
+    contract = MemoryContract("a", "b", "c")
+    code = run(contract, segment, case_timeout=1, say=lambda _: None, complain=lambda _: None)
+    assert code == 4
+    assert list(contract.written) == ["a", "c"]
+
+
+def test_what_needs_review_is_told_once_and_kept_apart():
+    class Guessing(MemoryContract):
+        def cases(self):
+            yield Case("a", {}, "case a", warnings=("odd",), review=("guessed",))
+
+    contract, lines = Guessing(), Lines()
+    assert lines.run(contract, lambda case: Result(review=("guessed", "tall"))) == 0
+    assert contract.summary["a"].review == ("guessed", "tall")
+    assert contract.summary["a"].warnings == ("odd", "guessed", "tall")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from cmrseg.runtime.logs import JsonLines, Line, formatted, tell
+from cmrseg.runtime.logs import JsonLines, Line, formatted, one_line, tell
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,15 @@ def test_utf8_whatever_the_locale():
     )
     assert done.stdout == "größe \\udce4\n".encode()
     assert done.stderr == "größe\n".encode()
+
+
+@pytest.mark.parametrize("bad", ["\x1b[2J", "\x07", "\x9b", "\u202e", "\udcff", "\x7f"])
+def test_no_terminal_takes_a_name_for_a_command(bad):
+    line = one_line(f"case a{bad}b")
+    assert line.startswith("case a")
+    assert line.endswith("b")
+    assert line.isprintable()
+
+
+def test_letters_of_any_script_stay():
+    assert one_line("Пример 例 é") == "Пример 例 é"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import ClassVar, Protocol
@@ -11,10 +12,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from cmrseg.cases.case import Case, Contract, Prediction, Result
+from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import summary_csv, summary_json
+from cmrseg.cases.trust import own_file
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
@@ -65,6 +68,8 @@ class FileContract(Contract, ABC):
     summary_stem = "summary"
     ledger: Ledger | None = None
     report: Report | None = None
+    passed_over: Sequence[PassedOver] = ()
+    """What of the input folder no case is made of, known once the cases are listed."""
 
     def __init__(
         self,
@@ -95,6 +100,11 @@ class FileContract(Contract, ABC):
     @abstractmethod
     def map_path(self, case: Case, role: str, name: str) -> PurePath | None:
         """Where a map goes, relative to the output folder; None if the layout has no place."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What was passed over, by kind; the summary has the names."""
+        kinds = in_kinds(self.passed_over)
+        return (f"passed over in the input folder: {kinds}",) if kinds else ()
 
     def write(self, case: Case, result: Result) -> Result:
         """Put one verified result in its place: all its files, or none.
@@ -127,6 +137,14 @@ class FileContract(Contract, ABC):
     def done(self, case: Case) -> Result | None:
         """The result that an earlier run left, if it is whole and would come out the same."""
         return self.ledger.done(case) if self.ledger else None
+
+    def under_way(self, case: Case) -> AbstractContextManager[None]:
+        """Within this block the account says that the case is being computed."""
+        return self.ledger.under_way(case) if self.ledger else nullcontext()
+
+    def was_killed(self, case: Case) -> bool:
+        """Whether a run that is gone on with was killed at this case."""
+        return bool(self.ledger and self.ledger.was_killed(case))
 
     def discard(self, case: Case) -> None:
         """Take away what an earlier run wrote for a case that has failed now.
@@ -163,7 +181,7 @@ class FileContract(Contract, ABC):
             OutputError: the summary could not be written.
         """
         texts = {
-            ".json": summary_json(self.challenge, self.name, results),
+            ".json": summary_json(self.challenge, self.name, results, self.passed_over),
             ".csv": summary_csv(results),
         }
         deliver(
@@ -196,10 +214,13 @@ class FileContract(Contract, ABC):
         return drawn, {piece.path for piece in (*pieces, *picture)}
 
     def _clear(self, paths: Iterable[PurePath]) -> None:
-        """Remove files below the output folder, and the folders that become empty by it."""
+        """Remove files below the output folder, and the folders that become empty by it.
+
+        No link is followed, and nothing outside the folder is touched.
+        """
         with plain_words(OUTPUT):
-            for path in map(self.output_dir.joinpath, paths):
-                if not path.is_file():
+            for path in (own_file(self.output_dir, path) for path in paths):
+                if path is None:
                     continue
                 path.unlink()
                 for folder in path.relative_to(self.output_dir).parents:

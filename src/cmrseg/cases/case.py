@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -32,6 +33,7 @@ class Case:
         warnings: what was odd about the case's files, in words (a missing view, say).
         problem: why the case cannot be segmented, known from its files alone; the run then
             reports it without calling the recipe.
+        review: what was guessed about the case's files, in words: somebody has to look at it.
     """
 
     id: str
@@ -39,6 +41,7 @@ class Case:
     log_name: str
     warnings: tuple[str, ...] = ()
     problem: CmrsegError | None = None
+    review: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Result:
         error: why the case failed, else None.
         failed: role -> why its image could not be segmented although others of the case were.
         computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
+        review: why somebody has to look at the case whatever quality control says, in words:
+            guessed roles, sizes that no heart has. The run adds each to ``warnings``.
     """
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
@@ -78,6 +83,7 @@ class Result:
     error: str | None = None
     failed: Mapping[str, CmrsegError] = field(default_factory=dict)
     computed: Mapping[str, Any] = field(default_factory=dict)
+    review: tuple[str, ...] = ()
 
 
 class Contract(Protocol):
@@ -109,6 +115,14 @@ class Contract(Protocol):
     def done(self, case: Case) -> Result | None:
         """The result that an earlier run left, if it is whole and would come out the same."""
         return None
+
+    def under_way(self, case: Case) -> AbstractContextManager[None]:
+        """Within this block an account, if one is kept, says that the case is being computed."""
+        return nullcontext()
+
+    def was_killed(self, case: Case) -> bool:
+        """Whether a run that is gone on with was killed at this case."""
+        return False
 
     def discard(self, case: Case) -> None:
         """Take away what an earlier run wrote for a case that has failed now."""

@@ -1,14 +1,14 @@
 """A plain folder of images, in any format that is read, for people with their own data.
 
-In: image files directly in the folder, and sub-folders (or the folder itself) of DICOM slices
-(``.dcm``, ``.ima``, or without ending).
-Everything else is passed over.
+In: image files directly in the folder, and folders of DICOM slices (``.dcm``, ``.ima``, or without
+ending): the folder itself, or any below it (patient/study/series), each a series.
+Everything else is passed over, and named in the summary.
 
 - emidec: each file is a case (role ``LGE``).
-- mnms2: a name with a view (``SA``, ``LA``) and a phase (``ED``, ``ES``) as separate words tells
-  the role; files that differ in these words alone are one case (``p7_SA_ED.nii.gz``,
-  ``p7_LA_ED.nii.gz``). Any other file is a case of its own, taken as short axis and end-diastole
-  where its name does not say, with a warning.
+- mnms2: a name with a view and a phase as separate words (``names.py``) tells the role; files that
+  differ in these words alone are one case (``p7_SA_ED.nii.gz``, ``p7_LA_ED.nii.gz``). Any other
+  file is a case of its own, taken as short axis and end-diastole where its name does not say, and
+  marked for review.
 
 Out::
 
@@ -21,7 +21,6 @@ Files come from hospitals here and may be named after patients: log lines say "c
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,12 +29,18 @@ from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource
-from cmrseg.cases.folders import entries, readable, subfolders
+from cmrseg.cases.folders import (
+    PassedOver,
+    dicom_folders,
+    entries,
+    holds_dicom,
+    holds_dicom_file,
+    same_or_around,
+)
 from cmrseg.cases.labels import Challenge
+from cmrseg.cases.names import told_by
 from cmrseg.imaging.read import SUFFIXES
 from cmrseg.runtime.errors import InputError
-
-VIEWS, PHASES = ("SA", "LA"), ("ED", "ES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class _Image:
     path: Path
     case_id: str
     role: str
-    warnings: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
 
 
 class FolderContract(FileContract):
@@ -60,15 +65,17 @@ class FolderContract(FileContract):
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
         """Whether there is an image file or a DICOM folder."""
-        return bool(_images(input_dir))
+        return bool(_listing(input_dir).images)
 
     def cases(self) -> Iterator[Case]:
         """One case a file; for mnms2, one case for the files of a patient."""
         role_of = _lge if self.challenge == "emidec" else _cine
         grouped: dict[str, list[_Image]] = {}
-        for path in _images(self.input_dir, without=self.output_dir):
-            image = role_of(path)
-            grouped.setdefault(image.case_id, []).append(image)
+        listing = _listing(self.input_dir, without=self.output_dir)
+        self.passed_over = listing.passed_over
+        for path in listing.images:
+            case_id, role, guessed = role_of(self._name(path))
+            grouped.setdefault(case_id, []).append(_Image(path, case_id, role, guessed))
         for number, (case_id, images) in enumerate(grouped.items(), 1):
             yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
 
@@ -80,27 +87,49 @@ class FolderContract(FileContract):
         """``<stem>_<map>.nii.gz``, or ``.mha``."""
         path = case.images[role].path
         ending = ".mha" if path.suffix.lower() in (".mha", ".mhd") else ".nii.gz"
-        return PurePath(f"{_stem(path)}_{name}{ending}")
+        return PurePath(f"{self._name(path)}_{name}{ending}")
+
+    def _name(self, path: Path) -> str:
+        """A file's stem; of a folder of slices further down the names on the way to it."""
+        if path == self.input_dir or path.parent == self.input_dir:
+            return _stem(path)
+        return "_".join(path.relative_to(self.input_dir).parts)
 
 
-def _images(input_dir: Path, without: Path | None = None) -> list[Path]:
-    """Image files and DICOM folders in a folder; the folder itself if it holds slices."""
-    files = [path for path in entries(input_dir) if path.name.lower().endswith(SUFFIXES)]
-    files = [path for path in files if not path.is_dir()]
-    series = [path for path in subfolders(input_dir, without) if _holds_dicom(path)]
-    if not files and not series and _holds_dicom(input_dir):
-        return [input_dir]
-    # A link that leads nowhere is told when it is read, not passed over.
-    return sorted([path for path in files if path.is_file() or path.is_symlink()] + series)
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Image files and DICOM folders of an input folder, and what of it was passed over."""
+
+    images: list[Path]
+    passed_over: list[PassedOver]
 
 
-def _holds_dicom(folder: Path) -> bool:
-    files = [path for path in entries(folder) if path.is_file()]
-    if any(path.suffix.lower() in (".dcm", ".ima") for path in files):
-        return True
-    # Archives export slices without an ending; the first file tells.
-    with readable("the input folder"):
-        return any(path.open("rb").read(132)[128:] == b"DICM" for path in files[:1])
+def _listing(input_dir: Path, without: Path | None = None) -> _Listing:
+    """What lies in a folder; the folder itself where it holds slices and no image."""
+    images: list[Path] = []
+    passed: list[PassedOver] = []
+    for path in entries(input_dir):
+        if path.is_dir():
+            if without is None or not same_or_around(path, without):
+                series = list(dicom_folders(path, without))
+                images += series
+                passed += [] if series else [PassedOver(path.name, "folder without DICOM slices")]
+        elif path.name.lower().endswith(SUFFIXES):
+            # A link that leads nowhere is told when it is read, and so is a pipe.
+            images.append(path)
+        else:
+            passed.append(PassedOver(path.name, _kind(path)))
+    if not images and holds_dicom(input_dir):
+        return _Listing([input_dir], [])  # the reader tells what lies beside the slices
+    return _Listing(sorted(images), passed)
+
+
+def _kind(path: Path) -> str:
+    if not path.is_file():
+        return "no regular file"
+    if holds_dicom_file(path):
+        return "DICOM file outside a folder of slices"
+    return path.suffix.lower() or "file without ending"
 
 
 def _stem(path: Path) -> str:
@@ -112,23 +141,19 @@ def _stem(path: Path) -> str:
     return path.name or path.resolve().name
 
 
-def _lge(path: Path) -> _Image:
-    return _Image(path, _stem(path), "LGE")
+def _lge(name: str) -> tuple[str, str, tuple[str, ...]]:
+    """Case id, role, and what was guessed."""
+    return name, "LGE", ()
 
 
-def _cine(path: Path) -> _Image:
-    """View and phase from the words of a name, and a case id from the others."""
-    stem = _stem(path)
-    words = re.split(r"[\W_]+", stem)
-    views = [word.upper() for word in words if word.upper() in VIEWS]
-    phases = [word.upper() for word in words if word.upper() in PHASES]
-    if len(views) == len(phases) == 1:
-        others = [word for word in words if word and word.upper() not in (*VIEWS, *PHASES)]
-        return _Image(path, "_".join(others) or stem, f"{views[0]}_{phases[0]}")
-    view = views[0] if len(views) == 1 else "SA"
-    phase = phases[0] if len(phases) == 1 else "ED"
-    taken = f"taken as {view}_{phase}: the name does not tell view (SA, LA) and phase (ED, ES)"
-    return _Image(path, stem, f"{view}_{phase}", (taken,))
+def _cine(name: str) -> tuple[str, str, tuple[str, ...]]:
+    """A case id from a name's other words, the role that it tells, and what was guessed."""
+    told = told_by(name)
+    if told.view and told.phase:
+        return "_".join(told.others) or name, f"{told.view}_{told.phase}", ()
+    role = f"{told.view or 'SA'}_{told.phase or 'ED'}"
+    guess = f"taken as {role}: the name does not tell view (SA, LA) and phase (ED, ES)"
+    return name, role, (guess,)
 
 
 def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) -> Case:
@@ -143,6 +168,6 @@ def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) 
         case_id,
         {} if twice else {image.role: ImageSource(image.path, frame) for image in images},
         log_name,
-        tuple(warning for image in images for warning in image.warnings),
-        problem,
+        review=tuple(guess for image in images for guess in image.review),
+        problem=problem,
     )

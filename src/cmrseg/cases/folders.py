@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from cmrseg.cases.case import Case
+from cmrseg.imaging.dicom_elements import is_dicom
 from cmrseg.runtime.errors import InputError
 
 # What file systems and archives add of their own.
@@ -89,6 +92,53 @@ def case_of(folder: Path, look: Callable[[Path], C]) -> C | Case:
             return look(folder)
     except InputError as error:
         return Case(folder.name, {}, f"case {folder.name}", problem=error)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Something in an input folder that no case is made of.
+
+    Attributes:
+        name: as it is called, for the summary; names may be patients' and stay out of logs.
+        kind: what it is (".zip", "folder without DICOM slices").
+    """
+
+    name: str
+    kind: str
+
+
+def in_kinds(passed: Sequence[PassedOver]) -> str:
+    """What was passed over, by kind, for log lines ("2 x .zip, 1 x .nhdr"); "" for nothing."""
+    counts = Counter(one.kind for one in passed)
+    return ", ".join(f"{count} x {kind}" for kind, count in sorted(counts.items()))
+
+
+def dicom_folders(folder: Path, without: Path | None = None, depth: int = 8) -> Iterator[Path]:
+    """The folder if slices lie in it, else those below it in which some do, by name."""
+    if without is not None and same_or_around(folder, without):
+        return
+    if holds_dicom(folder):
+        yield folder
+    elif depth:
+        for below in entries(folder):
+            if below.is_dir() and not below.is_symlink():
+                yield from dicom_folders(below, without, depth - 1)
+
+
+def holds_dicom(folder: Path) -> bool:
+    """Whether a DICOM file lies in a folder, whatever lies beside it."""
+    return any(holds_dicom_file(path) for path in entries(folder))
+
+
+def holds_dicom_file(path: Path) -> bool:
+    """Whether a file is named or begins like DICOM."""
+    with readable("the input folder"):
+        return is_dicom(path)
+
+
+def same_or_around(folder: Path, inner: Path) -> bool:
+    """Whether a folder is another, or holds it."""
+    return inner.resolve().is_relative_to(folder.resolve())
 
 
 def same_folder(first: Path, second: Path) -> bool:

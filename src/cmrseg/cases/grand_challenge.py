@@ -23,7 +23,7 @@ there is remembered.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, ClassVar
 
@@ -38,6 +38,8 @@ from cmrseg.runtime.errors import CmrsegError, InputError, OutputError
 
 IMAGE_ENDINGS = (".mha", ".tif", ".tiff")
 CASE_ID = "case"
+LONGEST_LISTING = 16 << 20
+"""Bytes of ``inputs.json`` that are read; the platform writes some kilobytes."""
 
 
 class GrandChallengeContract(FileContract):
@@ -80,8 +82,9 @@ class GrandChallengeContract(FileContract):
         """The one case in the input folder."""
         try:
             with readable("the input folder"):
-                images = dict(self._images())
-            yield Case(CASE_ID, images, "the case")
+                folders = _socket_folders(self.input_dir)
+                images = dict(self._images(folders))
+            yield Case(CASE_ID, images, "the case", self._unused(folders))
         except CmrsegError as error:
             yield Case(CASE_ID, {}, "the case", problem=error)
 
@@ -125,14 +128,19 @@ class GrandChallengeContract(FileContract):
     def _socket(self, role: str) -> Socket:
         return next(socket for socket in self.table.sockets if socket.role == role)
 
-    def _images(self) -> Iterator[tuple[str, ImageSource]]:
-        folders = _socket_folders(self.input_dir)
+    def _unused(self, folders: Collection[str]) -> tuple[str, ...]:
+        """A warning about sockets that no role needs."""
+        unused = sorted(set(folders) - {socket.slug for socket in self.table.sockets})
+        return (f"not used: socket {', '.join(unused)}",) if unused else ()
+
+    def _images(self, folders: Mapping[str, PurePosixPath]) -> Iterator[tuple[str, ImageSource]]:
         interfaces = self.table.interfaces()
-        key = tuple(sorted(folders))
+        known = sorted({socket.slug for socket in self.table.sockets})
+        key = tuple(slug for slug in known if slug in folders)
         if key not in interfaces:
-            known = sorted({socket.slug for socket in self.table.sockets})
             raise InputError(
-                f"the sockets are {', '.join(key) or 'none'}, known are {', '.join(known)}",
+                f"the sockets are {', '.join(sorted(folders)) or 'none'}, known are "
+                f"{', '.join(known)}",
                 "use these sockets, or name a socket table of your own (CMRSEG_SOCKETS)",
             )
         for socket in interfaces[key]:
@@ -152,11 +160,11 @@ def _socket_folders(input_dir: Path) -> dict[str, PurePosixPath]:
             path.name: PurePosixPath("images", path.name)
             for path in subfolders(input_dir / "images")
         }
-    with readable("inputs.json"):
-        text = listing.read_bytes()
+    with readable("inputs.json"), listing.open("rb") as stream:
+        text = stream.read(LONGEST_LISTING)
     try:
         return dict(_socket_folder(entry) for entry in json.loads(text))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             "inputs.json is not a list of sockets with slugs",
             "give it as the platform does: objects with 'socket' and in it 'slug'",

@@ -11,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -19,9 +21,12 @@ from typing import Any
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.staging import OUTPUT, plain_words
 from cmrseg.cases.summary import record, to_json
+from cmrseg.cases.trust import inside, own_file, refuse_link
+from cmrseg.cases.under_way import noted, was_killed
 from cmrseg.models.bundle import sha256
 
 FOLDER = ".cmrseg"
+UNDER_WAY = ".under-way"
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class Ledger:
             OutputError: it cannot be made.
         """
         with plain_words(OUTPUT):
+            refuse_link(self.output_dir / FOLDER)
             (self.output_dir / FOLDER).mkdir(exist_ok=True)
 
     def done(self, case: Case) -> Result | None:
@@ -56,12 +62,24 @@ class Ledger:
         if not self.resume or key is None or page.get("key") != key or not self._whole(page):
             return None
         told = page["result"]
-        return Result(
-            measures=told["measures"],
-            computed=told["computed"],
-            timings_s=told["timings_s"],
-            warnings=tuple(told["warnings"]),
-        )
+        try:
+            return Result(
+                measures=dict(told["measures"]),
+                computed=dict(told["computed"]),
+                timings_s=dict(told["timings_s"]),
+                warnings=tuple(map(str, told["warnings"])),
+                review=tuple(map(str, told["review"])),
+            )
+        except (KeyError, TypeError, ValueError):  # somebody else wrote that
+            return None
+
+    def under_way(self, case: Case) -> AbstractContextManager[None]:
+        """Within this block a note says that the case is being computed."""
+        return noted(self._path(case.id).with_suffix(UNDER_WAY))
+
+    def was_killed(self, case: Case) -> bool:
+        """Whether a run that is gone on with was killed at this case; told once."""
+        return self.resume and was_killed(self._path(case.id).with_suffix(UNDER_WAY))
 
     def note(self, case: Case, result: Result, files: Iterable[PurePath]) -> None:
         """Write down that a case is done; one whose images did not all succeed is not.
@@ -78,13 +96,16 @@ class Ledger:
                 "result": record(case.id, result),
             }
             path = self._path(case.id)
-            partial = path.with_suffix(f".{os.getpid()}")
-            partial.write_bytes(to_json(page).encode("utf-8", "backslashreplace"))
-            partial.replace(path)
+            handle, partial = tempfile.mkstemp(dir=path.parent)  # follows no link
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(to_json(page).encode("utf-8", "backslashreplace"))
+            Path(partial).chmod(0o644)
+            Path(partial).replace(path)
 
     def files(self, case_id: str) -> list[PurePath]:
         """What an earlier run wrote for a case, relative to the output folder."""
-        return [PurePath(path) for path in self._page(case_id).get("files", {})]
+        files = self._page(case_id).get("files", {})
+        return [path for path in map(PurePath, files) if inside(path)]
 
     def strike(self, case_id: str) -> None:
         """Forget a case."""
@@ -97,16 +118,21 @@ class Ledger:
 
     def _page(self, case_id: str) -> dict[str, Any]:
         """A case's entry; empty if there is none that can be read."""
+        path = own_file(self.output_dir, self._path(case_id).relative_to(self.output_dir))
         try:
-            page = json.loads(self._path(case_id).read_bytes())
-        except (OSError, ValueError):
+            page = json.loads(path.read_bytes()) if path else {}
+        except (OSError, ValueError, RecursionError):
             return {}
-        return page if isinstance(page, dict) else {}
+        sound = isinstance(page, dict) and isinstance(page.get("files"), dict)
+        return page if sound else {}
 
     def _whole(self, page: Mapping[str, Any]) -> bool:
         """Whether the files are there as they were written."""
         try:
-            return all(sha256(self.output_dir / p) == d for p, d in page["files"].items())
+            return all(
+                (path := own_file(self.output_dir, PurePath(name))) and sha256(path) == digest
+                for name, digest in page["files"].items()
+            )
         except OSError:
             return False
 
@@ -128,6 +154,8 @@ def _digests(source: ImageSource) -> Iterator[str | int | None]:
             if path.is_file():
                 yield sha256(path)
         return
+    if not source.path.is_file():
+        raise ValueError("no regular file")
     yield sha256(source.path)
     if source.path.suffix.lower() == ".mhd":
         yield sha256(source.path.parent / _data_file(source.path))

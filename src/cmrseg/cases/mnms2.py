@@ -29,16 +29,26 @@ Option ``labels``: ``rv`` (the organisers': RV = 3 alone), ``rv1`` (RV = 1 alone
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource
-from cmrseg.cases.folders import case_of, dangling, find_root, leads_nowhere, subfolders
+from cmrseg.cases.folders import (
+    PassedOver,
+    case_of,
+    dangling,
+    entries,
+    find_root,
+    leads_nowhere,
+    subfolders,
+)
 from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
 
+EXPECTED = (".csv", ".xlsx", ".txt", ".md")
+"""Files that the organisers lay beside the patients' folders."""
 ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
 
 
@@ -48,7 +58,6 @@ class Mnms2Contract(FileContract):
     name = "mnms2"
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
-    passed_over: Sequence[str] = ()
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
@@ -58,21 +67,16 @@ class Mnms2Contract(FileContract):
     def cases(self) -> Iterator[Case]:
         """One case a folder that holds NIfTI files, or cannot be looked into."""
         root = find_root(self.input_dir, holds_patients) or self.input_dir
-        names: list[str] = []
+        passed = [PassedOver(p.name, _kind(p)) for p in entries(root) if not p.is_dir()]
+        passed = [one for one in passed if one.kind not in EXPECTED]
         for folder in subfolders(root, without=self.output_dir):
             case = case_of(folder, _case)
             if case is None:
-                names.append(folder.name)
+                passed.append(PassedOver(folder.name, "folder without NIfTI files"))
             else:
                 yield case
-        self.passed_over = names
+        self.passed_over = passed
         yield from map(leads_nowhere, dangling(root))
-
-    def notes(self) -> tuple[str, ...]:
-        """Folders that are no patients'."""
-        if not self.passed_over:
-            return ()
-        return (f"passed over, without NIfTI files: folder {', '.join(self.passed_over)}",)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``<id>/<id>_<role>_pred.nii.gz``."""
@@ -112,6 +116,10 @@ def _case(folder: Path) -> Case | None:
             f"name them {case_id}_SA_ED.nii.gz and so on, or take the folder away",
         )
     return Case(case_id, images, f"case {case_id}", _warnings(folder, images), problem)
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower() or "file without ending"
 
 
 def _given(path: Path) -> bool:

@@ -109,7 +109,7 @@ def socket_table(challenge: Challenge, file: Path | None = None) -> SocketTable:
             f"the socket table cannot be read ({error.strerror})",
             f"check the path in {TABLE_VARIABLE}",
         ) from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"the socket table is not understood ({type(error).__name__}: {error})",
             "write it as the README shows",

@@ -25,6 +25,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from cmrseg.cases.trust import refuse_link
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.imaging.write import write
@@ -115,7 +116,8 @@ def _explained(error: OSError, place: str) -> OutputError:
         )
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return OutputError(
-            f"in {place} a file stands where a folder has to be, or a folder where a file has to",
+            f"in {place} a file stands where a folder has to be, or a folder where a file has to, "
+            "or a link where a folder has to",
             "move it away, or choose another output folder",
         )
     return OutputError(
@@ -191,6 +193,8 @@ def _place(arrivals: Path, target_dir: Path, replaced: Path, undo: ExitStack) ->
     """Rename what lies in ``arrivals`` into ``target_dir``, keeping a way back for each step."""
     for arrival in sorted(arrivals.iterdir()):
         target = target_dir / arrival.name
+        if arrival.is_dir():
+            refuse_link(target)
         if not os.path.lexists(target):
             # Registered after the rename: what another process put there must never be undone.
             arrival.rename(target)

@@ -7,18 +7,24 @@ import io
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cmrseg import __version__
 from cmrseg.cases.case import Result
+from cmrseg.cases.folders import PassedOver
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of cells that spreadsheets compute."""
 
 
 def record(case_id: str, result: Result) -> dict[str, Any]:
     """What is told of one case: id, status, error, measures, how it was computed, warnings.
 
+    ``review`` says why somebody has to look at the case; where it is not empty, no verdict of
+    quality control counts as passed.
     ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
     ``seconds`` is the case's wall clock; ``timings_s`` its steps.
     """
@@ -32,6 +38,7 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
         "computed": result.computed,
         "timings_s": result.timings_s,
         "warnings": list(result.warnings),
+        "review": list(result.review),
     }
 
 
@@ -40,8 +47,20 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=2) + "\n"
 
 
-def summary_json(challenge: str, contract: str, results: Mapping[str, Result]) -> str:
-    """``summary.json``: version, challenge, contract, counts, and every case's record."""
+def summary_json(
+    challenge: str,
+    contract: str,
+    results: Mapping[str, Result],
+    passed_over: Sequence[PassedOver] = (),
+) -> str:
+    """``summary.json``: version, challenge, contract, counts, and every case's record.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        contract: the input's layout.
+        results: case id -> what came of it.
+        passed_over: what in the input folder no case was made of.
+    """
     cases = [record(case_id, result) for case_id, result in results.items()]
     counts = Counter(case["status"] for case in cases)
     return to_json(
@@ -50,6 +69,8 @@ def summary_json(challenge: str, contract: str, results: Mapping[str, Result]) -
             "challenge": challenge,
             "contract": contract,
             **{status: counts[status] for status in ("done", "partial", "failed")},
+            "review": sum(bool(case["review"]) for case in cases),
+            "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
             "cases": cases,
         }
     )
@@ -62,14 +83,19 @@ def summary_csv(results: Mapping[str, Result]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({column: cell(value) for column, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: text that begins like one gets a quote."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _row(case_id: str, result: Result) -> dict[str, Any]:
     told = _plain(record(case_id, result))
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
-    row["warnings"] = " | ".join(told["warnings"])
+    row |= {key: " | ".join(told[key]) for key in ("warnings", "review")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))
 
 

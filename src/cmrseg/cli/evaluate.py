@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK, UsageError
+from cmrseg.runtime.logs import printable
 
 
 def add_evaluate(p: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def _run_evaluate(o: argparse.Namespace) -> int:
     from cmrseg.evaluation.run import evaluate
 
     report = evaluate(o.challenge, o.predictions, o.truth, o.out)
-    print(report.text())
+    print(printable(report.text()))
     return report.exit_code
 
 
@@ -102,5 +103,5 @@ def _run_compare(o: argparse.Namespace) -> int:
         names=tuple(o.names),
         device=o.device,
     )
-    print(found.text())
+    print(printable(found.text()))
     return found.exit_code

@@ -60,6 +60,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
         "Challenge",
     )
+    options.add_case_timeout(p)
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_judge)
@@ -93,4 +94,5 @@ def _run_judge(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        case_timeout=o.case_timeout or None,
     )

@@ -10,13 +10,21 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
 from cmrseg.cli import evaluate, judge, predict
 from cmrseg.runtime import share_cpus
-from cmrseg.runtime.errors import DEBUG_VARIABLE, EXIT_BUG, EXIT_MEMORY, EXIT_OUTPUT, CmrsegError
+from cmrseg.runtime.errors import (
+    DEBUG_VARIABLE,
+    EXIT_BUG,
+    EXIT_MEMORY,
+    EXIT_OUTPUT,
+    CmrsegError,
+    UsageError,
+)
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
 from cmrseg.runtime.memory import ran_out
 
@@ -45,6 +53,7 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
 def _run(options: argparse.Namespace) -> int:
     """The command's exit code; where it is not 0, the last line on stderr is the reason."""
     try:
+        _check_working_folder()
         return int(options.run(options))
     except CmrsegError as error:
         return _ended(str(error), error.exit_code)
@@ -66,6 +75,20 @@ def _run(options: argparse.Namespace) -> int:
             sys.excepthook(type(error), error, error.__traceback__)
         told = f"internal error ({type(error).__name__}: {error}). Please report it"
         return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
+
+
+def _check_working_folder() -> None:
+    """Refuse to start in a folder that was deleted: libraries end the process there.
+
+    Raises:
+        UsageError: it was.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            "the working folder does not exist any more", "change to another folder and run again"
+        ) from error
 
 
 def _ended(reason: str, code: int) -> int:

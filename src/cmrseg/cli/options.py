@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cmrseg.runtime.time_limit import USUAL_S
+
 if TYPE_CHECKING:
     from cmrseg.run.batch import Shard
 
@@ -42,6 +44,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         help="what a case may take, the first one's with start-up; where its first pass shows that "
         "time is short, fewer mirror images are computed, then fewer samples, with a warning",
     )
+    add_case_timeout(p)
     p.add_argument(
         "--thresholds",
         choices=("frozen", "cohort"),
@@ -75,6 +78,18 @@ def add_effort(p: argparse.ArgumentParser) -> None:
     )
 
 
+def add_case_timeout(p: argparse.ArgumentParser) -> None:
+    """How long a case may hang."""
+    p.add_argument(
+        "--case-timeout",
+        type=whole,
+        default=int(USUAL_S),
+        metavar="SECONDS",
+        help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit "
+        f"(default: {USUAL_S:g})",
+    )
+
+
 def effort(o: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
     return {
@@ -85,6 +100,7 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
         "mirrors": o.mirrors,
         "samples": o.samples,
         "time_budget": o.time_budget,
+        "case_timeout": o.case_timeout or None,
         "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
         "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
     }

@@ -19,7 +19,10 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         choices=("grand-challenge", "emidec", "mnms2", "folder"),
         help="the input's layout (default: detected)",
     )
-    p.add_argument("--labels", help="mnms2: all (default), rv (RV = 3 alone, as the challenge scores it) or rv1 (RV = 1)")
+    p.add_argument(
+        "--labels",
+        help="mnms2: all (default), rv (RV = 3 alone, as the challenge scores it) or rv1 (RV = 1)",
+    )
     p.add_argument(
         "--frame", type=options.whole, help="plain folders: the frame of 4-D files, from 0"
     )

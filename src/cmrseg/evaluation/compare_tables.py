@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from cmrseg.cases.summary import cell
 from cmrseg.evaluation.paired import FEWEST, Paired, Rows, differences, holm, paired
 from cmrseg.evaluation.table import Column, Grid, Layout
 
@@ -137,8 +138,10 @@ def cases_csv(sides: Mapping[str, Rows]) -> str:
     keys = {(case, m): None for rows in sides.values() for case, row in rows.items() for m in row}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", "metric", *sides])
+    writer.writerow(["case", "metric", *map(cell, sides)])
     for case, metric in keys:
         values = [rows.get(case, {}).get(metric) for rows in sides.values()]
-        writer.writerow([case, metric, *("" if v is None else repr(float(v)) for v in values)])
+        writer.writerow(
+            [cell(case), metric, *("" if v is None else repr(float(v)) for v in values)]
+        )
     return text.getvalue()

@@ -6,12 +6,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from cmrseg.imaging.orient import aligned
 from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Volume
 from cmrseg.runtime.errors import InputError
 
 
 def paired_labels(pred: Volume, truth: Volume, highest: int) -> tuple[Array, Array]:
     """The two label arrays (z, y, x) as uint8, once they are known to be comparable.
+
+    A prediction whose axes are stored in another order or sense is brought to the truth's: voxels
+    are compared where they lie in the patient.
 
     Args:
         pred: predicted labels.
@@ -21,18 +25,16 @@ def paired_labels(pred: Volume, truth: Volume, highest: int) -> tuple[Array, Arr
     Raises:
         InputError: the grids differ (size, spacing or place), or a label is none of 0..highest.
     """
-    check_geometry(pred, truth)
+    if not pred.geometry.same_as(truth.geometry, GEOMETRY_TOLERANCE_MM):
+        turned = aligned(pred, truth.geometry, GEOMETRY_TOLERANCE_MM)
+        if turned is None:
+            raise _elsewhere(pred, truth)
+        pred = turned
     return _labels(pred, highest, "prediction"), _labels(truth, highest, "truth")
 
 
-def check_geometry(pred: Volume, truth: Volume) -> None:
-    """Refuse a prediction on another grid than the truth's.
-
-    Raises:
-        InputError: sizes differ, or corners lie more than ``GEOMETRY_TOLERANCE_MM`` apart.
-    """
-    if pred.geometry.same_as(truth.geometry, GEOMETRY_TOLERANCE_MM):
-        return
+def _elsewhere(pred: Volume, truth: Volume) -> InputError:
+    """The error for a prediction on other voxels than the truth's."""
     ours, theirs = pred.geometry, truth.geometry
     if ours.shape != theirs.shape:
         said = (
@@ -45,7 +47,7 @@ def check_geometry(pred: Volume, truth: Volume) -> None:
         )
     else:
         said = "prediction and truth have the same voxels but lie in different places"
-    raise InputError(said, "write the prediction with the header of its input image")
+    return InputError(said, "write the prediction with the header of its input image")
 
 
 def union(labels: Array, values: Iterable[int]) -> Array:

@@ -8,7 +8,7 @@ they have no columns.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from statistics import fmean
 
@@ -32,6 +32,8 @@ VIEW_WEIGHTS = {"SA": 0.75, "LA": 0.25}
 
 AVERAGED = ("dice", "hd_mm")
 HIGHEST_LABEL = 3
+MISSED, FOUND = 0.1, 0.5
+"""Mean Dice of a structure that was never met, and of one that was found."""
 
 LAYOUT = Layout(
     lines=[
@@ -99,6 +101,26 @@ def scored_structures(labels: Collection[float]) -> tuple[str, ...]:
     """
     extras = {label for name, label in STRUCTURES.items() if name != "rv"}
     return tuple(STRUCTURES) if extras & set(labels) else ("rv",)
+
+
+def suspected_labels(rows: Iterable[Mapping[str, float]]) -> str | None:
+    """``acdc`` where the myocardium is right and both ventricles are missed throughout.
+
+    ACDC has 1 for the RV and 3 for the LV; anything else that misses both ventricles misses the
+    myocardium between them too.
+
+    Args:
+        rows: what :func:`evaluate_case` returned of all structures, one a case.
+    """
+    told: dict[str, list[float]] = {name: [] for name in STRUCTURES}
+    for row, role, name in product(rows, ROLES, STRUCTURES):
+        if (key := f"{name}_{role.lower()}_dice") in row:
+            told[name].append(row[key])
+    if not all(told.values()):
+        return None
+    mean = {name: fmean(values) for name, values in told.items()}
+    swapped = max(mean["rv"], mean["lv"]) < MISSED < FOUND < mean["myo"]
+    return "acdc" if swapped else None
 
 
 def cohort_averages(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -35,6 +35,8 @@ class Report:
         extra: cases or images with a prediction and no truth, by name.
         failed: case -> why it could not be compared.
         notes: what the reader should know.
+        suspected_labels: whose label codes the predictions seem to be in ("acdc"); None where
+            they seem to be the challenge's.
         files: what was written.
     """
 
@@ -45,6 +47,7 @@ class Report:
     extra: tuple[str, ...]
     failed: Mapping[str, CmrsegError]
     notes: tuple[str, ...] = ()
+    suspected_labels: str | None = None
     files: tuple[Path, ...] = ()
 
     @property
@@ -82,6 +85,7 @@ class Report:
             extra=list(self.extra),
             failed={case: str(error) for case, error in self.failed.items()},
             notes=list(self.notes),
+            suspected_labels=self.suspected_labels,
         )
 
     def _remarks(self) -> list[str]:
@@ -133,6 +137,7 @@ def evaluate(
             failed[case] = error.within(f"case {case}")
     if challenge == "mnms2":
         rows = mnms2.without_unpredicted(rows, labels)
+    suspected = mnms2.suspected_labels(rows.values()) if challenge == "mnms2" else None
     report = Report(
         challenge=challenge,
         rows=rows,
@@ -140,7 +145,8 @@ def evaluate(
         missing=pairs.missing,
         extra=pairs.extra,
         failed=failed,
-        notes=_notes(challenge, rows, labels),
+        notes=_notes(challenge, rows, labels, suspected),
+        suspected_labels=suspected,
     )
     return report if output_dir is None else _written(report, output_dir)
 
@@ -180,13 +186,20 @@ def _score(challenge: Challenge, volumes: Mapping[str, tuple[Volume, Volume]]) -
     return mnms2.evaluate_case(volumes, tuple(mnms2.STRUCTURES))
 
 
-def _notes(challenge: Challenge, rows: Mapping[str, Row], labels: set[float]) -> tuple[str, ...]:
+def _notes(
+    challenge: Challenge, rows: Mapping[str, Row], labels: set[float], suspected: str | None
+) -> tuple[str, ...]:
     if not rows:
         return ()
     if challenge == "emidec":
         return (
             "HD official carries the organisers' swapped axes, as all published figures do: "
             "compare that one, believe HD",
+        )
+    if suspected:
+        return (
+            f"LV and RV seem to be swapped: are the predictions in {suspected.upper()}'s codes "
+            "(1 RV, 2 MYO, 3 LV)? Here 1 is LV, 2 MYO, 3 RV; recode them and score again",
         )
     if labels == {1.0}:
         return ("all predictions hold label 1 alone: was the RV written as 1? It is 3 here",)

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.cases.summary import cell
+
 Row = Mapping[str, float]
 """Metric -> value of one case."""
 
@@ -142,7 +144,7 @@ def cases_csv(rows: Mapping[str, Row]) -> str:
     writer = csv.DictWriter(text, ["case", *metrics], restval="", lineterminator="\n")
     writer.writeheader()
     for case, row in rows.items():
-        writer.writerow({"case": case, **{m: repr(float(v)) for m, v in row.items()}})
+        writer.writerow({"case": cell(case), **{m: repr(float(v)) for m, v in row.items()}})
     return text.getvalue()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK
 
+from cmrseg.imaging.detached import check_detached
 from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.room import check_room
 from cmrseg.imaging.tiff import survey
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import InputError
@@ -19,6 +22,10 @@ sitk: Any = SimpleITK  # its Python layer is untyped
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 TIFF = (".tif", ".tiff")
+MOST_PACKED = 1100
+"""Bytes that one byte of a compressed file stands for at most (deflate: 1032); bzip2's bound, which
+NRRD may use, is so far off that the memory's is the one that holds."""
+BZIP2 = (b"bzip2", b"bz2")
 
 
 def read_frame(path: Path, frame: int | None) -> Volume:
@@ -66,6 +73,7 @@ def from_itk(image: Any) -> Volume:
 
 
 def _information(path: Path) -> Any:
+    held = path.stat().st_size if path.suffix.lower() in TIFF else check_detached(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -83,7 +91,29 @@ def _information(path: Path) -> Any:
             f"the image holds {reader.GetNumberOfComponents()} values a voxel (colour or vector)",
             "give a grey image",
         )
+    _check_size(path, reader, held)
     return reader
+
+
+def _check_size(path: Path, reader: Any, held: int) -> None:
+    """Refuse a header that promises more than ``held`` bytes can hold, or the memory.
+
+    Raises:
+        InputError: the file is too small for it.
+        MemoryLimitError: the memory is.
+    """
+    size = reader.GetSize()
+    promised = math.prod(size) * _bytes_of(reader.GetPixelID())
+    with path.open("rb") as stream:
+        boundless = any(word in stream.read(1 << 12) for word in BZIP2)
+    if promised > held * MOST_PACKED and not boundless:
+        raise _broken()
+    check_room(promised // _frames(list(size)), "the image")
+
+
+def _bytes_of(pixel_id: int) -> int:
+    """Bytes of one voxel of a SimpleITK type."""
+    return int(sitk.Image([1, 1], pixel_id).GetSizeOfPixelComponent())
 
 
 def _frames(size: list[int]) -> int:

@@ -5,7 +5,8 @@ The header is taken as it is rather than through a reader that mends it: spacing
 an output can copy them.
 
 The EMIDEC trap: the organisers' files carry an ``sform`` of diag(-1, -1, 1) while ``pixdim``
-holds the true spacing. A reader that takes spacing from the affine gets 1 x 1 x 1 mm.
+holds the true spacing. A reader that takes spacing from the affine gets 1 x 1 x 1 mm. The reverse
+is common too: a tool that never set ``pixdim`` left 1 there, and the affine knows better.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 
 from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.room import check_room
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
 
@@ -30,6 +32,8 @@ HeaderDataError: type[Exception] = nib.spatialimages.HeaderDataError
 
 MOST_PACKED = 1032
 """Bytes that one byte of a deflate stream stands for at most."""
+MOST_BEHIND = 64 << 20
+"""Bytes behind the image that are read past; a file of more is damaged, or meant to do harm."""
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Millimetres in the spatial unit of ``xyzt_units`` (metre, millimetre, micrometre)."""
@@ -52,12 +56,12 @@ def read_frame(path: Path, frame: int | None) -> Volume:
         try:
             data = np.asarray(nib.arrayproxy.ArrayProxy(stream, header, mmap=False)[index])
             if _frames(shape) == 1:
-                stream.read()  # to the end, where the archive's checksum is
+                _to_the_end(stream)
         except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
             raise _broken() from error
     array = plain(data.reshape((*data.shape, 1, 1)[:3]).T)
-    geometry, warnings = geometry_of(header)
-    return Volume(array, geometry, {"nifti": bytes(header.binaryblock)}, warnings)
+    geometry, warnings, review = geometry_of(header)
+    return Volume(array, geometry, {"nifti": bytes(header.binaryblock)}, warnings, review)
 
 
 def count_frames(path: Path) -> int:
@@ -66,8 +70,8 @@ def count_frames(path: Path) -> int:
         return _frames(_shape(_header(stream)))
 
 
-def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...]]:
-    """Where a NIfTI header puts its voxels, and what had to be mended.
+def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...], tuple[str, ...]]:
+    """Where a NIfTI header puts its voxels, what had to be mended, and what was guessed.
 
     Args:
         header: a nibabel NIfTI header, unchecked.
@@ -81,9 +85,9 @@ def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...]]:
     pixdim[int(header["dim"][0]) :] = 1.0 / unit  # a 2D image says nothing of its third axis
     if not (np.isfinite(pixdim) & (pixdim > 0)).all():
         # refused by Geometry, in the words that every format gets
-        return Geometry(_turn(shape), _turn(pixdim.tolist())), ()
+        return Geometry(_turn(shape), _turn(pixdim.tolist())), (), ()
     affine = _affine(header, pixdim)
-    spacing, doubt = _spacing(np.linalg.norm(affine[:, :3], axis=0), pixdim)
+    spacing, doubt, guessed = _spacing(np.linalg.norm(affine[:, :3], axis=0), pixdim)
     axes, bent = orthonormal(RAS_TO_LPS[:, None] * affine[:, :3])
     geometry = Geometry(
         shape=_turn(shape),
@@ -91,7 +95,8 @@ def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...]]:
         origin_mm=tuple((RAS_TO_LPS * affine[:, 3] * unit + 0.0).tolist()),
         direction=axes[:, ::-1] + 0.0,  # no -0.0
     )
-    return geometry, tuple(w for w in (doubt, bent) if w)
+    mended = (None if guessed else doubt, bent)
+    return geometry, tuple(filter(None, mended)), (doubt,) if doubt and guessed else ()
 
 
 def encode(volume: Volume) -> bytes:
@@ -180,10 +185,32 @@ def _shape(header: Any) -> tuple[int, ...]:
 
 
 def _check_size(path: Path, header: Any, shape: tuple[int, ...]) -> None:
-    """Refuse a header that promises more than the file can hold, before memory is asked for."""
+    """Refuse a header that promises more than the file can hold, or the memory.
+
+    Raises:
+        InputError: the file is too small for it.
+        MemoryLimitError: the memory is.
+    """
     promised = math.prod(shape) * header.get_data_dtype().itemsize
     if promised > path.stat().st_size * MOST_PACKED:
         raise _broken()
+    check_room(promised // _frames(shape), "the image")
+
+
+def _to_the_end(stream: BinaryIO) -> None:
+    """Read on to where the archive's checksum is, keeping nothing.
+
+    Raises:
+        InputError: there is far more than the header told of.
+    """
+    left = MOST_BEHIND
+    while behind := len(stream.read(1 << 20)):
+        left -= behind
+        if left < 0:
+            raise InputError(
+                "the image file holds far more data than its header tells of",
+                "export the image again",
+            )
 
 
 def _frames(shape: tuple[int, ...]) -> int:
@@ -208,13 +235,33 @@ def _affine(header: Any, pixdim: Array) -> Array:
     return affine
 
 
-def _spacing(lengths: Array, pixdim: Array) -> tuple[Array, str | None]:
-    """Voxel spacing where ``pixdim`` and the affine's columns may contradict each other."""
+def _spacing(lengths: Array, pixdim: Array) -> tuple[Array, str | None, bool]:
+    """Voxel spacing where ``pixdim`` and the affine's columns may contradict each other.
+
+    Returns:
+        (x, y, z) spacing, what to say of it, and whether both told a size and one was guessed.
+    """
     if np.allclose(lengths, pixdim, rtol=1e-3):
-        return pixdim, None
-    if np.allclose(pixdim, 1.0) and np.isfinite(lengths).all() and (lengths > 0).all():
-        return lengths, "the header gives no voxel size (pixdim is 1); the affine's was used"
-    return pixdim, (
+        return pixdim, None, False
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        return pixdim, _contradiction(pixdim), False
+    differ = ~np.isclose(lengths, pixdim, rtol=1e-3)
+    untold = differ & np.isclose(pixdim, 1.0)
+    spacing = np.where(untold, lengths, pixdim)
+    if untold.all():
+        return spacing, "the header gives no voxel size (pixdim is 1); the affine's was used", False
+    if untold.any():
+        said = ", ".join(f"{length:.3g}" for length in lengths[untold])
+        named = " and ".join(name for name, axis in zip("xyz", untold, strict=True) if axis)
+        told = f"pixdim is 1 along {named}; the affine's {said} mm was used"
+        return spacing, told, bool((differ & ~untold).any())
+    # EMIDEC's affine has columns of 1 mm: it was never told a spacing and contradicts nothing.
+    meant = differ & ~np.isclose(lengths, 1.0)
+    return pixdim, _contradiction(pixdim), bool(meant.any())
+
+
+def _contradiction(pixdim: Array) -> str:
+    return (
         "the affine in the header contradicts its voxel size; "
         f"pixdim ({', '.join(f'{s:.3g}' for s in pixdim)}) was used"
     )

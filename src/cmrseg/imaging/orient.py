@@ -83,6 +83,25 @@ def canonical(volume: Volume) -> tuple[Volume, Orientation]:
     return turned, orientation
 
 
+def aligned(volume: Volume, geometry: Geometry, tolerance_mm: float) -> Volume | None:
+    """The same voxels with their axes as in ``geometry``; None if they are not the same voxels.
+
+    Args:
+        volume: perhaps stored with its axes in another order or sense.
+        geometry: how they are wanted.
+        tolerance_mm: how far corners may lie apart.
+    """
+    for axes in permutations(range(3)):
+        for flipped in product((False, True), repeat=3):
+            way = Orientation(
+                axes=(axes[0], axes[1], axes[2]), flipped=(flipped[0], flipped[1], flipped[2])
+            )
+            turned = _turned(volume.geometry, way)
+            if turned.same_as(geometry, tolerance_mm):
+                return replace(volume, array=way.forth(volume.array), geometry=turned)
+    return None
+
+
 def slice_axis(geometry: Geometry) -> int:
     """The stored axis along which slices follow each other.
 

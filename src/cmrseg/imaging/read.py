@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
+from cmrseg.imaging.plausible import implausible
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import InputError
 from cmrseg.runtime.quiet import silenced
@@ -35,15 +37,16 @@ def read(path: Path, frame: int | None = None) -> Volume:
 
     Returns:
         A (z, y, x) volume; a 2D image has one slice. Fractions are float32, integers keep
-        their type. ``warnings`` says what had to be mended.
+        their type. ``warnings`` says what had to be mended, ``review`` what is doubtful.
 
     Raises:
         InputError: missing, empty, truncated or unreadable; wrong dimensions; a cine and no
             frame; spacing or axes that cannot be used. The message does not name the file.
+        MemoryLimitError: it does not fit the memory.
     """
     with _readable():
         volume: Volume = _format(path).read_frame(path, frame)
-    return volume
+    return replace(volume, review=(*volume.review, *implausible(volume.geometry)))
 
 
 def frame_count(path: Path) -> int:
@@ -116,6 +119,9 @@ def _format(path: Path) -> ModuleType:
             "the file is of a kind that is not read",
             f"give one of {', '.join(SUFFIXES)} or a folder of DICOM slices",
         )
+    if not path.is_file():
+        # A pipe or a device may never end.
+        raise InputError("the image is no regular file", "copy the image, or export it again")
     if path.stat().st_size == 0:
         raise InputError("the image file is empty", "copy or export the image again")
     return import_module(f"cmrseg.imaging.{'nifti' if name.endswith(NIFTI) else 'itk'}")

@@ -76,12 +76,14 @@ class Volume:
         header: what the source file said beyond geometry, kept so that outputs can copy it
             (for NIfTI the raw 348 bytes under ``"nifti"``).
         warnings: what had to be mended while reading, in words.
+        review: what makes the geometry doubtful, in words: somebody has to look at the case.
     """
 
     array: Array
     geometry: Geometry
     header: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.shape:
@@ -94,4 +96,4 @@ class Volume:
 
     def like(self, array: Array) -> Volume:
         """Another array on the same voxels, with the same header."""
-        return replace(self, array=array, warnings=())
+        return replace(self, array=array, warnings=(), review=())

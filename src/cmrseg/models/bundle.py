@@ -5,10 +5,14 @@ The manifest names every other file with its SHA-256, and carries its own over a
 loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit
 wins: the path asked for, ``$CMRSEG_WEIGHTS``, ``/opt/ml/model`` (where the platform unpacks an
 algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout.
+
+The seal is a checksum, no signature: it finds damage and careless changes, not somebody who writes
+a new one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,6 +31,7 @@ MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
 FORMAT = 1
 SEAL = "sha256"
+VARIABLE = "CMRSEG_WEIGHTS"
 PLACES = (Path("/opt/ml/model"), Path("/opt/cmrseg/weights"))
 CHECKOUT = Path(__file__).resolve().parents[3] / "weights"
 
@@ -66,13 +71,26 @@ def find(challenge: str, asked: Path | None = None) -> Bundle:
         asked: a bundle, or a folder that holds ``<challenge>/``; no other place is looked at.
 
     Raises:
-        WeightsError: none found, or one that is incomplete, altered or another challenge's.
+        WeightsError: none found, or one that is incomplete, altered or another challenge's; or
+            a place that users fill holds something else.
     """
     places = list(_places(asked))
     for place in places:
-        for folder in (place, place / challenge):
-            if (folder / MANIFEST).is_file():
-                return load(folder, challenge)
+        try:
+            for folder in (place, place / challenge):
+                if (folder / MANIFEST).is_file():
+                    return load(folder, challenge)
+            wrong = _holds_else(place)
+        except OSError as error:
+            raise WeightsError(
+                f"the weights in {place} cannot be read ({error.strerror})",
+                f"give user {os.getuid()} the right to read them",
+            ) from error
+        if wrong:
+            raise WeightsError(
+                f"{place} holds something, but no bundle for {challenge}",
+                f"unpack the bundle so that {MANIFEST} lies in {place} or in {place / challenge}",
+            )
     raise WeightsError(
         f"no weights for {challenge} in {', '.join(map(str, places))}",
         "give --weights the bundle's folder, or train and pack one",
@@ -83,8 +101,12 @@ def is_there(challenge: str, asked: Path | None = None) -> bool:
     """Whether a bundle of a challenge lies where :func:`find` looks, sound or not."""
     for place in _places(asked):
         for path in (place / MANIFEST, place / challenge / MANIFEST):
-            if path.is_file():
-                return _challenge_of(path) in (challenge, None)
+            with contextlib.suppress(OSError):  # it may not look there
+                if path.is_file():
+                    return _challenge_of(path) in (challenge, None)
+        with contextlib.suppress(OSError):
+            if _holds_else(place):
+                return False
     return False
 
 
@@ -126,10 +148,23 @@ def _places(asked: Path | None) -> Iterator[Path]:
     if asked is not None:
         yield asked
         return
-    if named := os.environ.get("CMRSEG_WEIGHTS"):
+    if named := os.environ.get(VARIABLE):
         yield Path(named)
     yield from PLACES
     yield CHECKOUT
+
+
+def _holds_else(place: Path) -> bool:
+    """Whether a place that users fill holds something, which is no bundle if one was looked for.
+
+    Going on to the next place would answer with other weights than those that were meant.
+
+    Raises:
+        OSError: it cannot be looked into.
+    """
+    named = os.environ.get(VARIABLE)
+    filled = (PLACES[0], Path(named)) if named else (PLACES[0],)
+    return place in filled and place.exists() and (not place.is_dir() or any(place.iterdir()))
 
 
 def _manifest(path: Path) -> tuple[dict[str, Any], str]:

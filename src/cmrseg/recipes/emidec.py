@@ -21,6 +21,7 @@ from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.recipe import Recipe
+from cmrseg.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
@@ -41,6 +42,8 @@ MEASURED = ("myocardium", "infarction", "no_reflow")
 """Whose volumes get an interval."""
 SHARE = "infarcted_percent"
 """The infarcted share of the myocardium: another."""
+PLAUSIBLE_ML = {"cavity": (10.0, 800.0), "myocardium": (15.0, 700.0)}
+"""Of grown-ups, with room on both sides; the organisers' data have 40 to 350 mL of either."""
 SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
@@ -84,7 +87,7 @@ class Emidec:
         """
         # Training imports this module where no image library is installed.
         from cmrseg.imaging.postprocess import labels
-        from cmrseg.recipes.steps import missing, prepared_image, within_role
+        from cmrseg.recipes.steps import implausible, missing, prepared_image, within_role
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
@@ -92,6 +95,11 @@ class Emidec:
         with within_role("LGE"):
             preparation = self.segmenter.preparation
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid, preparation)
+            if len(prepared.image.array) == 1:
+                raise InputError(
+                    "the late enhancement has one slice, where a stack is needed",
+                    "give all slices of the short axis in one file or DICOM folder",
+                )
             roi, shown = self._located(prepared.image)
             mirrored = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples)
             native = prepared.restore(roi.probabilities(mirrored.mean(axis=0)))
@@ -125,6 +133,7 @@ class Emidec:
                 *missing({name: found["volume_ml"][name] for name in JUDGED}),
                 *self._judged(doubt),
             ),
+            review=(*source.review, *implausible(found["volume_ml"], PLAUSIBLE_ML)),
         )
 
     def _located(self, image: Volume) -> tuple[Roi, Volume]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
+from cmrseg.recipes.phases import alike, image_digest
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Budget
 from cmrseg.runtime.budget import FOR_PASSES
@@ -40,6 +42,12 @@ RECIPES = {
     )
     for view in VIEWS
 }
+
+
+PLAUSIBLE_ML = {"LV": (5.0, 900.0), "MYO": (10.0, 900.0), "RV": (5.0, 900.0)}
+"""Of either phase, with room on both sides; public data have 10 to 500 mL."""
+SHORT_AXIS = {"SA_ED", "SA_ES"}
+"""Whose volumes the ejection fraction comes of."""
 
 
 class CaseImages:
@@ -90,6 +98,17 @@ class CaseImages:
         return resample_to(found, geometry).array if overlap else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came of one image: its prediction, measures, warnings, reasons for review, digest."""
+
+    prediction: Prediction
+    measures: dict[str, Any]
+    warnings: tuple[str, ...]
+    review: tuple[str, ...]
+    digest: str
+
+
 class Mnms2:
     """The recipe with its trained networks, one ensemble a view.
 
@@ -134,33 +153,36 @@ class Mnms2:
         self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
-        predictions: dict[str, Prediction] = {}
-        found: dict[str, Any] = {}
+        answers: dict[str, _Answer] = {}
         failed: dict[str, CmrsegError] = {}
-        warnings: list[str] = []
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
         images = self._images(case)
         for number, role in enumerate(served):
             try:
                 with within_role(role):
                     share = 1 / (len(served) - number)
-                    predictions[role], found[role], told = self._image(role, images, share)
+                    answers[role] = self._image(role, images, share)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
-            else:
-                warnings += [f"{role}: {warning}" for warning in told]
-        if failed and not predictions:
+        if failed and not answers:
             raise next(iter(failed.values()))
+        warnings = [f"{role}: {one}" for role, answer in answers.items() for one in answer.warnings]
         warnings += self._unserved(case, served)
         total = time.perf_counter() - started
         network = sum(s.network_s for s in self.segmenters.values())
+        found = {role: answer.measures for role, answer in answers.items()}
+        twins = alike({role: answer.digest for role, answer in answers.items()})
         return Result(
-            predictions=predictions,
+            predictions={role: answer.prediction for role, answer in answers.items()},
             failed=failed,
-            measures=found | self._ejection(found),
+            measures=found if SHORT_AXIS & set(twins) else found | self._ejection(found),
             computed=computed([s for s in self.segmenters.values() if s.effort]),
             timings_s=self._timings(total, network),
             warnings=tuple(warnings),
+            review=(
+                *(f"{role}: {one}" for role, answer in answers.items() for one in answer.review),
+                *twins.values(),
+            ),
         )
 
     def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,15 +208,10 @@ class Mnms2:
         said = "not segmented, the bundle has no network for its view"
         return [f"{role}: {said}" for role in case.images if role not in served]
 
-    def _image(
-        self, role: str, images: CaseImages, share: float
-    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
-        """One image of one view: its prediction, measures and warnings.
-
-        ``share`` is what it may take of the time left.
-        """
+    def _image(self, role: str, images: CaseImages, share: float) -> _Answer:
+        """One image of one view; ``share`` is what it may take of the time left."""
         from cmrseg.imaging.postprocess import ventricles
-        from cmrseg.recipes.steps import missing
+        from cmrseg.recipes.steps import implausible, missing
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
@@ -213,9 +230,12 @@ class Mnms2:
         spread = intervals(size, values, self.bands.get(role, {}))
         told = {**found, **spread, "agreement": agreement}
         warnings = (*volume.warnings, *segmenter.warnings, *missing(values))
-        if finding is None:
-            return prediction, told, warnings
-        return prediction, {**told, "quality": finding.told}, (*warnings, *finding.warnings)
+        if finding is not None:
+            told["quality"] = finding.told
+            warnings += finding.warnings
+        bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
+        review = (*volume.review, *implausible(values, bounds))
+        return _Answer(prediction, told, warnings, review, image_digest(volume))
 
     def _segmented(
         self, role: str, images: CaseImages, share: float = 1.0

@@ -45,6 +45,23 @@ def missing(values: Mapping[str, float]) -> list[str]:
     return [f"no {' and no '.join(names)} was found"] if names else []
 
 
+def implausible(
+    values_ml: Mapping[str, float], bounds_ml: Mapping[str, tuple[float, float]]
+) -> tuple[str, ...]:
+    """What to say of volumes that no heart has; of one that is not there :func:`missing` tells.
+
+    Args:
+        values_ml: structure -> mL.
+        bounds_ml: structure -> lowest and highest that a heart may have.
+    """
+    return tuple(
+        f"the volume of the {name} is {values_ml[name]:.3g} mL, where hearts have {low:g} to "
+        f"{high:g}: is the voxel size in the header right, and is the whole heart in the image?"
+        for name, (low, high) in bounds_ml.items()
+        if values_ml.get(name) and not low <= values_ml[name] <= high
+    )
+
+
 @contextlib.contextmanager
 def within_role(role: str) -> Iterator[None]:
     """Put the image's role before what an error says; lack of memory is told like any other."""

@@ -25,7 +25,7 @@ COMPRESSION = 3
 """Of zlib, 0 to 9: beyond this a picture takes twice as long and saves a twentieth."""
 
 Sign = str
-SIGNS: tuple[Sign, ...] = ("cross", "triangle", "half", "mark", "tick", "ring")
+SIGNS: tuple[Sign, ...] = ("cross", "triangle", "diamond", "half", "mark", "tick", "ring")
 
 
 @lru_cache(maxsize=16)
@@ -98,6 +98,17 @@ class Canvas:
             draw.line((x + 2, y + s - 3, x + s - 3, y + 2), fill=colour, width=wide)
         elif kind == "triangle":
             draw.polygon(((x + s / 2, y), (x + s - 1, y + s - 1), (x, y + s - 1)), fill=colour)
+        elif kind == "diamond":
+            middle = s / 2
+            draw.polygon(
+                (
+                    (x + middle, y),
+                    (x + s - 1, y + middle),
+                    (x + middle, y + s - 1),
+                    (x, y + middle),
+                ),
+                fill=colour,
+            )
         elif kind == "half":
             draw.ellipse(square, outline=colour, width=wide)
             draw.pieslice(square, 90, 270, fill=colour)
@@ -154,6 +165,8 @@ def carried(picture: Path) -> tuple[tuple[int, int], str | None] | None:
 
     Only the head of the file is read.
     """
+    if picture.is_symlink() or not picture.is_file():
+        return None
     try:
         with Image.open(picture) as image:
             size, found = image.size, image.info.get(THUMBNAIL)

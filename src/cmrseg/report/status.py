@@ -50,9 +50,17 @@ FLAGGED = Kind(
     colour="#a84300",
     words="look at it: out of distribution",
 )
+REVIEW = Kind(
+    name="review",
+    rank=2,
+    sign="diamond",
+    glyph="\N{BLACK DIAMOND}",
+    colour="#9c1f6e",
+    words="look at it: something was guessed or is implausible",
+)
 PARTIAL = Kind(
     name="partial",
-    rank=2,
+    rank=3,
     sign="half",
     glyph="\N{CIRCLE WITH LEFT HALF BLACK}",
     colour="#6b4e9b",
@@ -60,7 +68,7 @@ PARTIAL = Kind(
 )
 WARNED = Kind(
     name="warned",
-    rank=3,
+    rank=4,
     sign="mark",
     glyph="!",
     colour="#7a5c00",
@@ -68,7 +76,7 @@ WARNED = Kind(
 )
 UNCHECKED = Kind(
     name="unchecked",
-    rank=4,
+    rank=5,
     sign="ring",
     glyph="\N{WHITE CIRCLE}",
     colour="#4d5358",
@@ -76,13 +84,13 @@ UNCHECKED = Kind(
 )
 PASSED = Kind(
     name="passed",
-    rank=4,
+    rank=5,
     sign="tick",
     glyph="\N{CHECK MARK}",
     colour="#1d6b38",
     words="done, in range for quality control",
 )
-KINDS = (FAILED, FLAGGED, PARTIAL, WARNED, PASSED, UNCHECKED)
+KINDS = (FAILED, FLAGGED, REVIEW, PARTIAL, WARNED, PASSED, UNCHECKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +117,7 @@ def judge(record: Record) -> Verdict:
     """The verdict on a case.
 
     Args:
-        record: as ``summary.json`` has it: status, error, measures, warnings.
+        record: as ``summary.json`` has it: status, error, measures, warnings, review.
     """
     controls = dict(quality(record))
     flags = {role: q for role, q in controls.items() if q["out_of_distribution"]}
@@ -122,6 +130,8 @@ def judge(record: Record) -> Verdict:
         reasons = tuple(
             f"{role}: {q['reason']}" if role else q["reason"] for role, q in flags.items()
         )
+    elif record.get("review"):
+        kind, reasons = REVIEW, tuple(record["review"])
     elif record["status"] == "partial":
         kind, reasons = PARTIAL, (error,)
     elif warnings:

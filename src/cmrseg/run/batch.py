@@ -12,9 +12,10 @@ from pathlib import Path
 
 from cmrseg.cases.case import Case, Contract, ImageSource, Result
 from cmrseg.run.account import Account, Say
-from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError, InputError
+from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError, InputError, MemoryLimitError
 from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.memory import ran_out, too_little
+from cmrseg.runtime.time_limit import time_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def run(
     segment: Callable[[Case], Result],
     *,
     shard: Shard | None = None,
+    case_timeout: float | None = None,
     say: Say = to_stdout,
     complain: Say = to_stderr,
 ) -> int:
@@ -78,6 +80,7 @@ def run(
         contract: where cases come from and results go.
         segment: the recipe; raises a ``CmrsegError``, or returns a result.
         shard: which cases to take; None for all.
+        case_timeout: seconds after which a case has failed; None for no limit.
         say: takes progress lines, one a case and one a warning.
         complain: takes error lines; the last one is the reason of a code other than 0.
 
@@ -87,6 +90,11 @@ def run(
         failure's code (5 output, 6 weights, 7 memory, 3 input).
     """
     account = Account(say, complain)
+
+    def timed(case: Case) -> Result:
+        with time_limit(case_timeout):
+            return segment(case)
+
     try:
         cases = list(contract.cases())
         if not cases:
@@ -97,7 +105,7 @@ def run(
     for note in contract.notes():
         say(Line(note, "warning"))
     try:
-        _all_cases(contract, segment, shard.of(cases) if shard else cases, account)
+        _all_cases(contract, timed, shard.of(cases) if shard else cases, account)
     except BaseException:
         with contextlib.suppress(CmrsegError):
             contract.finish(account.results)
@@ -141,7 +149,7 @@ def _one_case(
         result = _attempt(contract, segment, case)
     except CmrsegError as error:
         outcome = "failed after"
-        result = Result(error=str(error), warnings=case.warnings)
+        result = Result(error=str(error), warnings=(*case.warnings, *case.review))
         _discard(contract, case, account)
         account.failed(case.log_name, error)
     for failure in result.failed.values():
@@ -170,11 +178,19 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
     try:
         if case.problem:
             raise case.problem
-        result = segment(case)
+        if contract.was_killed(case):
+            raise MemoryLimitError(
+                "left out, as an earlier run was killed while it computed this case, most often "
+                "for want of memory",
+                "look at its images, give more memory, and run with --resume once more",
+            )
+        with contract.under_way(case):
+            result = segment(case)
         if result.error:
             raise InputError(result.error, "see the case's warnings")
-        warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings)))
-        result = _timed(replace(result, warnings=warnings), started)
+        review = tuple(dict.fromkeys((*case.review, *result.review)))
+        warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings, *review)))
+        result = _timed(replace(result, warnings=warnings, review=review), started)
         return contract.write(case, result)
     except CmrsegError:
         raise

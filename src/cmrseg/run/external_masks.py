@@ -12,6 +12,7 @@ from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.folders import readable, same_folder
 from cmrseg.cases.ledger import Ledger
+from cmrseg.imaging.orient import aligned
 from cmrseg.imaging.read import SUFFIXES, read
 from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Geometry, Volume
 from cmrseg.recipes.mnms2_judge import checked
@@ -108,8 +109,7 @@ class GivenMasks:
                 f"{name} has no mask of this image", "add the mask, or take its image away"
             )
         try:
-            mask = read(path)
-            _check_place(mask, geometry)
+            mask = _placed(read(path), geometry)
         except CmrsegError as error:
             raise error.within(f"the mask of {name}") from error
         return checked(mask.array, geometry.shape, name)
@@ -167,15 +167,18 @@ def _in_any_format(path: PurePath) -> Iterator[PurePath]:
     yield from (path.with_name(stem + end) for end in SUFFIXES)
 
 
-def _check_place(mask: Volume, geometry: Geometry) -> None:
-    """Refuse a mask that does not lie on its image's voxels.
+def _placed(mask: Volume, geometry: Geometry) -> Volume:
+    """A mask with its axes as its image's.
 
     Raises:
-        InputError: sizes differ, or corners lie more than ``GEOMETRY_TOLERANCE_MM`` apart.
+        InputError: it does not lie on its image's voxels: sizes differ, or corners lie more than
+            ``GEOMETRY_TOLERANCE_MM`` apart.
     """
     own = mask.geometry
     if own.same_as(geometry, GEOMETRY_TOLERANCE_MM):
-        return
+        return mask
+    if turned := aligned(mask, geometry, GEOMETRY_TOLERANCE_MM):
+        return turned
     if own.shape != geometry.shape:
         said = f"has {_by(own.shape)} voxels (z, y, x), its image {_by(geometry.shape)}"
     elif not np.allclose(own.spacing_mm, geometry.spacing_mm, rtol=0, atol=1e-3):

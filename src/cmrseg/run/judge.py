@@ -42,6 +42,7 @@ from cmrseg.runtime.errors import (
     WeightsError,
 )
 from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.time_limit import USUAL_S
 
 Say = Callable[[Line], None]
 
@@ -61,6 +62,7 @@ def judge(
     resume: bool = False,
     shard: batch.Shard | None = None,
     report: bool | None = False,
+    case_timeout: float | None = USUAL_S,
 ) -> int:
     """Judge the masks of every case of a folder, and write the chosen ones.
 
@@ -79,6 +81,7 @@ def judge(
         resume: leave out what an earlier run did with the same images, masks, weights and options.
         shard: which cases to take; None for all.
         report: a page for people and a picture a case; None for where they may lie.
+        case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -105,7 +108,7 @@ def judge(
             opened.report = RunReport(
                 output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
             )
-    return batch.run(opened, judging.judge, shard=shard)
+    return batch.run(opened, judging.judge, shard=shard, case_timeout=case_timeout)
 
 
 class Judge:
@@ -139,14 +142,16 @@ class Judge:
         found: dict[str, Any] = {}
         failed: dict[str, CmrsegError] = {}
         warnings: list[str] = []
+        review: list[str] = []
         for role, inspector in self._served(case):
             try:
                 with within_role(role):
-                    predictions[role], found[role], told = self._image(case, role, inspector)
+                    predictions[role], found[role], told, odd = self._image(case, role, inspector)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
             else:
                 warnings += [f"{role}: {warning}" for warning in told]
+                review += [f"{role}: {reason}" for reason in odd]
         if failed and not predictions:
             raise together(list(failed.values()))
         unserved = [role for role in case.images if role not in (*predictions, *failed)]
@@ -163,6 +168,7 @@ class Judge:
             measures=found | ejected,
             computed=self.computed,
             warnings=(*warnings, *(f"{role}: {said}" for role in unserved), *_grown(ejected)),
+            review=tuple(review),
         )
 
     def settle(self, cases: Sequence[Case], say: Say) -> None:
@@ -201,8 +207,8 @@ class Judge:
 
     def _image(
         self, case: Case, role: str, inspector: Inspector
-    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...]]:
-        """One image: its chosen mask, measures and warnings."""
+    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+        """One image: its chosen mask, measures, warnings and reasons for review."""
         volume, prepared, given = self._read(case, role)
         found = judged(inspector, role, prepared, given)
         mask = volume.like(found.mask)
@@ -212,7 +218,7 @@ class Judge:
             maps["entropy"] = volume.like(predictive_entropy(shares).astype(np.float32))
         prediction = Prediction(mask, maps, lambda: volume.like(found.expected))
         told = sizes(role[:2], mask) | {"quality": found.told}
-        return prediction, told, (*volume.warnings, *found.warnings)
+        return prediction, told, (*volume.warnings, *found.warnings), volume.review
 
 
 def _of_cohort(

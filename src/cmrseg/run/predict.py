@@ -17,6 +17,7 @@ from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
 from cmrseg.runtime.errors import UsageError, WeightsError
 from cmrseg.runtime.logs import tell
+from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
     from cmrseg.recipes.emidec import Emidec
@@ -45,6 +46,7 @@ def predict(
     resume: bool = False,
     shard: batch.Shard | None = None,
     report: bool | None = False,
+    case_timeout: float | None = USUAL_S,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -68,6 +70,7 @@ def predict(
         shard: which cases to take; None for all.
         report: a page for people and a picture a case; None for where they may lie in the output
             folder, which is not so on Grand Challenge.
+        case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -102,7 +105,7 @@ def predict(
     if cohort:
         _settle(opened, made, cohort)
     budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
-    return batch.run(opened, made.segment, shard=shard)
+    return batch.run(opened, made.segment, shard=shard, case_timeout=case_timeout)
 
 
 def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:

@@ -38,6 +38,7 @@ from cmrseg.run.predict import Segment, recipe
 from cmrseg.runtime import Budget
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, CmrsegError, UsageError
 from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.time_limit import USUAL_S
 
 PORT, LAST_PORT = 4743, 65535
 CONTRACT = "grand-challenge"
@@ -70,6 +71,7 @@ def serve(
     weights: Path | None = None,
     sockets: Path | None = None,
     time_budget: float | None = None,
+    case_timeout: float | None = USUAL_S,
     cohort: Sequence[str] = (),
     **how: Any,
 ) -> NoReturn:
@@ -84,6 +86,7 @@ def serve(
         weights: a bundle; None for the usual places (``cmrseg.models.bundle``).
         sockets: a socket table; None for ``CMRSEG_SOCKETS`` or the usual one.
         time_budget: seconds a case may take (``runtime.budget``).
+        case_timeout: seconds after which a case has failed; None for no limit.
         cohort: must be empty: a request brings one case.
         how: device, precision, mirrors, samples and refine_s of :func:`cmrseg.run.predict.recipe`.
 
@@ -101,10 +104,14 @@ def serve(
     # What is loaded stays: nobody need look through it for garbage, least of all in the last 5 s.
     gc.freeze()
     turns = Turns()
+
+    def answer() -> Answer:
+        return invoke(challenge, segment, input_dir, output_dir, sockets, case_timeout)
+
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))
         while True:
-            turns.take(lambda: invoke(challenge, segment, input_dir, output_dir, sockets))
+            turns.take(answer)
 
 
 def invoke(
@@ -113,6 +120,7 @@ def invoke(
     input_dir: Path,
     output_dir: Path,
     sockets: Path | None = None,
+    case_timeout: float | None = None,
 ) -> Answer:
     """Segment the case that lies in ``input_dir`` now.
 
@@ -129,7 +137,7 @@ def invoke(
 
     try:
         opened = open_contract(challenge, input_dir, output_dir, CONTRACT, sockets=sockets)
-        code = batch.run(opened, segment, complain=complain)
+        code = batch.run(opened, segment, case_timeout=case_timeout, complain=complain)
     except CmrsegError as error:
         complain(Line(str(error), "error"))
         code = error.exit_code

@@ -52,9 +52,19 @@ def tell(line: Line) -> None:
 
 
 def one_line(text: str) -> str:
-    """Text as one line of valid UTF-8 that no log cuts off."""
+    """Text as one line of valid UTF-8 that no log cuts off and no terminal takes for commands."""
     line = " ".join(text.split())[:LONGEST]
-    return line.encode("utf-8", "backslashreplace").decode()
+    return printable(line)
+
+
+def printable(text: str) -> str:
+    """Text with its lines, and all else that a terminal takes for commands written out."""
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    """A control character, or half of one, in signs that can be printed."""
+    return character.encode("unicode_escape").decode("ascii")
 
 
 def use_utf8() -> None:

@@ -1,0 +1,50 @@
+"""Sizes that no heart scan has, and what is most likely wrong in the header then.
+
+Such a size is a warning and no refusal, as a part of a heart or an animal's may be meant; but
+nothing computed from it passes for checked.
+"""
+
+from __future__ import annotations
+
+from cmrseg.imaging.orient import slice_axis
+from cmrseg.imaging.volume import Geometry
+
+LOWEST_MM, HIGHEST_MM = 30.0, 250.0
+"""Height of a stack. Public cine and late-enhancement data have 40 to 154 mm."""
+WIDEST_GAP_MM = 20.0
+"""Distance between slices; public data have 5 to 13 mm."""
+UNIT_MM = 1.0
+"""The slice distance of files that were never told one."""
+
+
+def implausible(geometry: Geometry) -> tuple[str, ...]:
+    """What is implausible about a stack's size, with the likely cause; nothing of a single slice.
+
+    Args:
+        geometry: of the image as stored.
+    """
+    axis = slice_axis(geometry)
+    count, gap_mm = geometry.shape[axis], geometry.spacing_mm[axis]
+    if count == 1:
+        return ()
+    height_mm = count * gap_mm
+    stack = f"the stack is {height_mm:.3g} mm tall ({count} slices, {gap_mm:.3g} mm apart)"
+    found = []
+    if height_mm < LOWEST_MM:
+        cause = (
+            "the header was never told the slice distance"
+            if gap_mm == UNIT_MM
+            else ("slices are missing, or the slice distance in the header is wrong")
+        )
+        found.append(f"{stack}, which is less than a heart: {cause}; volumes follow from it")
+    if height_mm > HIGHEST_MM:
+        found.append(
+            f"{stack}, which is more than a chest: the slice distance in the header is wrong, or "
+            "several stacks lie in one file"
+        )
+    if gap_mm > WIDEST_GAP_MM:
+        found.append(
+            f"the slices are {gap_mm:.3g} mm apart, farther than cardiac protocols have them: "
+            "slices are missing, or the slice distance in the header is wrong"
+        )
+    return tuple(found)

@@ -1,0 +1,31 @@
+"""Two phases that are one image: no heart is alike at end-diastole and at end-systole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import combinations
+
+from cmrseg.imaging.volume import Volume
+
+
+def image_digest(volume: Volume) -> str:
+    """A digest of an image's grey values."""
+    return hashlib.sha256(volume.array.tobytes()).hexdigest()
+
+
+def alike(digests: Mapping[str, str]) -> dict[str, str]:
+    """Roles whose image is the other phase's too, each with what to say of it.
+
+    Args:
+        digests: role -> :func:`image_digest`.
+    """
+    found: dict[str, str] = {}
+    for one, other in combinations(digests, 2):
+        if one[:2] == other[:2] and digests[one] == digests[other]:
+            said = (
+                f"{one} and {other} are the same image, so there is no ejection fraction: give "
+                "each phase its own frame (--frame takes the same one of every file)"
+            )
+            found |= {one: said, other: said}
+    return found

@@ -1,0 +1,11 @@
+from cmrseg.recipes.phases import alike
+
+
+def test_one_image_for_two_phases_is_told():
+    digests = {"SA_ED": "a", "SA_ES": "a", "LA_ED": "b", "LA_ES": "c"}
+    assert set(alike(digests)) == {"SA_ED", "SA_ES"}
+
+
+def test_views_may_not_be_alike_by_role():
+    assert alike({"SA_ED": "a", "LA_ED": "a"}) == {}
+    assert alike({}) == {}

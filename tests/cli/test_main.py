@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "info",
     "demo",
+    "completion",
 )
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
 

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
-from cmrseg.cli import evaluate, judge, predict
+from cmrseg.cli import completion, evaluate, judge, predict
 from cmrseg.runtime import share_cpus
 from cmrseg.runtime.errors import DEBUG_VARIABLE, EXIT_BUG, EXIT_MEMORY, EXIT_OUTPUT, CmrsegError
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
@@ -113,6 +113,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("info", help="show the weights, their scores and their limits")
     )
     predict.add_demo(commands.add_parser("demo", help="segment the sample cases with both recipes"))
+    completion.add_completion(
+        commands.add_parser("completion", help="print a script for shell completion"), top
+    )
     return top
 
 

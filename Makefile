@@ -27,7 +27,7 @@ lint: setup ## style and types
 	@$(BIN)/mypy
 
 docs: .venv/.docs ## the documentation as a web site, in out/site
-	@$(BIN)/mkdocs build --strict -q -f docs/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -f docs/mkdocs.yml
 
 containers: setup ## build and test all images, where there is a Docker engine
 	@.ci/containers

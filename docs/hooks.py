@@ -16,9 +16,13 @@ import reference  # noqa: E402 - found by the line above
 
 OUTSIDE = {
     ROOT / "docs": ("results", "datasheets"),
-    ROOT: ("weights/emidec/MODEL_CARD.md", "weights/mnms2/MODEL_CARD.md", "CHANGELOG.md",
-           "CONTRIBUTING.md", "LICENSE"),
-}  # fmt: skip
+    ROOT: (
+        "weights/emidec/MODEL_CARD.md",
+        "weights/mnms2/MODEL_CARD.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+    ),
+}
 """Folder -> files and folders in it that are shown under their own paths."""
 
 
@@ -42,8 +46,8 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put what is made from the code in its places."""
-    return reference.fill(markdown)
+    """Put what is made from the code in its places; links of top-level pages lead into the site."""
+    return reference.fill(markdown.replace("](docs/site/", "]("))
 
 
 def notebook(cells: dict[str, Any], name: str) -> str:

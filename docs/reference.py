@@ -115,7 +115,8 @@ def _described(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
         arguments = ast.unparse(node.args)
         lines = re.split(r", (?=\*|\w+: |\w+=)", arguments) if len(arguments) > 70 else [arguments]
         inside = "".join(f"\n    {line}," for line in lines) + "\n" if len(lines) > 1 else lines[0]
-        yield f"```python\n{node.name}({inside}) -> {ast.unparse(node.returns or ast.Constant(None))}\n```"
+        returned = ast.unparse(node.returns or ast.Constant(None))
+        yield f"```python\n{node.name}({inside}) -> {returned}\n```"
     yield docstring(ast.get_docstring(node) or "")
 
 

@@ -20,12 +20,15 @@ def test_the_script_names_commands_options_and_choices(shell, capsys):
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash")
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [(["cmrseg", "pre"], "predict"), (["cmrseg", "predict", "--res"], "--resume"),
-     (["cmrseg", "predict", "emi"], "emidec")],
-)  # fmt: skip
+    [
+        (["cmrseg", "pre"], "predict"),
+        (["cmrseg", "predict", "--res"], "--resume"),
+        (["cmrseg", "predict", "emi"], "emidec"),
+    ],
+)
 def test_bash_completes(typed, offered, capsys):
     main(["completion", "bash"])
-    ask = f"COMP_WORDS=({' '.join(typed)}) COMP_CWORD={len(typed) - 1}; _cmrseg; echo ${{COMPREPLY[@]}}"
-    script = f"{capsys.readouterr().out}\n{ask}"
+    ask = f"COMP_WORDS=({' '.join(typed)}) COMP_CWORD={len(typed) - 1}; _cmrseg"
+    script = f"{capsys.readouterr().out}\n{ask}; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [offered]

@@ -22,8 +22,11 @@ FILE = re.compile(r"`((?:src|tests|docker|docs|weights)/[\w./-]+)`")
 def test_files_that_a_page_names_are_there(page):
     text = page.read_text(encoding="utf-8")
     assert [path for path in FILE.findall(text) if not (ROOT / path).exists()] == []
-    outside = [path for path in re.findall(r"\]\(([^)#:]+)\)", README)]
-    assert [path for path in outside if not (ROOT / path).exists()] == []
+
+
+def test_links_of_the_readme_lead_somewhere():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert [path for path in links if not (ROOT / path).exists()] == []
 
 
 def test_the_readme_is_short():

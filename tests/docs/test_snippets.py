@@ -1,7 +1,7 @@
-"""What README and site tell to run does run: marked blocks on the sample cases, all commands parsed.
+"""Commands in README and site: marked blocks run on the sample cases, all others parse.
 
-A fenced ``sh`` or ``python`` block after the line ``<!-- run -->`` runs here, block after block of a
-page in one folder, with bundles of tiny networks.
+A fenced ``sh`` or ``python`` block after the line ``<!-- run -->`` runs here, block after block of
+a page in one folder, with bundles of tiny networks.
 """
 
 from __future__ import annotations

@@ -61,14 +61,19 @@ def commands(p: argparse.ArgumentParser) -> str:
 
 
 def _usage(p: argparse.ArgumentParser, level: str = "") -> str:
-    usage = " ".join(p.format_usage().removeprefix("usage: ").split())
     rows = ["| option | what it does |", "|---|---|"]
+    needed = []
     for action in p._actions:
-        if action.help != argparse.SUPPRESS and not isinstance(action, argparse._HelpAction):
-            rows.append(f"| {_name(action)} | {_cell(_help(action))} |")
+        if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):
+            continue
+        rows.append(f"| {_name(action)} | {_cell(_help(action))} |")
+        if action.required or not action.option_strings:
+            name = _name(action).strip("`")
+            name = name if action.option_strings else name.upper()
+            needed.append(name if action.required else f"[{name}]")
     title = [f"{level}{p.prog}"] if level else []
-    wrapped = re.sub(r" (?=\[|\{)", "\n    ", usage) if len(usage) > 90 else usage
-    return "\n\n".join([*title, f"```text\n{wrapped}\n```", "\n".join(rows)])
+    usage = " ".join([p.prog, "[options]", *needed])
+    return "\n\n".join([*title, f"```text\n{usage}\n```", "\n".join(rows)])
 
 
 def _name(action: argparse.Action) -> str:
@@ -92,8 +97,9 @@ def _help(action: argparse.Action) -> str:
 
 
 def sentence(words: str) -> str:
-    """With a capital and a full stop."""
-    words = words[:1].upper() + words[1:]
+    """With a capital, unless it begins with a value, and a full stop."""
+    if not re.match(r"(mnms2|emidec|json|auto|in)\b", words):
+        words = words[:1].upper() + words[1:]
     return words if not words or words[-1] in ".:" else f"{words}."
 
 

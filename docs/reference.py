@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+SOURCE = Path(__file__).resolve().parents[1] / "src"
 MARK = re.compile(r"<!-- generated: ([^>]+?) -->")
 SECTIONS = ("Args", "Attributes", "Returns", "Raises", "Yields")
 
@@ -109,7 +109,7 @@ def _cell(text: str) -> str:
 
 def member(module: str, name: str) -> str:
     """A function or class of a module: its signature and its docstring as Markdown."""
-    path = Path(inspect.getsourcefile(import_module(module)) or "")
+    path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
             return "\n\n".join([f"## {module}.{name}", *_described(node)])

@@ -10,7 +10,7 @@ EMIDEC ?= data/emidec_from_png
 PREPROCESS = $(BIN)/python -m cmrseg_lab.training.prepare_cine
 CINE = $(BIN)/python -m cmrseg_lab.training.cine_loop
 
-.PHONY: help setup demo test lint containers expected bench house cards samples weights-short-axis clean
+.PHONY: help setup demo test lint docs containers expected bench house cards samples weights-short-axis clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -25,6 +25,9 @@ lint: setup ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: .venv/.docs ## the documentation as a web site, in out/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict -q -f docs/mkdocs.yml
 
 containers: setup ## build and test all images, where there is a Docker engine
 	@.ci/containers
@@ -63,4 +66,9 @@ $(READY): pyproject.toml src/cmrseg_lab/pyproject.toml docker/locks/dev.txt dock
 		-r docker/locks/dev.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation \
 		-e . -e src/cmrseg_lab
+	@touch $@
+
+.venv/.docs: $(READY) docker/locks/docs.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes \
+		-r docker/locks/docs.txt
 	@touch $@

@@ -7,6 +7,7 @@
 #                                  PyTorch's own index by version (its CUDA packages come with it)
 #   evaluate                       what scoring a submission needs (evaluate.in), without torch
 #   dev                            for .venv, without torch (see docker/torch.sh)
+#   docs                           what builds the documentation, beside dev in .venv
 #   build                          what builds the wheel of cmrseg
 set -eu
 cd "$(dirname "$0")/.."
@@ -33,4 +34,5 @@ for image in inference train; do
     lock $image-cu126 pyproject.toml --extra $extra --no-emit-package torch "$@"
 done
 lock dev pyproject.toml --extra dev --no-emit-package torch "$@"
+lock docs $locks/docs.in --constraint $locks/dev.txt "$@"
 echo 'setuptools' | lock build - "$@"

@@ -66,8 +66,10 @@ def offences(name: str, text: str) -> list[str]:
 
 
 def modules() -> dict[str, Path]:
-    """Every module but the packages' own files."""
+    """Every module but the packages' own files (``python -m cmrseg`` is one)."""
+    own = ("cmrseg/__main__.py", "cmrseg_lab/__main__.py")
     files = [p for p in sorted(SOURCE.rglob("*.py")) if p.name != "__init__.py"]
+    files = [p for p in files if p.relative_to(SOURCE).as_posix() not in own]
     return {".".join(p.relative_to(SOURCE).with_suffix("").parts): p for p in files}
 
 

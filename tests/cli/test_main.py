@@ -24,6 +24,7 @@ COMMANDS = (
     "compare",
     "info",
     "demo",
+    "completion",
 )
 LAB = ("preprocess", "train", "pack")
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")

@@ -112,7 +112,7 @@ def socket_table(challenge: Challenge, file: Path | None = None) -> SocketTable:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UsageError(
             f"the socket table is not understood ({type(error).__name__}: {error})",
-            "write it as the README shows",
+            "write it as docs/site/challenge/sockets.md shows",
         ) from error
     return table
 

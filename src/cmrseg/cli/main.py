@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cmrseg import __version__
-from cmrseg.cli import evaluate, judge, predict
+from cmrseg.cli import completion, evaluate, judge, predict
 from cmrseg.runtime import share_cpus
 from cmrseg.runtime.errors import (
     DEBUG_VARIABLE,
@@ -136,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("info", help="show the weights, their scores and their limits")
     )
     predict.add_demo(commands.add_parser("demo", help="segment the sample cases with both recipes"))
+    completion.add_completion(
+        commands.add_parser("completion", help="print a script for shell completion"), top
+    )
     return top
 
 

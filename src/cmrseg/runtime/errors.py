@@ -1,10 +1,10 @@
 """Errors made for people, and the exit codes they end a command with.
 
-Exit codes (also in README):
+Exit codes (docs/site/reference/exit-codes.md is made from this table):
 
 ====  =================================================================
 0     every case was segmented and written
-1     an internal error (please report it)
+1     internal error (please report it)
 2     the command line is wrong
 3     the input cannot be used: no case could be segmented
 4     some cases, or some of a case's images, failed; the others were written
@@ -18,7 +18,7 @@ Exit codes (also in README):
 from __future__ import annotations
 
 DEBUG_VARIABLE = "CMRSEG_DEBUG"
-"""Set to 1, faults of cmrseg come with their tracebacks (which may show file names)."""
+"""Set to 1, internal errors come with their tracebacks (which may show file names)."""
 
 EXIT_OK = 0
 EXIT_BUG = 1

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from cmrseg import __version__
+from cmrseg.cli.completion import add_completion
 from cmrseg.cli.main import EXIT_CODES, run
 from cmrseg_lab.cli import lint_image, prepare, reproduce, score, train
 
@@ -41,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         (lint_image.add_lint_image, "lint-image", "check a submission as the platform would"),
     ):
         add(commands.add_parser(name, help=text))
+    add_completion(
+        commands.add_parser("completion", help="print a script for shell completion"), top
+    )
     return top
 
 

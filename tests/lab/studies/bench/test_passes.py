@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cmrseg.models.layout import EXECUTIONS as LAYOUTS
 from cmrseg_lab.studies.bench import passes
 from cmrseg_lab.studies.bench.passes import (
     EXECUTIONS,
+    LAYOUTS,
     SAMPLES,
     Trainee,
     cost_rows,

@@ -206,7 +206,7 @@ def test_options_reach_the_recipe(monkeypatch):
     monkeypatch.setattr("cmrseg.run.predict.predict", predict)
     command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
     command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
-    command += " --refine case --refine-budget 20"
+    command += " --refine case --refine-budget 20 --case-timeout 0"
     assert main.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -222,6 +222,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "precision": "bf16",
         "frame": 3,
         "time_budget": 90.0,
+        "case_timeout": None,
         "refine_s": 20.0,
         "resume": True,
         "shard": Shard(2, 4),
@@ -250,6 +251,7 @@ def test_options_reach_the_judge(monkeypatch, capsys):
         "out": Path("b"),
         "candidates": {"ours": Path("c"), "monai": Path("d=e")},
         "thresholds": "cohort",
+        "case_timeout": 3600,
         "weights": Path("w"),
         "device": "cpu",
         "labels": "rv",
@@ -371,3 +373,11 @@ def test_sigterm_is_said_and_leaves_nothing_staged(tmp_path):
     assert told.returncode == 143
     assert told.stderr == "cmrseg: terminated. Nothing half-written was left.\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_deleted_working_folder_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main.main(["info"]) == 2
+    assert "working folder" in told(capsys)

@@ -5,9 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cmrseg.cases.case import Case, ImageSource
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.emidec import Emidec, intervals, volumes
+from cmrseg.runtime import Budget
+from cmrseg.runtime.errors import InputError
+from tiny import save, volume
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -82,3 +86,17 @@ def test_a_case_that_nobody_could_judge_says_so(fences, doubt, said):
     recipe = Emidec(two, trust=Trust(fences=fences, fitted_on="20 held-out patients"))
     assert recipe._judged(doubt) == said
     assert Emidec(two)._judged(doubt) == []
+
+
+def test_one_slice_is_refused_before_anything_is_computed(tmp_path):
+    path = save(tmp_path / "a.nii.gz", volume(1, slices=1))
+
+    class Untouched:
+        budget = Budget()
+
+        def reset_clock(self):
+            return None
+
+    case = Case("a", {"LGE": ImageSource(path)}, "case a")
+    with pytest.raises(InputError, match="one slice"):
+        Emidec(Untouched()).segment(case)

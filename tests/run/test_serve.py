@@ -30,14 +30,14 @@ WRITTEN = [
 # In a process of its own: the recipe says that it began, and waits some seconds a case.
 SLOW = """
 import os, sys, time
-import cmrseg.challenges.emidec as e
+import cmrseg.recipes.emidec as e
 seconds = [float(s) for s in os.environ["SECONDS"].split()]
 def slow(self, case, segment=e.Emidec.segment):
     print("computing", flush=True)
     time.sleep(seconds.pop(0))
     return segment(self, case)
 e.Emidec.segment = slow
-from cmrseg.cli import main
+from cmrseg.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -310,8 +310,8 @@ def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
         seen.update(how)
         return lambda case: None
 
-    def invoke(challenge, segment, source, out, sockets):
-        seen["sockets"] = sockets
+    def invoke(challenge, segment, source, out, sockets, case_timeout):
+        seen.update(sockets=sockets, case_timeout=case_timeout)
         raise EndedError
 
     monkeypatch.setattr(serve_module, "recipe", recipe)
@@ -319,7 +319,7 @@ def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
     monkeypatch.setattr(serve_module.Turns, "take", lambda self, work: work())
     command = f"serve mnms2 --host 127.0.0.1 --port 0 --weights {bundles} --device cpu"
     command += " --precision fp32 --mirrors 2 --samples 3 --time-budget 90"
-    command += " --refine case --refine-budget 20 --sockets table.json"
+    command += " --refine case --refine-budget 20 --sockets table.json --case-timeout 7"
     options = main.parser().parse_args(command.split())
     with pytest.raises(EndedError):
         options.run(options)
@@ -332,4 +332,5 @@ def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
         "samples": 3,
         "refine_s": 20.0,
         "sockets": Path("table.json"),
+        "case_timeout": 7,
     }

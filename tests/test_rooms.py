@@ -74,7 +74,11 @@ def modules() -> dict[str, Path]:
 
 
 def test_imports_point_down():
-    found = [o for name, path in modules().items() for o in offences(name, path.read_text())]
+    found = [
+        o
+        for name, path in modules().items()
+        for o in offences(name, path.read_text(encoding="utf-8"))
+    ]
     assert found == []
 
 

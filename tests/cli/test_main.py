@@ -30,7 +30,7 @@ LAB = ("preprocess", "train", "pack")
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
 
 
-def run(arguments):
+def ends(arguments):
     """Exit code of a command of either program."""
     return (lab if arguments[0] in LAB else main).main(arguments)
 
@@ -148,7 +148,7 @@ def test_contradictions_end_with_2_too(case, bundles, tmp_path, capsys):
         (["train", "emidec", cache, run, "--config", "huge"], "no configuration huge"),
         (["train", "emidec", cache, run, "--fold", "5"], "there is no fold 5"),
     ):
-        assert run(arguments) == 2, arguments
+        assert ends(arguments) == 2, arguments
         assert problem in told(capsys)
 
 
@@ -166,7 +166,7 @@ def test_unusable_input_ends_with_3(tmp_path, capsys):
         (["train", "emidec", cache, out, "--resume"], "no readable checkpoint"),
         (["pack", "emidec", out, none], "no readable checkpoint"),
     ):
-        assert run(arguments) == 3, arguments
+        assert ends(arguments) == 3, arguments
         assert problem in told(capsys)
 
 
@@ -182,7 +182,7 @@ def test_output_that_cannot_be_written_ends_with_5(case, bundles, tmp_path, caps
         ["pack", "emidec", below, path],
         ["pack", "emidec", str(case), path],
     ):
-        assert run(arguments) == 5, arguments
+        assert ends(arguments) == 5, arguments
         told(capsys)
     assert blocked.read_text() == "in the way"
 

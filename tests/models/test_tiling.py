@@ -137,19 +137,19 @@ def test_other_errors_are_no_lack_of_memory():
 
 MEASURE = """
 import sys, torch
-from cmrseg.challenges import pieces
+from cmrseg.models import tiling
 from cmrseg_lab.training.presets import RECIPES
-from cmrseg.networks.fused import fuse
-from cmrseg.networks.unet import UNet
+from cmrseg.models.fusion import fuse
+from cmrseg.models.unet import UNet
 def kb(name):
     return int(next(l for l in open("/proc/self/status") if l.startswith(name)).split()[1])
 config = RECIPES[sys.argv[1]].training[sys.argv[2]].network
 net, precision = fuse(UNet(config).eval()), sys.argv[3]
 torch.set_num_threads(1)
-pieces.in_pieces(net, torch.zeros(1, 1, 1, 32, 32), precision, 1, 1)
+tiling.in_pieces(net, torch.zeros(1, 1, 1, 32, 32), precision, 1, 1)
 before, x = kb("VmRSS"), torch.zeros(1, 1, 4, 256, 256)
-pieces.in_pieces(net, x, precision, 1, 4)
-numbers = (kb("VmHWM") - before) * 1024 / x.numel() / pieces.NUMBER_BYTES[precision]
+tiling.in_pieces(net, x, precision, 1, 4)
+numbers = (kb("VmHWM") - before) * 1024 / x.numel() / tiling.NUMBER_BYTES[precision]
 print(numbers / config.features[0])
 """
 

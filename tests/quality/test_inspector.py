@@ -309,9 +309,10 @@ def test_a_case_tells_of_its_quality_and_without_control_it_is_as_ever(tmp_path,
     assert len(told["candidates"]) == 2
     assert set(told["candidates_agree"]) == set(STRUCTURES)
     assert result.timings_s["quality"] > 0
-    (chosen,) = told["chosen"]
     image = result.predictions["SA_ED"].mask
-    alone = Segmenter([segmenters["SA"].networks[chosen - 1]], CPU, "fp32")
+    # Both candidates are nearly equal to the copying autoencoder, so their mean answers.
+    assert told["chosen"] == [1, 2]
+    alone = Segmenter(segmenters["SA"].networks, CPU, "fp32")
     expected = Mnms2({"SA": alone}, mirrors=2).segment(case).predictions["SA_ED"].mask
     assert dice(image.array > 0, expected.array > 0) == 1.0
 

@@ -93,6 +93,7 @@ def test_one_slice_is_refused_before_anything_is_computed(tmp_path):
 
     class Untouched:
         budget = Budget()
+        preparation = "nonzero"
 
         def reset_clock(self):
             return None

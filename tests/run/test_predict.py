@@ -105,7 +105,7 @@ LAYOUTS = [
     ("emidec", emidec_folders, range(5)),
     ("emidec", lge_socket, range(5)),
     ("emidec", plain_folder, range(5)),
-    ("mnms2", mnms2_folders, (0, 3)),
+    ("mnms2", mnms2_folders, (0, 1, 2, 3)),
     ("mnms2", cine_sockets, range(4)),
     ("mnms2", plain_folder, range(4)),
 ]

@@ -16,7 +16,6 @@ import numpy as np
 from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
 from cmrseg.recipes.phases import alike, image_digest
@@ -248,6 +247,8 @@ class Mnms2:
                 f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
+        from cmrseg.models.roi_crop import Roi
+
         segmenter = self.segmenters[role[:2]]
         if segmenter.preparation == "nonzero":
             return volume, prepared, segmenter.mirrored(prepared.image, self.mirrors, share=share)

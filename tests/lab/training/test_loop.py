@@ -244,24 +244,6 @@ def test_sigterm_means_what_it_did_once_fitting_is_over(tmp_path):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize(("slower", "chosen"), [("bf16", "fp32"), ("fp32", "bf16")])
-def test_the_faster_precision_is_measured(tmp_path, monkeypatch, slower, chosen):
-    """A clock that runs slowly in one precision: the other is taken, and nothing else changes."""
-    now = [0.0]
-    enter = fitting.autocast
-
-    def autocast(device, precision):
-        now[0] += 2.0 if precision == slower else 1.0
-        return enter(device, precision)
-
-    monkeypatch.setattr(fitting, "autocast", autocast)
-    monkeypatch.setattr("time.perf_counter", lambda: now[0])
-    path = run(tmp_path / "probed", precision=None, steps=2)
-    assert read_state(path)["precision"] == chosen
-    run(tmp_path / "given", precision=chosen, steps=2)
-    assert same_state(tmp_path / "probed", tmp_path / "given")
-
-
 def test_both_precisions_learn_the_same_first_step(tmp_path):
     for precision in ("fp32", "bf16"):
         run(tmp_path / precision, precision=precision, steps=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from cmrseg.cases.case import Case, Contract, Result
+from cmrseg.imaging import postprocess
 from cmrseg.imaging.prepare import Prepared
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes import steps
@@ -22,7 +23,7 @@ TIMED: tuple[tuple[Any, str, str], ...] = (
     (steps, "check_image", "read"),
     (steps, "prepare", "prepare"),
     (Prepared, "restore", "restore"),
-    (steps, "labels", "measures"),
+    (postprocess, "labels", "measures"),
     (measures, "mean_and_variance", "measures"),
     (measures, "predictive_entropy", "measures"),
     (measures, "dice_within_samples", "measures"),

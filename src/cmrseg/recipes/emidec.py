@@ -43,7 +43,7 @@ MEASURED = ("myocardium", "infarction", "no_reflow")
 SHARE = "infarcted_percent"
 """The infarcted share of the myocardium: another."""
 PLAUSIBLE_ML = {"cavity": (10.0, 800.0), "myocardium": (15.0, 700.0)}
-"""Of grown-ups, with room on both sides; the organisers' data have 40 to 350 mL of either."""
+"""Wide bounds for grown-ups, an estimate; a volume beyond them is marked for review."""
 SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 

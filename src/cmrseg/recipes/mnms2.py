@@ -44,7 +44,7 @@ RECIPES = {
 
 
 PLAUSIBLE_ML = {"LV": (5.0, 900.0), "MYO": (10.0, 900.0), "RV": (5.0, 900.0)}
-"""Of either phase, with room on both sides; public data have 10 to 500 mL."""
+"""Wide bounds for either phase, an estimate; a volume beyond them is marked for review."""
 SHORT_AXIS = {"SA_ED", "SA_ES"}
 """Whose volumes the ejection fraction comes of."""
 

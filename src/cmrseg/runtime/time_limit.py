@@ -12,7 +12,7 @@ from typing import NoReturn
 from cmrseg.runtime.errors import InputError
 
 USUAL_S = 3600.0
-"""Seconds a case may take unless told otherwise; ten times what the largest took."""
+"""Seconds a case may take unless told otherwise: an hour."""
 
 
 @contextmanager

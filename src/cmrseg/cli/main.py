@@ -1,4 +1,4 @@
-"""The command line: which command runs, and how it ends; options are in :mod:`cmrseg.commands`.
+"""The command line: which command runs, and how it ends; options are in :mod:`cmrseg.cli.options`.
 
 Exit codes are those of :mod:`cmrseg.runtime.errors`.
 """

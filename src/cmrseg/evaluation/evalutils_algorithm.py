@@ -3,7 +3,7 @@
 The images of this repository are not made of this (they speak the platform's sockets themselves,
 with uncertainty and quality control). A container of one's own::
 
-    from cmrseg.submission.algorithm import CmrsegAlgorithm
+    from cmrseg.evaluation.evalutils_algorithm import CmrsegAlgorithm
 
     CmrsegAlgorithm("emidec").process()    # /input to /output/images and /output/results.json
 

@@ -21,7 +21,7 @@ def ventricles(probabilities: Array) -> Array:
 
     Where the septum is not seen, one piece would be one ventricle: pieces of :data:`RIVAL` of the
     largest one stay. In a single slice mistakes are as large as ventricles: there it is one piece.
-    What either rule does to held-out patients is told by `cmrseg reproduce mnms2`.
+    What either rule does to held-out patients stands in docs/results/mnms2.
     """
     return cleaned(likeliest(probabilities))
 

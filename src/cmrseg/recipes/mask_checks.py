@@ -2,7 +2,8 @@
 
 They are warnings beside the verdict of galati2021, which knows nothing of them. The autoencoder
 that gives it reproduces an empty slice amid a stack as empty, and many a stray piece as a piece
-(the tables of `cmrseg score-qc` say how seldom it tells them): of masks that nobody cleaned, these
+(the tables of `cmrseg-lab score-qc` say how seldom it tells them): of masks that nobody cleaned,
+these
 are the errors to expect most.
 """
 

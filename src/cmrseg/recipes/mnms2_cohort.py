@@ -57,7 +57,7 @@ def settle(
     if not any(model.inspectors.values()):
         raise UsageError(
             "the bundle has no quality control to take from a cohort",
-            "use one with an autoencoder and thresholds (`cmrseg calibrate`)",
+            "use one with an autoencoder and thresholds (`cmrseg-lab calibrate`)",
         )
     seen = list(_look_at_all(model, cases, say))
     settled: dict[str, Any] = {}

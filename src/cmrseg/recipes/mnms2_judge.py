@@ -205,7 +205,7 @@ def inspectors_of(found: bundle.Bundle, device: torch.device) -> dict[str, Inspe
     if not any(made.values()):
         raise WeightsError(
             f"the bundle in {found.folder} has no quality control",
-            "use one with an autoencoder and thresholds (`cmrseg calibrate`)",
+            "use one with an autoencoder and thresholds (`cmrseg-lab calibrate`)",
         )
     return made
 

@@ -87,7 +87,7 @@ def intervals(
 
 
 def bands_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, ErrorBand]]:
-    """What `cmrseg calibrate` put into a bundle; empty if nothing.
+    """What `cmrseg-lab calibrate` put into a bundle; empty if nothing.
 
     Raises:
         WeightsError: it cannot be read.

@@ -23,7 +23,7 @@ class Scores:
 
 
 def scores(manifest: Mapping[str, Any]) -> Scores | None:
-    """The scores that ``cmrseg validate --record`` put into a manifest; None without any."""
+    """The scores that ``cmrseg-lab validate --record`` put into a manifest; None without any."""
     found = manifest.get("scores_out_of_fold")
     if not found:
         return None

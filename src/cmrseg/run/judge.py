@@ -67,7 +67,7 @@ def judge(
     """Judge the masks of every case of a folder, and write the chosen ones.
 
     Args:
-        input_dir: cases in any layout of ``cmrseg.contracts`` that M&Ms-2 has.
+        input_dir: cases in any layout of ``cmrseg.cases`` that M&Ms-2 has.
         output_dir: where chosen masks and the summary go.
         candidates: name -> folder of masks (:class:`~cmrseg.run.external_masks.GivenMasks`).
         contract: the layout's name; None to detect it.

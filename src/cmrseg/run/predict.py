@@ -52,7 +52,7 @@ def predict(
 
     Args:
         challenge: the recipe, ``emidec`` or ``mnms2``.
-        input_dir: cases in any layout of ``cmrseg.contracts``.
+        input_dir: cases in any layout of ``cmrseg.cases``.
         output_dir: where results go.
         contract: the layout's name; None to detect it.
         weights: a bundle; None for the usual places (``cmrseg.models.bundle``).

@@ -8,7 +8,7 @@ from cmrseg.cli import options
 
 
 def add_lint_image(p: argparse.ArgumentParser) -> None:
-    """`cmrseg lint-image`."""
+    """`cmrseg-lab lint-image`."""
     p.add_argument("image", metavar="TAR_OR_TAG", help="written by docker save, or an image's name")
     p.add_argument(
         "--challenge", choices=options.CHALLENGES, help="default: that of the weights inside"

@@ -14,7 +14,7 @@ from cmrseg_lab.cli.train import NETWORKS
 
 
 def add_synthesize(p: argparse.ArgumentParser) -> None:
-    """`cmrseg synthesize`."""
+    """`cmrseg-lab synthesize`."""
     from cmrseg_lab.synthetic import groups, strengths, styles
 
     options.add_challenge(p)
@@ -77,7 +77,7 @@ def _cpu_s() -> float:
 
 
 def add_preprocess(p: argparse.ArgumentParser) -> None:
-    """`cmrseg preprocess`."""
+    """`cmrseg-lab preprocess`."""
     p.add_argument("network", choices=NETWORKS, help="whose grid and labels")
     p.add_argument("data", type=Path, help="labelled cases in the challenge's layout")
     p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")

@@ -14,7 +14,7 @@ SHIFTS = ("magnitude",)
 
 
 def add_reproduce(p: argparse.ArgumentParser) -> None:
-    """`cmrseg reproduce`."""
+    """`cmrseg-lab reproduce`."""
     papers = p.add_subparsers(metavar="CHALLENGE", required=True)
     _add_emidec(papers.add_parser("emidec", help="arega2021: uncertainty in the loss"))
 
@@ -78,7 +78,7 @@ def _run_reproduce(o: argparse.Namespace) -> int:
         effort=effort,
         note=o.note,
         commit=o.commit or commit_of_code(),
-        command=" ".join(["cmrseg reproduce emidec", o.data.name, o.out.name, *named]),
+        command=" ".join(["cmrseg-lab reproduce emidec", o.data.name, o.out.name, *named]),
     )
     for path in page.files:
         print(f"written: {path}")

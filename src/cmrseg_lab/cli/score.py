@@ -10,7 +10,7 @@ from cmrseg.runtime.errors import EXIT_OK
 
 
 def add_validate(p: argparse.ArgumentParser) -> None:
-    """`cmrseg validate`."""
+    """`cmrseg-lab validate`."""
     options.add_challenge(p)
     p.add_argument("data", type=Path, help="the labelled data the bundle was trained on")
     p.add_argument("out", type=Path, help="folder for predictions and scores")
@@ -39,8 +39,8 @@ def _run_validate(o: argparse.Namespace) -> int:
 
 
 def add_score_qc(p: argparse.ArgumentParser) -> None:
-    """`cmrseg score-qc`."""
-    p.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of `cmrseg train-qc`")
+    """`cmrseg-lab score-qc`."""
+    p.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of `cmrseg-lab train-qc`")
     p.add_argument("cache", type=Path, help="the one it was trained from")
     p.add_argument("out", type=Path, help="folder for autoencoder.md and autoencoder.json")
     p.add_argument("--segmenter", type=Path, help="a segmenter's checkpoint: judge its errors too")

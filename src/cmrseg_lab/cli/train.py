@@ -16,11 +16,11 @@ AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
 
 
 def add_train(p: argparse.ArgumentParser) -> None:
-    """`cmrseg train`."""
+    """`cmrseg-lab train`."""
     p.add_argument(
         "network", choices=(*NETWORKS, "mnms2"), help="what to train (mnms2: both, with --data)"
     )
-    p.add_argument("cache", type=Path, nargs="?", help="made by `cmrseg preprocess`")
+    p.add_argument("cache", type=Path, nargs="?", help="made by `cmrseg-lab preprocess`")
     p.add_argument(
         "run_dir",
         metavar="run",
@@ -181,7 +181,7 @@ def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
 
 
 def add_train_qc(p: argparse.ArgumentParser) -> None:
-    """`cmrseg train-qc`."""
+    """`cmrseg-lab train-qc`."""
     p.add_argument("network", choices=AUTOENCODERS, help="what to train")
     p.add_argument("cache", type=Path, help="the one the view's segmenter learns from")
     p.add_argument("run_dir", metavar="run", type=Path, help="folder for checkpoint and log")
@@ -239,7 +239,7 @@ def _run_train_qc(o: argparse.Namespace) -> int:
 
 
 def add_pack(p: argparse.ArgumentParser) -> None:
-    """`cmrseg pack`."""
+    """`cmrseg-lab pack`."""
     options.add_challenge(p)
     p.add_argument("bundle", type=Path, help="folder to write (an older bundle is replaced)")
     p.add_argument(
@@ -260,7 +260,7 @@ def _run_pack(o: argparse.Namespace) -> int:
 
 
 def add_calibrate(p: argparse.ArgumentParser) -> None:
-    """`cmrseg calibrate`."""
+    """`cmrseg-lab calibrate`."""
     p.add_argument("network", choices=NETWORKS, help="emidec's rules, or which view's thresholds")
     p.add_argument(
         "data",
@@ -274,7 +274,7 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--work",
         type=Path,
-        help="emidec: OUT/work of cmrseg reproduce, whose passes are shared if made with the same "
+        help="emidec: OUT/work of cmrseg-lab reproduce, passes are shared if made with the same "
         "--mirrors, --samples and --precision",
     )
     p.add_argument(

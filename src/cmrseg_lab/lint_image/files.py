@@ -45,7 +45,7 @@ def no_patients(image: Image, files: Mapping[str, Entry]) -> Check:
 
 def no_pickles(image: Image, files: Mapping[str, Entry]) -> Check:
     """No weights that run code when they are loaded."""
-    remedy = "pack weights as safetensors: cmrseg pack"
+    remedy = "pack weights as safetensors: cmrseg-lab pack"
     return _without(image, files, "pickles", (PICKLE,), "no pickled weights", remedy)
 
 

@@ -72,12 +72,12 @@ def read_index(folder: Path, recipe: str) -> list[Entry]:
         content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"no preprocessing cache in {folder}", "run `cmrseg preprocess` first"
+            f"no preprocessing cache in {folder}", "run `cmrseg-lab preprocess` first"
         ) from error
     if content["recipe"] != recipe:
         raise InputError(
             f"the cache in {folder} is of recipe {content['recipe']}, not {recipe}",
-            f"run `cmrseg preprocess` for {recipe} into a folder of its own",
+            f"run `cmrseg-lab preprocess` for {recipe} into a folder of its own",
         )
     return [Entry(**volume) for volume in content["volumes"]]
 

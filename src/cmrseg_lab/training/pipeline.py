@@ -1,4 +1,4 @@
-"""A challenge's whole training in one command: ``cmrseg train emidec --data FOLDER``.
+"""A challenge's whole training in one command: ``cmrseg-lab train emidec --data FOLDER``.
 
 Preprocessing, every fold, packing, calibration and out-of-fold scores, one after the other. Given
 again after a stop the same command goes on where it stood: a cache that is whole is not made

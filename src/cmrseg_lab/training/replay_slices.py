@@ -25,7 +25,7 @@ def draw_rehearsal(
     """Slices with a heart in them, from as many volumes as there are, around the heart.
 
     Args:
-        cache_dir: made by ``cmrseg preprocess``.
+        cache_dir: made by ``cmrseg-lab preprocess``.
         entries: the volumes to choose from: slices of them leave with the bundle.
         slices: how many.
         size: in-plane voxels of each; beyond an image its edge value goes on.

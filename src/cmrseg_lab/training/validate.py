@@ -73,7 +73,7 @@ def validate(
     if record:
         from cmrseg_lab.training.pack import record_scores
 
-        command = f"cmrseg validate {challenge} --source {source}"
+        command = f"cmrseg-lab validate {challenge} --source {source}"
         scores = {"cases": len(report.rows), "command": command, "table": report.table().markdown()}
         record_scores(found.folder, scores)
     return report

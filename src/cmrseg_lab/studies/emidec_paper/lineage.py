@@ -1,6 +1,7 @@
 """What networks had learned before their last run, as far as their manifests tell.
 
-Runs can go on from one another (``cmrseg train --start``). A manifest says of each run before the
+Runs can go on from one another (``cmrseg-lab train --start``). A manifest says of each run before
+the
 last how many steps it took, with which seed, on which data, and, of runs begun since that is
 recorded, with how many samples and which alpha, and the digest of the checkpoint gone on from.
 """

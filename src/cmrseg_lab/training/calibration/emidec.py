@@ -60,8 +60,8 @@ def calibrate(
         data: the labelled data the bundle learned from, in the challenge's layout.
         weights: the bundle; None for the usual places.
         source: the name the data was preprocessed under.
-        work: where predictions of held-out patients are kept, such as ``cmrseg reproduce`` keeps
-            below its output; None makes them anew and keeps nothing.
+        work: where predictions of held-out patients are kept, as ``cmrseg-lab reproduce`` keeps
+            them below its output; None makes them anew and keeps nothing.
         effort: how to compute; rules and intervals need no dropout samples, fences do.
 
     Returns:

@@ -132,7 +132,7 @@ def _networks(found: Bundle, recipe: str, what: str) -> list[Network]:
     if not own:
         raise WeightsError(
             f"the bundle has no {what} of {view}",
-            f"pack one: `cmrseg pack mnms2` takes checkpoints of {view} and {view}-qc",
+            f"pack one: `cmrseg-lab pack mnms2` takes checkpoints of {view} and {view}-qc",
         )
     if any((n["training"]["folds"], n["training"]["fold_seed"]) != (FOLDS, FOLD_SEED) for n in own):
         raise InputError(

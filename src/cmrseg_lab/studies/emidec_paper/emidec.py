@@ -1,4 +1,4 @@
-"""``cmrseg reproduce emidec``: arega2021's tables and figures from a bundle and labelled data.
+"""``cmrseg-lab reproduce emidec``: arega2021's tables and figures from a bundle and labelled data.
 
 Every patient is scored by networks that never learned from it. Each patient takes one pass, kept
 below ``work`` in the output folder; a run that was stopped goes on, and one that only draws tables
@@ -36,7 +36,7 @@ def reproduce(
     styles: Sequence[str] = (),
     note: str = "",
     commit: str = "unknown",
-    command: str = "cmrseg reproduce emidec",
+    command: str = "cmrseg-lab reproduce emidec",
 ) -> Page:
     """Measure a bundle, and another trained without uncertainty beside it, and write the page.
 
@@ -95,7 +95,7 @@ def reproduce(
 def _head(page: Page, methods: list[Method]) -> None:
     page.say(
         "# EMIDEC: the paper's tables and figures, made anew",
-        f"Made by `cmrseg reproduce emidec`; do not edit. The paper: {CITED}. Its figures are of "
+        f"Made by `cmrseg-lab reproduce emidec`; do not edit. The paper: {CITED}. Its figures are of "
         "the challenge's hidden test set; ours are out of fold: every patient is scored by "
         "networks that never learned from it. Values are mean (standard deviation) over patients; "
         "a structure in neither mask counts as DSC 1. HD official carries the organisers' mistake "

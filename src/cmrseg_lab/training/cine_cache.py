@@ -1,9 +1,10 @@
-"""Short-axis cine with labels, preprocessed once: one npz a patient, read with numpy alone.
+"""Cine of one view with labels, preprocessed once: one npz a patient, read with numpy alone.
 
-Layout: ``index.json`` and ``<source>-<patient>.npz`` with, for each phase there is,
-``ED_image`` (z, y, x) float16 on a 1.5 mm grid with zero mean and unit variance, ``ED_label``
-(z, y, x) uint8 (1 LV, 2 MYO, 3 RV), and the same for ``ES``. Both phases lie on one grid where the
-files say so. Fitting reads this folder and nothing else.
+Layout: ``index.json`` and ``<source>-<patient>.npz`` with, for each image there is (``ED``, ``ES``,
+or a frame's number), ``ED_image`` (z, y, x) float16 on a 1.5 mm grid with zero mean and unit
+variance, and ``ED_label`` (z, y, x) uint8 (1 LV, 2 MYO, 3 RV). Where only the LV was drawn all else
+is :data:`UNKNOWN`. Both phases lie on one grid where the files say so. Fitting reads this folder
+and nothing else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from cmrseg.imaging.volume import Array
 
 INDEX = "index.json"
 PHASES = ("ED", "ES")
+UNKNOWN = 255
+"""Label of what is not the LV, where nobody said what it is."""
 FOLD_SEED = 2026
 """One split for every network, so that out-of-fold scores stay comparable."""
 
@@ -32,7 +35,7 @@ class Patient:
         vendor: of the scanner; ACDC stands for one of its own (its scanners are of one hospital).
         disease: the data set's own word.
         spacing_z_mm: distance of slices.
-        phases: which of ED and ES there are.
+        phases: which images there are, ED and ES as a rule.
     """
 
     source: str

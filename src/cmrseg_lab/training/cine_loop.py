@@ -1,7 +1,7 @@
 """Trains one network from a preset and a cache, start to finish. Read :func:`fit`.
 
 It stops at any minute (a checkpoint every few minutes and on SIGTERM) and goes on exactly where it
-stood. What is evaluated and packed is the moving average of the weights.
+stood. What is evaluated and packed in the end is the moving average of the weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,9 +22,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cmrseg.models.layers import fold, unfold
 from cmrseg.models.unet import UNet, UNetConfig, count_parameters, pad_to_multiple
+from cmrseg.runtime.device import usual_precision
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.cine_cache import Patient, Phase, folds, load, read_index
-from cmrseg_lab.training.cine_patches import Augmentation, Stacks
+from cmrseg_lab.training.cine_cache import (
+    PHASES,
+    UNKNOWN,
+    Patient,
+    Phase,
+    folds,
+    load,
+    read_index,
+)
+from cmrseg_lab.training.cine_patches import Augmentation, Stacks, other_phase
 
 PRESETS = Path(__file__).with_name("presets")
 CHECKPOINT_EVERY_S = 240.0
@@ -35,7 +44,7 @@ class Preset:
     """A whole training, as its file says it.
 
     Attributes:
-        recipe: what the network is for, ``mnms2-sa``.
+        recipe: what the network is for, ``mnms2-sa`` or ``mnms2-la``.
         classes: output classes, background included.
         channels: input channels.
         features: channels by stage, finest first.
@@ -48,7 +57,9 @@ class Preset:
         weight_decay: of AdamW.
         presence_weight: of the presence head's cross-entropy in the loss.
         average_decay: of the exponential moving average of the weights.
+        average_from: share of the steps after which that average begins.
         folds: how many parts patients are dealt into.
+        augmentation: how far training images are changed.
     """
 
     recipe: str
@@ -64,7 +75,9 @@ class Preset:
     weight_decay: float
     presence_weight: float
     average_decay: float
+    average_from: float
     folds: int
+    augmentation: Augmentation
 
     @classmethod
     def read(cls, name: str, **changed: Any) -> Preset:
@@ -79,6 +92,7 @@ class Preset:
         kept: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
+        kept["augmentation"] = Augmentation(**kept["augmentation"])
         return cls(**kept)
 
     @property
@@ -132,7 +146,8 @@ def fit(
     saved = started = time.monotonic()
     for batch in _batches(preset, training, state["step"], seed, workers):
         parts = _step(network, optimiser, batch, preset, state["step"], device)
-        average.update_parameters(network)
+        if state["step"] >= preset.average_from * preset.steps:
+            average.update_parameters(network)
         state["step"] += 1
         now = time.monotonic()
         if state["step"] % 50 == 0:
@@ -146,8 +161,11 @@ def fit(
             checkpoint.save(path, network, optimiser, state, average)
             saved = now
         if state["step"] % 1500 == 0 or done:
-            scores = evaluate(average.module, held_out[:: 1 if done else 4], device)
-            print(f"step {state['step']} held out {json.dumps(scores)}", flush=True)
+            best = average.module if average.n_averaged else network
+            for told, some in (("held out", held_out), ("trained on", training)):
+                part = some if done and some is held_out else some[:: max(1, len(some) // 16)]
+                scores = evaluate(best, part, device)
+                print(f"step {state['step']} {told} {json.dumps(scores)}", flush=True)
             started = time.monotonic()
         if stopping:
             raise SystemExit(143)
@@ -156,7 +174,9 @@ def fit(
 def _batches(
     preset: Preset, patients: list[dict[str, Phase]], done: int, seed: int, workers: int
 ) -> torch.utils.data.DataLoader[dict[str, Tensor]]:
-    stacks = Stacks(patients, preset.patch, Augmentation(), seed, preset.steps * preset.batch)
+    length = preset.steps * preset.batch
+    changed, channels = preset.augmentation, preset.channels
+    stacks = Stacks(patients, preset.patch, changed, seed, length, channels)
     firsts = range(done * preset.batch, len(stacks), preset.batch)
     return torch.utils.data.DataLoader(
         stacks,
@@ -189,7 +209,7 @@ def _step(
     network.train()
     image, label = batch["image"].to(device), batch["label"].to(device)
     depth = image.shape[2]
-    with torch.autocast(device.type, torch.bfloat16):
+    with autocast(device):
         skips = network.encode(fold(image), depth)
         heads = [unfold(head, depth) for head in network.decode(skips, depth)]
         presence = network.present(skips[-1]) if preset.presence else None
@@ -210,7 +230,7 @@ def _loss(
     first = {"dice": 0.0, "ce": 0.0}
     for at, (head, weight) in enumerate(zip(heads, weights, strict=True)):
         truth = label[..., :: 2**at, :: 2**at]
-        dice, entropy = dice_by_volume(head, truth), F.cross_entropy(head.float(), truth)
+        dice, entropy = dice_by_volume(head, truth), cross_entropy(head, truth)
         total = total + weight / sum(weights) * (dice + entropy)
         if at == 0:
             first = {"dice": float(dice.detach()), "ce": float(entropy.detach())}
@@ -225,18 +245,45 @@ def _loss(
 def dice_by_volume(logits: Tensor, truth: Tensor) -> Tensor:
     """One minus the mean soft Dice of the foreground classes of each volume.
 
-    By volume, not by batch: a small heart at end-systole counts as much as a large one.
+    By volume, not by batch: a small heart at end-systole counts as much as a large one. Where only
+    the LV is known it alone counts.
 
     Args:
         logits: (B, C, Z, Y, X).
-        truth: (B, Z, Y, X) class indices.
+        truth: (B, Z, Y, X) class indices, or UNKNOWN.
     """
+    unknown = truth == UNKNOWN
+    truth = truth.where(~unknown, 0)
     probabilities = logits.float().softmax(1)
     onehot = F.one_hot(truth, logits.shape[1]).movedim(-1, 1)
     overlap = (probabilities * onehot).sum((2, 3, 4))
     total = probabilities.sum((2, 3, 4)) + onehot.sum((2, 3, 4))
     # A class that is not there gives no gradient worth having: one voxel of leeway.
-    return 1 - ((2 * overlap + 1) / (total + 1))[:, 1:].mean()
+    dice = ((2 * overlap + 1) / (total + 1))[:, 1:]
+    counts = torch.ones_like(dice)
+    counts[unknown.flatten(1).any(1), 1:] = 0
+    return 1 - ((dice * counts).sum(1) / counts.sum(1)).mean()
+
+
+def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean cross-entropy; of a voxel that is only known not to be LV, that of all the others' sum.
+
+    Args:
+        logits: (B, C, Z, Y, X).
+        truth: (B, Z, Y, X) class indices, or UNKNOWN.
+    """
+    logged = logits.float().log_softmax(1)
+    unknown = truth == UNKNOWN
+    told = logged.gather(1, truth.where(~unknown, 0)[:, None])[:, 0]
+    if unknown.any():
+        others = torch.cat([logged[:, :1], logged[:, 2:]], 1).logsumexp(1)
+        told = told.where(~unknown, others)
+    return -told.mean()
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bf16 where the processor has matrix units for it; elsewhere it would be slower."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=usual_precision(device) == "bf16")
 
 
 @torch.inference_mode()
@@ -249,24 +296,29 @@ def evaluate(
     for patient in patients:
         for name, phase in patient.items():
             found = predict(network, patient, name, device)
-            for c, structure in ((1, "LV"), (2, "MYO"), (3, "RV")):
+            partial = bool((phase.label == UNKNOWN).any())
+            for c, structure in ((1, "LV"), (2, "MYO"), (3, "RV"))[: 1 if partial else 3]:
                 a, b = found == c, torch.from_numpy(phase.label) == c
                 total = int(a.sum() + b.sum())
                 dice = 2 * int((a & b).sum()) / total if total else 1.0
-                scores.setdefault(f"{structure} {name}", []).append(dice)
+                shown = name if name in PHASES else "drawn alone" if partial else "other cuts"
+                scores.setdefault(f"{structure} {shown}", []).append(dice)
     return {k: round(sum(v) / len(v), 4) for k, v in sorted(scores.items())}
 
 
 def predict(
     network: torch.nn.Module, patient: dict[str, Phase], name: str, device: torch.device
 ) -> Tensor:
-    """(z, y, x) labels of one phase, the other one shown beside it where it fits."""
+    """(z, y, x) labels of one phase, the other one shown beside it where network and file allow."""
     image = torch.from_numpy(patient[name].image).float()
-    others = [p for n, p in patient.items() if n != name and p.image.shape == image.shape]
-    other = torch.from_numpy(others[0].image).float() if others else torch.zeros_like(image)
-    x = torch.stack([image, other])[None].to(device)
-    with torch.autocast(device.type, torch.bfloat16):
-        logits = network(pad_to_multiple(x, 16))[0]
+    channels = [image]
+    config = cast("UNet", network).config
+    if config.in_channels > 1:
+        other = other_phase(patient, name)
+        channels.append(torch.from_numpy(other.image).float() if other else 0 * image)
+    x = torch.stack(channels)[None].to(device)
+    with autocast(device):
+        logits = network(pad_to_multiple(x, config.multiple))[0]
     found: Tensor = logits[0, :, :, : image.shape[1], : image.shape[2]].float().argmax(0).cpu()
     return found
 

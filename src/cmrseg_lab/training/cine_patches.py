@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cmrseg_lab.training.cine_cache import Phase
+from cmrseg_lab.training.cine_cache import UNKNOWN, Phase
 
 Rng = np.random.Generator
 
@@ -31,12 +31,16 @@ class Augmentation:
         other_phase: share in which the other phase of the patient is shown as a second channel.
         non_linear: share given global intensity non-linear augmentation (Ouyang et al. 2022).
         shifted_slices: share whose slices are shifted against each other, as breath-holds do.
+        turned: share turned by a quarter, a half or three quarters.
+        grey: factor on how often each change of grey values is made.
     """
 
     on_heart: float = 0.9
     other_phase: float = 0.6
     non_linear: float = 0.25
     shifted_slices: float = 0.2
+    turned: float = 0.3
+    grey: float = 1.0
 
 
 class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
@@ -48,6 +52,7 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
         augmentation: how far they are changed.
         seed: everything follows from it and the index.
         length: how many are asked for in all.
+        channels: 1 for the image alone, 2 with the patient's other phase or zeros behind it.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
         augmentation: Augmentation,
         seed: int,
         length: int,
+        channels: int = 2,
     ) -> None:
+        self.channels = channels
         self.patients, self.patch, self.augmentation = patients, patch, augmentation
         self.seed, self.length = seed, length
         self.hearts = [{n: _heart(p.label) for n, p in one.items()} for one in patients]
@@ -66,13 +73,14 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """``image`` (2, z, y, x) float32 and ``label`` (z, y, x) int64."""
+        """``image`` (channels, z, y, x) float32 and ``label`` (z, y, x) int64."""
         rng = np.random.default_rng([self.seed, index])
         chosen = int(rng.integers(len(self.patients)))
         patient = self.patients[chosen]
         name = str(rng.choice(sorted(patient)))
         shown = patient[name]
-        other = _other(patient, name) if rng.random() < self.augmentation.other_phase else None
+        seen = rng.random() < self.augmentation.other_phase
+        other = other_phase(patient, name) if seen and self.channels > 1 else None
         pick = _slices(rng, shown.image.shape[0], self.patch[0])
         theta = self._placed(rng, self.hearts[chosen][name], shown.image.shape, len(pick))
         grid = F.affine_grid(theta, [len(pick), 1, *self.patch[1:]], align_corners=False)
@@ -84,7 +92,7 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
             label, grid, mode="nearest", padding_mode="zeros", align_corners=False
         )
         image = grey(image, rng, self.augmentation)
-        if other is None:
+        if other is None and self.channels > 1:
             image = torch.cat([image, torch.zeros_like(image)], 1)
         return {"image": image.transpose(0, 1), "label": label[:, 0].long()}
 
@@ -97,7 +105,8 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
             low, high = np.zeros(2), np.array(shape[1:]) - 1
         centre = rng.uniform(low, high)
         angle = rng.uniform(-pi / 4, pi / 4) if rng.random() < 0.8 else 0.0
-        angle += pi / 2 * int(rng.integers(1, 4)) if rng.random() < 0.3 else 0.0
+        if rng.random() < self.augmentation.turned:
+            angle += pi / 2 * int(rng.integers(1, 4))
         zoom = np.exp(rng.uniform(np.log(0.75), np.log(1.33)) + rng.uniform(-0.08, 0.08, 2))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shear = np.array([[1.0, rng.uniform(-0.1, 0.1)], [0.0, 1.0]])
@@ -119,7 +128,7 @@ def _theta(pixels: Any, centres: Any, patch: tuple[int, ...], shape: tuple[int, 
     return torch.from_numpy(np.ascontiguousarray(theta)).float()
 
 
-def _other(patient: dict[str, Phase], name: str) -> Phase | None:
+def other_phase(patient: dict[str, Phase], name: str) -> Phase | None:
     """The other phase, where it lies on the same voxels."""
     others = [p for n, p in patient.items() if n != name]
     same = [p for p in others if p.image.shape == patient[name].image.shape]
@@ -141,7 +150,7 @@ def _slices(rng: Rng, have: int, want: int) -> Any:
 
 def _heart(label: Any) -> tuple[Any, Any]:
     """(y, x) bounds of patch centres on the heart: the inner half of its bounding box."""
-    inside = np.argwhere(label.any(axis=0))
+    inside = np.argwhere(((label > 0) & (label != UNKNOWN)).any(axis=0))
     if not len(inside):
         middle = (np.array(label.shape[1:]) - 1) / 2
         return middle, middle
@@ -156,28 +165,27 @@ def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
     def noise(size: Any) -> Tensor:
         return torch.randn(size, generator=generator)
 
-    if rng.random() < augmentation.non_linear:
+    def happens(share: float) -> bool:
+        return bool(rng.random() < share * augmentation.grey)
+
+    if happens(augmentation.non_linear):
         image = non_linear(image, rng, noise)
-    if rng.random() < 0.35:
+    if happens(0.35):
         image = _gamma(image, exp(rng.uniform(-0.7, 0.7)))
-    if rng.random() < 0.3:
+    if happens(0.3):
         image = image + rng.uniform(0, 0.35) * noise(image.shape)
-    if rng.random() < 0.25:
-        zoom = rng.uniform(0.4, 1.0)
-        coarse = F.interpolate(image, scale_factor=zoom, mode="area")
-        image = F.interpolate(coarse, size=image.shape[-2:], mode="bicubic")
-    elif rng.random() < 0.25:
-        image = _blurred(image, rng.uniform(0.4, 1.2))
-    if rng.random() < 0.3:
-        field = F.interpolate(0.3 * noise((1, 1, 4, 4)), size=image.shape[-2:], mode="bicubic")
-        low = image.amin()
-        image = (image - low) * field.exp() + low
-    if rng.random() < 0.2:
-        slices = len(image)
-        image = image * (1 + 0.2 * noise((slices, 1, 1, 1))) + 0.2 * noise((slices, 1, 1, 1))
-    if rng.random() < 0.3:
+    if happens(0.45):
+        coarser = rng.random() < 0.55
+        image = _coarser(image, rng.uniform(0.4, 1)) if coarser else _blurred(image, rng)
+    if happens(0.3):
+        image = _shaded(image, noise)
+    if happens(0.2):  # slices of different scale
+        each = (len(image), 1, 1, 1)
+        image = image * (1 + 0.2 * noise(each)) + 0.2 * noise(each)
+    if happens(0.3):
         image = image + rng.uniform(0, 0.25) * noise(image.shape)
-    image = rescaled(image, rng.uniform(0.5, 1.0) if rng.random() < 0.6 else 1.0)
+    share = float(rng.choice([1.0, rng.uniform(0.5, 1.0)], p=[0.4, 0.6]))
+    image = rescaled(image, share)
     return image * exp(rng.normal(0, 0.1)) + rng.normal(0, 0.1)
 
 
@@ -222,7 +230,21 @@ def _gamma(image: Tensor, power: float) -> Tensor:
     return (bent - bent.mean()) / bent.std().clamp_min(1e-6)
 
 
-def _blurred(image: Tensor, sigma: float) -> Tensor:
+def _coarser(image: Tensor, zoom: float) -> Tensor:
+    """The image as one of fewer pixels would show it."""
+    coarse = F.interpolate(image, scale_factor=zoom, mode="area")
+    return F.interpolate(coarse, size=image.shape[-2:], mode="bicubic")
+
+
+def _shaded(image: Tensor, noise: Any) -> Tensor:
+    """A coil's bias field."""
+    field = F.interpolate(0.3 * noise((1, 1, 4, 4)), size=image.shape[-2:], mode="bicubic")
+    low = image.amin()
+    return (image - low) * field.exp() + low
+
+
+def _blurred(image: Tensor, rng: Rng) -> Tensor:
+    sigma = rng.uniform(0.4, 1.2)
     at = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
     kernel = kernel / kernel.sum()

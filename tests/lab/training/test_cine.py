@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK
 import torch
 from safetensors.torch import load_file
 
+from cmrseg_lab.synthetic.synthesize import synthesize
 from cmrseg_lab.training import cine_loop
-from cmrseg_lab.training.cine_cache import Patient, Phase, folds
-from cmrseg_lab.training.cine_loop import Preset, dice_by_volume, fit
+from cmrseg_lab.training.cine_cache import UNKNOWN, Patient, Phase, folds, load
+from cmrseg_lab.training.cine_loop import Preset, cross_entropy, dice_by_volume, fit
 from cmrseg_lab.training.cine_patches import Augmentation, Stacks, rescaled
+from cmrseg_lab.training.prepare_cine import prepare_folder
 
 CPU = torch.device("cpu")
 
@@ -138,3 +141,44 @@ def test_a_stopped_run_goes_on_exactly_where_it_stood(tmp_path, monkeypatch):
     run("parts")
     whole, parts = (load_file(tmp_path / n / "checkpoint.safetensors") for n in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_where_only_the_lv_is_drawn_the_others_may_be_anything():
+    truth = torch.full((1, 1, 8, 8), UNKNOWN)
+    truth[:, :, :4] = 1
+    lv = torch.zeros(1, 4, 1, 8, 8)
+    lv[:, 1, :, :4] = 50
+    for others in (0, 2, 3):
+        said = lv.clone()
+        said[:, others, :, 4:] = 50
+        assert float(dice_by_volume(said, truth)) == pytest.approx(0, abs=1e-4)
+        assert float(cross_entropy(said, truth)) == pytest.approx(0, abs=1e-4)
+    wrong = lv.clone()
+    wrong[:, 1, :, 4:] = 50
+    assert float(cross_entropy(wrong, truth)) > 1
+
+
+def test_a_cache_of_long_axes_is_made_of_all_three_kinds_of_data(tmp_path):
+    frames = tmp_path / "frames"
+    for kind in ("images", "masks"):
+        (frames / kind).mkdir(parents=True)
+        picture = np.zeros((40, 40), np.uint8)
+        picture[10:30, 10:30] = 200
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture), frames / kind / "7_0001.png")
+    (frames / "frames.csv").write_text("file,patient,frame,pixel_mm\n7_0001.png,7,0001,nan\n")
+    synthesize("mnms2", tmp_path / "both", patients=1, jobs=1)
+    synthesize("mnms2", tmp_path / "short", patients=1, jobs=1)
+    for path in (tmp_path / "short").rglob("*_LA_*"):
+        path.unlink()
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    found = [
+        one
+        for name in ("frames", "both", "short")
+        for one in prepare_folder(tmp_path / name, name, "LA", cache)
+    ]
+    assert [len(one.phases) for one in found] == [1, 2, 6]
+    for one in found:
+        for phase in load(cache, one).values():
+            assert phase.image.shape == phase.label.shape
+            assert set(np.unique(phase.label)) <= {0, 1, 2, 3, UNKNOWN}

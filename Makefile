@@ -8,8 +8,7 @@ ACDC ?= data/acdc_as_mnms2
 MNMS1 ?= data/mnms1_as_mnms2
 DSB2 ?= data/dsb2_4ch
 EMIDEC ?= data/emidec_from_png
-PREPROCESS = $(BIN)/python -m cmrseg_lab.training.prepare_cine
-CINE = $(BIN)/python -m cmrseg_lab.training.cine_loop
+LAB = $(BIN)/cmrseg-lab
 
 .PHONY: help setup demo test lint docs containers expected bench house cards samples weights-short-axis weights-long-axis clean
 
@@ -49,15 +48,15 @@ samples: setup ## make the committed sample cases anew
 	$(BIN)/python tests/samples/make.py
 
 weights-short-axis: setup ## train the short-axis networks, one for each fold (hours)
-	$(PREPROCESS) cache/short-axis acdc=$(ACDC) mnms1=$(MNMS1)
+	$(LAB) prepare mnms2-sa cache/short-axis acdc=$(ACDC) mnms1=$(MNMS1)
 	@for fold in 0 1 2; do \
-		$(CINE) short_axis cache/short-axis runs/short-axis-$$fold --fold $$fold --seed $$fold || exit; done
+		$(LAB) train short_axis cache/short-axis runs/short-axis-$$fold --fold $$fold --seed $$fold || exit; done
 
 weights-long-axis: setup ## train a long-axis network on real, reformatted and synthetic images (hours)
-	$(BIN)/cmrseg-lab synthesize mnms2 cache/synthetic --patients 240 --seed 7
-	$(PREPROCESS) cache/long-axis --view LA dsb2=$(DSB2) acdc-reformatted=$(ACDC) \
+	$(LAB) synthesize mnms2 cache/synthetic --patients 240 --seed 7
+	$(LAB) prepare mnms2-la cache/long-axis dsb2=$(DSB2) acdc-reformatted=$(ACDC) \
 		mnms1-reformatted=$(MNMS1) synthetic=cache/synthetic
-	$(CINE) long_axis cache/long-axis runs/long-axis-0 --fold 0 --seed 0
+	$(LAB) train long_axis cache/long-axis runs/long-axis-0 --fold 0
 
 clean: ## everything made here except weights
 	rm -rf .venv out runs cache

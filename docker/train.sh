@@ -1,13 +1,13 @@
 #!/bin/sh
 # What the training image runs: labelled data to a bundle that the inference images take.
 #
-#   train.sh train emidec|mnms2 [options of cmrseg train]
-#   train.sh train NETWORK CACHE RUN [options]    one network, by $GPUS processes, a GPU each
-#   train.sh COMMAND ...                          any cmrseg command
+#   train.sh train emidec|mnms2 [options of cmrseg-lab train]
+#   train.sh train PRESET CACHE RUN [options]     one network, by $GPUS processes, a GPU each
+#   train.sh COMMAND ...                          any command of cmrseg-lab
 #
 # Reads $DATA (/data: cases with labels in the challenge's layout) and writes below $WEIGHTS
 # (/weights): CHALLENGE/, the bundle; work/CHALLENGE/, caches, runs and scores. It is
-# `cmrseg train CHALLENGE --data`: every fold, for mnms2 both views and their quality control,
+# `cmrseg-lab train CHALLENGE --data`: every fold, for mnms2 both views and their quality control,
 # calibration and scores. A run that was stopped goes on where it stood when the same command is
 # given again; to begin anew delete work/CHALLENGE.
 set -eu
@@ -18,7 +18,7 @@ if [ "${1:-}" != train ] || [ $# -eq 1 ]; then
     run cmrseg-lab "$@"
     exit "$code"
 fi
-network=$2
+trained=$2
 shift 2
 inline=
 # Processes that augment hand their patches over in shared memory, of which containers get little.
@@ -37,12 +37,12 @@ case ${1:--} in
         echo "train.sh: GPUS=$gpus share one network: give CACHE and RUN, or leave GPUS out" >&2
         exit 2
     fi
-    run cmrseg-lab train "$network" --data "${DATA:-/data}" --out "$weights" $inline "$@"
+    run cmrseg-lab train "$trained" --data "${DATA:-/data}" --out "$weights" $inline "$@"
     [ "$code" -ne 0 ] \
-        || echo "the bundle for docker build --build-arg WEIGHTS=... lies in $weights/$network"
+        || echo "the bundle for docker build --build-arg WEIGHTS=... lies in $weights/$trained"
     ;;
 *)
-    set -- train $inline "$network" "$@"
+    set -- train $inline "$trained" "$@"
     if [ "$gpus" = 1 ]; then
         run cmrseg-lab "$@"
     else

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmrseg_lab.training.folds import held_out
+from cmrseg_lab.training.held_out import deal
 from cmrseg_lab.training.pack import pack
 from tiny import heart, make_checkpoint, save, volume
 
@@ -30,7 +30,8 @@ def make_data(folder: Path, patients: int) -> Path:
 
 def held(patients: int, fold: int) -> set[str]:
     """Whom a fold holds out."""
-    return held_out({name(n): name(n)[5] for n in range(patients)}, fold, 5, 2021)
+    groups = {f"emidec/{name(n)}": f"emidec unknown {name(n)[5]}" for n in range(patients)}
+    return {p.split("/")[1] for p, dealt in deal(groups, 5).items() if dealt == fold}
 
 
 def make_bundle(folder: Path, patients: int, folds: Sequence[int], seed: int = 0) -> Path:
@@ -42,7 +43,7 @@ def make_bundle(folder: Path, patients: int, folds: Sequence[int], seed: int = 0
             fold=fold,
             seed=seed,
             sources=["emidec"],
-            patients=patients - len(held(patients, fold)),
+            patients=sorted({name(n) for n in range(patients)} - held(patients, fold)),
         )
         for fold in folds
     ]

@@ -11,13 +11,11 @@ import numpy as np
 import torch
 
 from cmrseg.imaging import Geometry, Volume, write
-from cmrseg.models.autoencoder import AutoencoderConfig
 from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg_lab.training import cache, checkpoint
-from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
-from cmrseg_lab.training.config import TrainingConfig
-from cmrseg_lab.training.loop import CHECKPOINT, make_optimiser
+from cmrseg_lab.training.loop import CHECKPOINT, fit, make_optimiser
 from cmrseg_lab.training.pack import pack
+from cmrseg_lab.training.preset import Augmentation, AutoencoderPreset, SegmenterPreset, as_values
 
 CLASSES = {"emidec": 5, "mnms2-sa": 4, "mnms2-la": 4}
 
@@ -37,29 +35,46 @@ def heart(seed: int = 0, shape: tuple[int, int, int] = (4, 40, 44)) -> tuple[np.
 
 def network_config(recipe: str, **changed: Any) -> UNetConfig:
     """Three stages; 3-D with dropout for emidec, 2-D without for mnms2."""
+    return replace(segmenter_preset(recipe).network, **changed)
+
+
+def segmenter_preset(recipe: str, **changed: Any) -> SegmenterPreset:
+    """A few steps on small patches."""
     deep = recipe == "emidec"
-    config = UNetConfig(
+    preset = SegmenterPreset(
+        recipe=recipe,
         classes=CLASSES[recipe],
         features=(4, 8, 8),
         across=(False, deep, deep),
-        dropout=(0.0, 0.2, 0.2) if deep else (0.0, 0.0, 0.0),
+        dropout=(0.0, 0.2, 0.2) if deep else (),
         deep_supervision=2,
-    )
-    return replace(config, **changed)
-
-
-def training_config(recipe: str, **changed: Any) -> TrainingConfig:
-    """A few steps on small patches."""
-    config = TrainingConfig(
-        recipe=recipe,
-        network=network_config(recipe),
-        patch=(4 if recipe == "emidec" else 1, 32, 32),
+        patch=(4 if deep else 1, 32, 32),
         batch=2,
         steps=6,
-        slice_contrast=0.3 if recipe == "emidec" else 0.0,
-        validate_every=2,
+        learning_rate=2e-3,
+        warm_up=0,
+        weight_decay=1e-2,
+        look_every=2,
+        folds=5,
+        augmentation=Augmentation(other_phase=0.0),
     )
-    return replace(config, **changed)
+    return replace(preset, **changed)
+
+
+def autoencoder_preset(recipe: str, **changed: Any) -> AutoencoderPreset:
+    """One step in a small window."""
+    preset = AutoencoderPreset(
+        recipe=recipe,
+        slices=1,
+        size=32,
+        layers=((4, 2), (4, 2)),
+        batch=2,
+        steps=1,
+        learning_rate=1e-3,
+        weight_decay=1e-5,
+        folds=5,
+    )
+    return replace(preset, **changed)
 
 
 def sample(seed: int = 0) -> cache.Sample:
@@ -72,19 +87,29 @@ def make_cache(folder: Path, recipe: str, patients: int = 6, source: str = "hosp
     """A cache of small hearts, one a patient, of two groups."""
     folder.mkdir(parents=True, exist_ok=True)
     known = cache.read_index(folder, recipe) if (folder / cache.INDEX).exists() else []
-    entries = []
+    name = "LGE" if recipe == "emidec" else "ED"
     for number in range(patients):
-        entry = cache.Entry(
-            patient=f"{number:03d}",
-            role="LGE" if recipe == "emidec" else f"{recipe[-2:].upper()}_ED",
-            group="PN"[number % 2],
-            file=f"{source}-{number:03d}.npz",
+        one = sample(number)
+        patient = cache.Patient(
             source=source,
+            patient=f"{number:03d}",
+            vendor="A",
+            disease="PN"[number % 2],
+            images=(name,),
+            spacing_mm=(one.spacing_mm,),
         )
-        cache.save(folder, entry, sample(number))
-        entries.append(entry)
-    cache.write_index(folder, recipe, known + entries)
+        cache.save(folder, patient, {name: one})
+        known.append(patient)
+    cache.write_index(folder, recipe, known)
     return folder
+
+
+def about(
+    fold: int | None, seed: int, sources: Sequence[str], patients: Sequence[str]
+) -> dict[str, Any]:
+    """Who a network was trained on, as its checkpoint says."""
+    learned = [[source, patient] for source in sources or ["hospital"] for patient in patients]
+    return {"fold": fold, "without": None, "seed": seed, "patients": learned}
 
 
 def make_checkpoint(
@@ -94,56 +119,50 @@ def make_checkpoint(
     fold: int | None = 0,
     seed: int = 0,
     sources: Sequence[str] = (),
-    patients: int = 6,
+    patients: Sequence[str] = ("001", "002"),
 ) -> Path:
-    """The checkpoint of a randomly initialised network that says it was trained."""
+    """The checkpoint of a randomly initialised network that says it was trained.
+
+    Args:
+        folder: to write into.
+        recipe: whose.
+        fold: that it says it held out.
+        seed: of its weights.
+        sources: data sets.
+        patients: whom of each it was trained on.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    config = training_config(recipe, seed=seed)
+    preset = segmenter_preset(recipe)
     torch.manual_seed(seed)
-    network = UNet(config.network)
+    network = UNet(preset.network)
     with torch.no_grad():
         for head in network.heads:
             head.weight.mul_(4.0)
-    about = {
-        "fold": fold,
-        "folds": 5,
-        "fold_seed": 2021,
-        "sources": list(sources) or ["hospital"],
-        "volumes": patients,
-        "patients": patients,
-        "held_out": ["000"],
+    state = {
+        "step": 6,
+        "preset": as_values(preset),
+        "about": about(fold, seed, sources, patients),
     }
-    state = {"step": 6, "config": config.as_dict(), "about": about, "precision": "fp32"}
     path = folder / CHECKPOINT
-    checkpoint.save(path, network, make_optimiser(network, config), state)
+    checkpoint.save(path, network, make_optimiser(network, preset), state)
     return path
 
 
 def make_autoencoder(
-    folder: Path, recipe: str, *, fold: int | None = 0, sources: Sequence[str] = ()
+    folder: Path,
+    recipe: str,
+    *,
+    fold: int | None = 0,
+    sources: Sequence[str] = (),
+    patients: Sequence[str] = ("001", "002"),
 ) -> Path:
     """The checkpoint of an autoencoder that took one step on two small hearts."""
     # Here, so that segmenters' training can be tested where scipy is not installed.
-    from cmrseg_lab.training.autoencoder import fit_autoencoder
+    from cmrseg_lab.training.autoencoder import Autoencoders
 
-    config = AutoencoderTraining(
-        recipe=recipe,
-        network=AutoencoderConfig(size=32, layers=((4, 2), (4, 2))),
-        batch=2,
-        steps=1,
-        learning_rate=1e-3,
-    )
-    about = {
-        "fold": fold,
-        "folds": 5,
-        "fold_seed": 2021,
-        "sources": list(sources) or ["hospital"],
-        "volumes": 2,
-        "patients": 2,
-        "held_out": ["000"],
-    }
-    stacks = [heart(0)[1], heart(1)[1]]
-    return fit_autoencoder(config, stacks, [], folder, device=torch.device("cpu"), about=about)
+    task = Autoencoders(autoencoder_preset(recipe), [heart(0)[1], heart(1)[1]], [])
+    told = about(fold, 0, sources, patients)
+    return fit(task, folder, seed=0, device=torch.device("cpu"), about=told, workers=0)
 
 
 def make_bundles(folder: Path) -> Path:

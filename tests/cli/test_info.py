@@ -10,7 +10,7 @@ from cmrseg.cli import main
 from cmrseg.cli.info import RECIPES as TOLD
 from cmrseg.cli.info import information
 from cmrseg.models import bundle
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg_lab.training.prepare import RECIPES
 
 
 @pytest.mark.parametrize("name", RECIPES)

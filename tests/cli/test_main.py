@@ -26,7 +26,7 @@ COMMANDS = (
     "demo",
     "completion",
 )
-LAB = ("preprocess", "train", "pack")
+LAB = ("prepare", "train", "pack")
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "monai", "matplotlib", "rich")
 
 
@@ -138,15 +138,15 @@ def case(tmp_path):
 
 def test_contradictions_end_with_2_too(case, bundles, tmp_path, capsys):
     make_cache(tmp_path / "cache", "emidec", patients=2)
-    out, cache, run = (str(tmp_path / name) for name in ("out", "cache", "run"))
+    out, cache = (str(tmp_path / name) for name in ("out", "cache"))
     predict = ["predict", "emidec", str(case), out, "--weights", str(bundles)]
     for arguments, problem in (
         ([*predict, "--labels", "rv"], "labels 'rv' is not an option of emidec"),
         ([*predict, "--contract", "mnms2"], "contract 'mnms2' is none of emidec's"),
         ([*predict, "--device", "abacus"], "there is no device abacus"),
         (["predict", "emidec", str(case), str(case)], "output folder holds input images"),
-        (["train", "emidec", cache, run, "--config", "huge"], "no configuration huge"),
-        (["train", "emidec", cache, run, "--fold", "5"], "there is no fold 5"),
+        (["train", "emidec", cache], "CACHE and RUN are missing"),
+        (["train", "emidec", cache, out, "--fold", "5"], "there is no such fold"),
     ):
         assert ends(arguments) == 2, arguments
         assert problem in told(capsys)
@@ -160,10 +160,10 @@ def test_unusable_input_ends_with_3(tmp_path, capsys):
         (["predict", "emidec", none, out], "input folder does not exist"),
         (["predict", "mnms2", empty, out], "input folder is empty"),
         (["evaluate", "emidec", none, none], ""),
-        (["preprocess", "emidec", empty, cache, "--source", "x"], "no labelled images"),
-        (["train", "emidec", none, out], "no preprocessing cache"),
-        (["train", "mnms2-sa", cache, out], "of recipe emidec, not mnms2-sa"),
-        (["train", "emidec", cache, out, "--resume"], "no readable checkpoint"),
+        (["prepare", "emidec", cache, f"x={empty}"], "no labelled images"),
+        (["train", "emidec", none, out], "no cache"),
+        (["train", "short_axis", cache, out], "of recipe emidec, not mnms2-sa"),
+        (["train", "huge", cache, out], "no preset huge"),
         (["pack", "emidec", out, none], "no readable checkpoint"),
     ):
         assert ends(arguments) == 3, arguments

@@ -37,7 +37,7 @@ def call(folder, given, shared_kb=1_000_000, **environment):
         ("train emidec --folds 0 1", "1", f"{WHOLE} --folds 0 1"),
         ("train emidec c r --fold 2", "1", "cmrseg-lab train emidec c r --fold 2"),
         ("train emidec c r --fold 2", "2", f"{SHARED} emidec c r --fold 2"),
-        ("preprocess emidec /data c", "2", "cmrseg-lab preprocess emidec /data c"),
+        ("prepare emidec c x=/data", "2", "cmrseg-lab prepare emidec c x=/data"),
         ("train", "1", "cmrseg-lab train"),
     ],
 )

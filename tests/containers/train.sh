@@ -23,7 +23,7 @@ trap finish EXIT
 
 docker run "${sandbox[@]}" -v "$work/data:/data" "$trainer" synthesize emidec /data --patients 6 --seed 1
 docker run "${sandbox[@]}" -v "$work/data:/data:ro" -v "$work/weights:/weights" "$trainer" \
-    train emidec --source synthetic --folds all --config compact --steps "$steps" --precision fp32
+    train emidec --source synthetic --folds all --steps "$steps"
 
 cp -r "$work/weights/emidec" "$bundle"
 TAG=$trained docker/build.sh emidec -q --build-arg WEIGHTS="$bundle" "$@"

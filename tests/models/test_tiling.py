@@ -12,8 +12,9 @@ from cmrseg.models import tiling
 from cmrseg.models.fusion import fuse
 from cmrseg.models.tiling import in_pieces, out_of_memory, reach, slices_that_fit
 from cmrseg.models.unet import UNet
+from cmrseg.runtime import usual_precision
 from cmrseg.runtime.errors import MemoryLimitError
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg_lab.training.preset import read
 from tiny import network_config
 
 CONFIG = {recipe: network_config(recipe) for recipe in ("emidec", "mnms2-sa")}
@@ -35,7 +36,7 @@ def stack(slices, side=32):
 def test_how_far_a_network_sees(recipe):
     """A change in one slice reaches so many slices up and down, and no more."""
     assert reach(CONFIG["mnms2-sa"]) == reach(CONFIG["mnms2-sa, pooled"]) == 0
-    assert reach(RECIPES["emidec"].training["compact"].network) == 10
+    assert reach(read("emidec").network) == 10
     net, x = network(recipe), stack(31)
     changed = x.clone()
     changed[:, :, 15] += 50
@@ -138,13 +139,13 @@ def test_other_errors_are_no_lack_of_memory():
 MEASURE = """
 import sys, torch
 from cmrseg.models import tiling
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg_lab.training.preset import read
 from cmrseg.models.fusion import fuse
 from cmrseg.models.unet import UNet
 def kb(name):
     return int(next(l for l in open("/proc/self/status") if l.startswith(name)).split()[1])
-config = RECIPES[sys.argv[1]].training[sys.argv[2]].network
-net, precision = fuse(UNet(config).eval()), sys.argv[3]
+config = read(sys.argv[1]).network
+net, precision = fuse(UNet(config).eval()), sys.argv[2]
 torch.set_num_threads(1)
 tiling.in_pieces(net, torch.zeros(1, 1, 1, 32, 32), precision, 1, 1)
 before, x = kb("VmRSS"), torch.zeros(1, 1, 4, 256, 256)
@@ -156,17 +157,13 @@ print(numbers / config.features[0])
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 @pytest.mark.parametrize(
-    ("recipe", "name", "precision"),
-    [
-        ("emidec", "compact", "fp32"),
-        ("mnms2-sa", "compact", "bf16"),
-        ("mnms2-sa", "bn2-compact", "fp32"),
-    ],
+    ("preset", "precision"),
+    [("emidec", "fp32"), ("long_axis", usual_precision(torch.device("cpu")))],
 )
-def test_the_estimate_of_a_passes_memory_holds(recipe, name, precision):
+def test_the_estimate_of_a_passes_memory_holds(preset, precision):
     """Measured in a process of its own, with the shapes our bundles have."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, recipe, name, precision],
+        [sys.executable, "-c", MEASURE, preset, precision],
         capture_output=True,
         text=True,
         check=True,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from cmrseg import __version__
 from cmrseg.cli.completion import add_completion
 from cmrseg.cli.main import EXIT_CODES, run
-from cmrseg_lab.cli import lint_image, prepare, reproduce, score, train
+from cmrseg_lab.cli import lint_image, reproduce, score, synthesize, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,10 +30,9 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"cmrseg-lab {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     for add, name, text in (
-        (prepare.add_synthesize, "synthesize", "make labelled synthetic patients"),
-        (prepare.add_preprocess, "preprocess", "write the cache that training reads"),
+        (synthesize.add_synthesize, "synthesize", "make labelled synthetic patients"),
+        (train.add_prepare, "prepare", "write the cache that training reads"),
         (train.add_train, "train", "train one network from the cache, or a whole bundle"),
-        (train.add_train_qc, "train-qc", "train the QC autoencoder of one view"),
         (score.add_score_qc, "score-qc", "score how well a QC autoencoder detects wrong masks"),
         (train.add_pack, "pack", "make a weights bundle of trained networks"),
         (train.add_calibrate, "calibrate", "fit thresholds or rules and store them in a bundle"),

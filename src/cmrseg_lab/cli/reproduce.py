@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK
-from cmrseg_lab.cli.trained import add_trained, trained, trained_words
 
 SHIFTS = ("magnitude",)
 """A held-out style: what a scan without phase-sensitive reconstruction looks like."""
@@ -29,9 +28,10 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
         help="page, tables, figures; predictions stay in OUT/work, out of version control",
     )
     p.add_argument("--weights", type=Path, help="the proposed method's bundle")
-    p.add_argument("--baseline", type=Path, help="a bundle trained with --samples 1, to compare")
-    add_trained(p, "the proposed bundle and the baseline")
-    p.add_argument("--source", default="emidec", help="the name the data was preprocessed under")
+    p.add_argument(
+        "--baseline", type=Path, help="a bundle of the preset emidec_baseline, to compare"
+    )
+    p.add_argument("--source", default="emidec", help="the name the data was prepared under")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--samples", type=options.whole, default=20, help="dropout passes a patient")
     p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
@@ -57,14 +57,8 @@ def _run_reproduce(o: argparse.Namespace) -> int:
         precision=None if o.precision == "auto" else o.precision,
     )
     bundles = {"weights": o.weights, "baseline": o.baseline}
-    if o.train:
-        bundles = trained("emidec", o, {
-            "weights": (o.train, {"samples": 5, "alpha": 3.0}),
-            "baseline": (o.train, {"samples": 1, "alpha": 0.0}),
-        })  # fmt: skip
     # Names alone: whole paths say more of this machine than of the figures.
-    named = trained_words(o)
-    named += [f"--{option} {path.name}" for option, path in bundles.items() if path and not o.train]
+    named = [f"--{option} {path.name}" for option, path in bundles.items() if path]
     usual = {"mirrors": 4, "samples": 20, "source": "emidec", "precision": "auto"}
     named += [f"--{k} {getattr(o, k)}" for k, v in usual.items() if getattr(o, k) != v]
     named += [f"--shift {style!r}" for style in o.shift or ()]

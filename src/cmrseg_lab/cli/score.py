@@ -14,7 +14,7 @@ def add_validate(p: argparse.ArgumentParser) -> None:
     options.add_challenge(p)
     p.add_argument("data", type=Path, help="the labelled data the bundle was trained on")
     p.add_argument("out", type=Path, help="folder for predictions and scores")
-    p.add_argument("--source", required=True, help="the name the data was preprocessed under")
+    p.add_argument("--source", required=True, help="the name the data was prepared under")
     options.add_weights(p)
     p.add_argument("--record", action="store_true", help="write scores into manifest and card")
     options.add_device(p)
@@ -40,7 +40,9 @@ def _run_validate(o: argparse.Namespace) -> int:
 
 def add_score_qc(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab score-qc`."""
-    p.add_argument("checkpoint", type=Path, help="checkpoint.safetensors of `cmrseg-lab train-qc`")
+    p.add_argument(
+        "checkpoint", type=Path, help="checkpoint.safetensors of `cmrseg-lab train qc_short_axis`"
+    )
     p.add_argument("cache", type=Path, help="the one it was trained from")
     p.add_argument("out", type=Path, help="folder for autoencoder.md and autoencoder.json")
     p.add_argument("--segmenter", type=Path, help="a segmenter's checkpoint: judge its errors too")

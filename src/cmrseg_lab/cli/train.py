@@ -4,238 +4,148 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK, UsageError
 
-NETWORKS = ("emidec", "mnms2-sa", "mnms2-la")
-AUTOENCODERS = ("mnms2-sa-qc", "mnms2-la-qc")
+RECIPES = ("emidec", "mnms2-sa", "mnms2-la")
+TERMINATED = 143
+"""Exit code of a command that SIGTERM stopped."""
+
+
+def add_prepare(p: argparse.ArgumentParser) -> None:
+    """`cmrseg-lab prepare`."""
+    p.add_argument("recipe", choices=RECIPES, help="whose grid and labels")
+    p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")
+    p.add_argument(
+        "data",
+        nargs="+",
+        type=_source,
+        metavar="SOURCE=FOLDER",
+        help="a data set's name in manifest and model card, and its folder; NAME-reformatted: cut "
+        "4-chamber slices out of short-axis stacks, NAME-implanted: put infarcts on",
+    )
+    options.add_log_format(p)
+    p.set_defaults(run=_run_prepare)
+
+
+def _source(text: str) -> tuple[str, Path]:
+    name, _, folder = text.partition("=")
+    if not name or not folder:
+        raise argparse.ArgumentTypeError(f"{text} is not SOURCE=FOLDER: write acdc=path/to/data")
+    return name, Path(folder)
+
+
+def _run_prepare(o: argparse.Namespace) -> int:
+    from cmrseg_lab.training.prepare import prepare
+
+    found = prepare(o.recipe, dict(o.data), o.cache)
+    print(f"{len(found)} patients in {o.cache}")
+    return EXIT_OK
 
 
 def add_train(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab train`."""
     p.add_argument(
-        "network", choices=(*NETWORKS, "mnms2"), help="what to train (mnms2: both, with --data)"
+        "preset",
+        help="a shipped training (short_axis, long_axis, emidec, qc_short_axis, ...), your own "
+        "file.toml, or with --data a challenge: emidec or mnms2",
     )
-    p.add_argument("cache", type=Path, nargs="?", help="made by `cmrseg-lab preprocess`")
+    p.add_argument("cache", type=Path, nargs="?", help="made by `cmrseg-lab prepare`")
     p.add_argument(
-        "run_dir",
-        metavar="run",
-        type=Path,
-        nargs="?",
-        help="folder for checkpoint, log and TensorBoard scalars",
+        "out", metavar="run", type=Path, nargs="?", help="folder for checkpoint, log and scalars"
     )
     whole = p.add_argument_group("a whole bundle from labelled cases, instead of CACHE and RUN")
-    whole.add_argument("--data", type=Path, help="preprocess, train all folds, pack, calibrate")
-    whole.add_argument("--out", type=Path, default=Path("weights/mine"), help="where it all goes")
+    whole.add_argument("--data", type=Path, help="prepare, train all folds, pack, calibrate")
+    whole.add_argument(
+        "--out", dest="bundles", type=Path, default=Path("weights/mine"), help="where it all goes"
+    )
     whole.add_argument(
         "--source", help="names the data in manifest and card (default: the organisers' data)"
     )
     whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
+    whole.add_argument(
+        "--size", choices=("compact", "paper"), default="compact", help="paper: a GPU's work"
+    )
     _add_rehearse(whole)
-    p.add_argument(
-        "--config",
-        help="compact or paper; mnms2 also bn1, bn2, bn2-compact, its short axis stack "
-        "(default: compact; paper with --data)",
-    )
     p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
-    p.add_argument(
-        "--seed", type=int, help="default: the configuration's; with --start the one after its own"
-    )
-    p.add_argument("--steps", type=options.count, help="default: the configuration's")
-    p.add_argument(
-        "--keep",
-        type=options.whole,
-        help="best snapshots to keep, chosen by patients of the fold after; 0 sets nobody aside",
-    )
+    p.add_argument("--without", help="instead of a fold: the source or vendor that is left out")
+    p.add_argument("--seed", type=int, default=0, help="everything random follows from it")
+    p.add_argument("--steps", type=options.count, help="default: the preset's")
     p.add_argument("--workers", type=options.whole, default=1, help="processes that augment")
-    p.add_argument(
-        "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
-    )
-    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
-    p.add_argument("--samples", type=options.count, help="dropout passes a step; 1 is the baseline")
-    p.add_argument("--alpha", type=options.weight, help="weight of their uncertainty in the loss")
-    p.add_argument(
-        "--dice",
-        choices=("soft", "generalised"),
-        help="generalised as in galati2021 (default: the configuration's)",
-    )
-    p.add_argument(
-        "--averaged",
-        type=options.share,
-        metavar="SHARE",
-        help="of the steps, the last ones: the mean of their weights is what the run leaves",
-    )
-    p.add_argument(
-        "--grey",
-        type=_groups,
-        metavar="GROUP,...",
-        help="grey-scale augmentation in groups: those named as strong as for many scanners, the "
-        "others as usual at one; or none (default: the configuration's)",
-    )
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
-    p.add_argument(
-        "--precision", choices=("fp32", "bf16", "fp16"), help="default: the device's usual one"
-    )
     options.add_device(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_train)
 
 
-def _groups(text: str) -> tuple[str, ...]:
-    """Groups of grey-scale augmentation, or ``none``."""
-    from cmrseg_lab.training.config import GREY_GROUPS
-
-    names = () if text == "none" else tuple(text.split(","))
-    if unknown := [name for name in names if name not in GREY_GROUPS]:
-        raise argparse.ArgumentTypeError(
-            f"no group {', '.join(unknown)}: there are {', '.join(GREY_GROUPS)}, or none"
-        )
-    return names
-
-
 def _run_train(o: argparse.Namespace) -> int:
-    from cmrseg_lab.training.distributed import EndedTogetherError
     from cmrseg_lab.training.loop import TrainingStoppedError
 
-    names = ("device", "learning_rate", "samples", "alpha", "averaged", "workers", "steps", "seed")
-    settings = {name: getattr(o, name) for name in (*names, "dice", "keep", "precision")}
+    changed = {"steps": o.steps} if o.steps else {}
     try:
         if o.data:
-            _train_whole(o, settings)
+            _train_whole(o, changed)
         else:
-            _train_one(o, settings)
+            _train_one(o, changed)
     except TrainingStoppedError as stopped:
         print(f"cmrseg: {stopped}", file=sys.stderr)
-        return 143
-    except EndedTogetherError as ended:  # the last line is for the process that it began with
-        return ended.exit_code
+        return TERMINATED
     return EXIT_OK
 
 
-def _train_one(o: argparse.Namespace, settings: dict[str, Any]) -> None:
+def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
     """One network from a cache."""
-    from cmrseg_lab.training.presets import RECIPES
+    from cmrseg_lab.training import preset
     from cmrseg_lab.training.train import train
 
-    if o.network not in RECIPES or not o.run_dir:
+    wanted = preset.read(o.preset, **changed)
+    if not o.out:
         raise UsageError(
-            "which cache to learn from and where to keep the run is missing",
-            f"give {' or '.join(NETWORKS)}, CACHE and RUN, or a challenge and --data FOLDER",
+            "CACHE and RUN are missing: which cache to learn from and where to keep the run",
+            "Give both, or a challenge and --data FOLDER",
         )
-    configurations, name = RECIPES[o.network].training, o.config or "compact"
-    if name not in configurations:
-        raise UsageError(
-            f"{o.network} has no configuration {name}", f"use {' or '.join(configurations)}"
-        )
-    config = configurations[name]
-    if o.grey is not None:
-        if config.augmentation == "nnunet":
-            raise UsageError(
-                f"{name} augments as nnU-Net does, which has no groups", "leave --grey out"
-            )
-        config = replace(config, grey=o.grey)
     train(
-        config,
+        wanted,
         o.cache,
-        o.run_dir,
+        o.out,
         fold=o.fold,
-        resume=o.resume,
-        start=o.start,
-        configuration=name,
-        **settings,
+        without=o.without,
+        seed=o.seed,
+        device=o.device,
+        workers=o.workers,
     )
 
 
-def _train_whole(o: argparse.Namespace, settings: dict[str, Any]) -> None:
+def _train_whole(o: argparse.Namespace, changed: dict[str, Any]) -> None:
     """Everything from labelled cases to a bundle."""
     from cmrseg_lab.studies.provenance import commit_of_code
-    from cmrseg_lab.training.distributed import alone
     from cmrseg_lab.training.pipeline import Course, train_whole
 
-    alone("training a whole bundle")
-    if o.network != "mnms2" and o.rehearse:
-        raise UsageError(f"{o.network} is not refined", "leave --rehearse out")
-    if o.network not in options.CHALLENGES or o.cache or o.start or o.grey is not None:
+    if o.preset == "emidec" and o.rehearse:
+        raise UsageError("--rehearse: emidec is not refined", "Leave --rehearse out")
+    if o.preset not in options.CHALLENGES or o.cache:
         raise UsageError(
-            "--data trains a challenge's whole bundle: CACHE, RUN, --start and --grey do not go "
-            "with it",
-            f"give {' or '.join(options.CHALLENGES)} and --data FOLDER alone",
+            "--data trains a challenge's whole bundle: CACHE and RUN do not go with it",
+            f"Give {' or '.join(options.CHALLENGES)} and --data FOLDER alone",
         )
     train_whole(
         Course(
-            challenge=o.network,
+            challenge=o.preset,
             data=o.data,
-            out=o.out,
+            out=o.bundles,
             source=o.source,
             folds=o.folds,
-            config=o.config or "paper",
-            settings=settings,
+            size=o.size,
+            changed=changed,
+            seed=o.seed,
+            device=o.device,
+            workers=o.workers,
             commit=commit_of_code(),
             rehearse=o.rehearse or "synthetic",
         )
     )
-
-
-def add_train_qc(p: argparse.ArgumentParser) -> None:
-    """`cmrseg-lab train-qc`."""
-    p.add_argument("network", choices=AUTOENCODERS, help="what to train")
-    p.add_argument("cache", type=Path, help="the one the view's segmenter learns from")
-    p.add_argument("run_dir", metavar="run", type=Path, help="folder for checkpoint and log")
-    p.add_argument(
-        "--config", choices=("compact", "paper", "paper-denoising"), default="compact",
-        help="paper: its network and training; paper-denoising: its network, trained as compact is",
-    )  # fmt: skip
-    p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
-    p.add_argument("--seed", type=int, help="default: the configuration's")
-    p.add_argument("--steps", type=options.count, help="default: the configuration's")
-    p.add_argument("--learning-rate", type=float, help="default: the configuration's")
-    p.add_argument("--slices", type=options.count, help="seen at once, odd (the configuration's)")
-    p.add_argument(
-        "--corrupted", type=options.share, help="of the masks, given with errors (0: none are)"
-    )
-    p.add_argument(
-        "--blunders", type=options.share, help="of the masks, given with an inner slice empty or a "
-        "stray piece, whatever else they have"
-    )  # fmt: skip
-    p.add_argument(
-        "--start", type=Path, help="checkpoint whose weights to start from, with a new schedule"
-    )
-    p.add_argument("--resume", action="store_true", help="go on from the checkpoint in RUN")
-    options.add_device(p)
-    p.set_defaults(run=_run_train_qc)
-
-
-def _run_train_qc(o: argparse.Namespace) -> int:
-    from cmrseg_lab.training.autoencoder import train_autoencoder
-    from cmrseg_lab.training.autoencoder_config import configurations
-    from cmrseg_lab.training.distributed import alone
-    from cmrseg_lab.training.loop import TrainingStoppedError
-
-    alone("training an autoencoder")
-    try:
-        train_autoencoder(
-            configurations(o.network)[o.config],
-            o.cache,
-            o.run_dir,
-            fold=o.fold,
-            device=o.device,
-            resume=o.resume,
-            steps=o.steps,
-            seed=o.seed,
-            learning_rate=o.learning_rate,
-            start=o.start,
-            slices=o.slices,
-            corrupted=o.corrupted,
-            blunders=o.blunders,
-        )
-    except TrainingStoppedError as stopped:
-        print(f"cmrseg: {stopped}", file=sys.stderr)
-        return 143
-    return EXIT_OK
 
 
 def add_pack(p: argparse.ArgumentParser) -> None:
@@ -246,7 +156,10 @@ def add_pack(p: argparse.ArgumentParser) -> None:
         "checkpoints",
         type=Path,
         nargs="+",
-        help="checkpoint.safetensors of each run, or best-1.safetensors and so on",
+        help="checkpoint.safetensors of each run",
+    )
+    p.add_argument(
+        "--keep", type=Path, help="a bundle whose networks of other recipes are taken over"
     )
     p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
     p.set_defaults(run=_run_pack)
@@ -255,13 +168,13 @@ def add_pack(p: argparse.ArgumentParser) -> None:
 def _run_pack(o: argparse.Namespace) -> int:
     from cmrseg_lab.training.pack import pack
 
-    print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit)}")
+    print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit, keep=o.keep)}")
     return EXIT_OK
 
 
 def add_calibrate(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab calibrate`."""
-    p.add_argument("network", choices=NETWORKS, help="emidec's rules, or which view's thresholds")
+    p.add_argument("network", choices=RECIPES, help="emidec's rules, or which view's thresholds")
     p.add_argument(
         "data",
         type=Path,

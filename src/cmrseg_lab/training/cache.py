@@ -1,7 +1,10 @@
-"""The preprocessed data set: one npz a volume and an index, read with numpy alone.
+"""Labelled images, prepared once: one npz a patient, read with numpy alone.
 
-Layout: ``index.json`` and ``<patient>_<role>.npz`` with ``image`` (z, y, x) float16 on the recipe's
-grid with robust zero mean and unit variance, ``label`` (z, y, x) uint8, ``spacing_mm`` (3,).
+Layout: ``index.json`` and ``<source>-<patient>.npz`` with, for each image there is (``ED``, ``ES``,
+``LGE`` or a frame), ``ED_image`` (z, y, x) float16 on the recipe's grid with zero mean and unit
+variance, and ``ED_label`` (z, y, x) uint8 in the recipe's codes. Where only the LV was drawn all
+else is :data:`UNKNOWN`. Both phases lie on one grid where the files say so. Fitting reads this
+folder and nothing else.
 """
 
 from __future__ import annotations
@@ -16,74 +19,107 @@ from cmrseg.imaging.volume import Array
 from cmrseg.runtime.errors import InputError
 
 INDEX = "index.json"
+PHASES = ("ED", "ES")
+UNKNOWN = 255
+"""Label of what is not the LV, where nobody said what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One cached volume.
+class Patient:
+    """One patient of the cache.
 
     Attributes:
+        source: the data set (``acdc``, ``mnms1-reformatted``).
         patient: the unit folds are dealt by.
-        role: ``LGE``, ``SA_ED``, ...
-        group: pathology group.
-        file: npz beside the index.
-        source: what data set it came from ("acdc", "synthetic", ...), for the manifest.
+        vendor: of the scanner.
+        disease: the data set's own word.
+        images: what there is: ``ED``, ``ES``, ``LGE``.
+        spacing_mm: (z, y, x) of each image.
     """
 
-    patient: str
-    role: str
-    group: str
-    file: str
     source: str
+    patient: str
+    vendor: str
+    disease: str
+    images: tuple[str, ...] = ()
+    spacing_mm: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The npz beside the index."""
+        return f"{self.source}-{self.patient}.npz"
+
+    @property
+    def group(self) -> str:
+        """Whose members are dealt evenly among folds."""
+        return f"{self.source} {self.vendor} {self.disease}"
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A cached volume in memory: image (z, y, x) float32, label (z, y, x) uint8."""
+    """One image in memory.
+
+    Attributes:
+        image: (z, y, x) float16.
+        label: (z, y, x) uint8.
+        spacing_mm: (z, y, x).
+    """
 
     image: Array
     label: Array
     spacing_mm: tuple[float, float, float]
 
-
-def save(folder: Path, entry: Entry, sample: Sample) -> None:
-    """Write one volume's npz (the index is written once, at the end)."""
-    np.savez_compressed(
-        folder / entry.file,
-        image=sample.image.astype(np.float16),
-        label=sample.label.astype(np.uint8),
-        spacing_mm=np.array(sample.spacing_mm),
-    )
+    @property
+    def partial(self) -> bool:
+        """Whether only the LV was drawn."""
+        return bool((self.label == UNKNOWN).any())
 
 
-def write_index(folder: Path, recipe: str, entries: list[Entry]) -> None:
-    """Write the index that names every volume."""
-    content = {"recipe": recipe, "volumes": [asdict(e) for e in entries]}
-    (folder / INDEX).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def save(folder: Path, patient: Patient, samples: dict[str, Sample]) -> None:
+    """Write a patient's npz (the index is written once, at the end)."""
+    arrays = {f"{name}_image": s.image.astype(np.float16) for name, s in samples.items()}
+    arrays |= {f"{name}_label": s.label.astype(np.uint8) for name, s in samples.items()}
+    np.savez_compressed(folder / patient.file, **arrays)  # type: ignore[arg-type]
 
 
-def read_index(folder: Path, recipe: str) -> list[Entry]:
-    """The volumes of a cache.
+def load(folder: Path, patient: Patient) -> dict[str, Sample]:
+    """A patient's images by name."""
+    with np.load(folder / patient.file, allow_pickle=False) as data:
+        return {
+            name: Sample(data[f"{name}_image"], data[f"{name}_label"], spacing)
+            for name, spacing in zip(patient.images, patient.spacing_mm, strict=True)
+        }
+
+
+def write_index(folder: Path, recipe: str, patients: list[Patient]) -> None:
+    """Name every patient of the cache."""
+    told = {"recipe": recipe, "patients": [asdict(p) for p in patients]}
+    (folder / INDEX).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def read_index(folder: Path, recipe: str) -> list[Patient]:
+    """Every patient of the cache.
 
     Raises:
         InputError: no cache there, or one of another recipe.
     """
     try:
-        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        told = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        patients = told["patients"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{folder} holds no cache", "Run `cmrseg-lab prepare` first") from error
+    if told["recipe"] != recipe:
         raise InputError(
-            f"no preprocessing cache in {folder}", "run `cmrseg-lab preprocess` first"
-        ) from error
-    if content["recipe"] != recipe:
-        raise InputError(
-            f"the cache in {folder} is of recipe {content['recipe']}, not {recipe}",
-            f"run `cmrseg-lab preprocess` for {recipe} into a folder of its own",
+            f"the cache in {folder} is of recipe {told['recipe']}, not {recipe}",
+            f"Run `cmrseg-lab prepare {recipe}` into a folder of its own",
         )
-    return [Entry(**volume) for volume in content["volumes"]]
-
-
-def load(folder: Path, entry: Entry) -> Sample:
-    """Read one volume."""
-    with np.load(folder / entry.file, allow_pickle=False) as data:
-        spacing = tuple(float(s) for s in data["spacing_mm"])
-        return Sample(data["image"].astype(np.float32), data["label"], spacing)  # type: ignore[arg-type]
+    return [
+        Patient(
+            **{
+                **one,
+                "images": tuple(one["images"]),
+                "spacing_mm": tuple(map(tuple, one["spacing_mm"])),
+            }
+        )
+        for one in patients
+    ]

@@ -19,7 +19,7 @@ def card(manifest: dict[str, Any]) -> str:
     """MODEL_CARD.md as text."""
     parts = [
         f"# Model card: {manifest['challenge']}",
-        "Generated from `manifest.json` by `cmrseg pack` and `cmrseg validate --record`; "
+        "Generated from `manifest.json` by `cmrseg-lab pack` and `cmrseg-lab validate --record`; "
         "do not edit.",
         f"**Intended use.** {USE[manifest['challenge']]} For research only: it is not a medical "
         "device and must never be the sole basis of a clinical decision.",
@@ -59,23 +59,12 @@ def _networks(manifest: dict[str, Any]) -> str:
     for network in manifest["networks"]:
         t = network["training"]
         fold = "none" if t["fold"] is None else f"{t['fold']} of {t['folds']}"
+        fold = t.get("without") or fold
         rows.append(
             f"| {network['file']} | {', '.join(t['sources'])} | {t['patients']} | {fold} "
             f"| {steps_in_all(t['steps_done'], t.get('started_from'))} | {t['seed']} |"
         )
-    return "\n".join(rows + _snapshots(manifest))
-
-
-def _snapshots(manifest: dict[str, Any]) -> list[str]:
-    """How those networks were chosen that are no run's last weights."""
-    told = [
-        f"- {n['file']}: snapshot {s['rank']} of {s['of']}, chosen by its mean Dice of "
-        f"{s['dice']:.3f} on the patients of fold {n['training']['choose_fold']}, from whom it "
-        "never learned."
-        for n in manifest["networks"]
-        if (s := n["training"].get("snapshot"))
-    ]
-    return ["", *told] if told else []
+    return "\n".join(rows)
 
 
 def steps_in_all(steps: int, earlier: dict[str, Any] | None) -> int:
@@ -97,7 +86,7 @@ def _quality(manifest: dict[str, Any]) -> str:
     if not manifest.get("quality"):
         return (
             "Not calibrated: there are autoencoders but no thresholds, so nothing is judged "
-            "(`cmrseg calibrate`)."
+            "(`cmrseg-lab calibrate`)."
         )
     rows = [
         "An image is out of distribution if the RV of every candidate lies outside this range.\n",

@@ -41,11 +41,6 @@ def save(
     _write(path, tensors, state)
 
 
-def save_weights(path: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write a network's tensors and ``state`` (JSON-ready) in one move, nothing to go on from."""
-    _write(path, {f"network.{k}": v for k, v in weights.items()}, state)
-
-
 def read_state(path: Path) -> dict[str, Any]:
     """The JSON part: step, history, configuration.
 
@@ -58,7 +53,7 @@ def read_state(path: Path) -> dict[str, Any]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"no readable checkpoint at {path}",
-            "give the checkpoint.safetensors of a run; to start one anew, leave --resume out",
+            "Give the checkpoint.safetensors of a run",
         ) from error
     return state
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,9 +18,10 @@ from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.cache import Sample
-from cmrseg_lab.training.config import TrainingConfig
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS, corrupt
+from cmrseg_lab.training.held_out import digests
 from cmrseg_lab.training.image_degradation import spoil
+from cmrseg_lab.training.preset import SegmenterPreset, of_values
 
 MIXED = "all kinds, mixed"
 SPOILED = "a segmenter on spoiled images"
@@ -59,7 +60,7 @@ def made(
 def segmented(
     path: Path,
     recipe: str,
-    about: dict[str, Any],
+    patients: set[str],
     samples: Sequence[Sample],
     errors: int,
     seed: int,
@@ -71,7 +72,7 @@ def segmented(
     Args:
         path: its checkpoint.
         recipe: of the autoencoder to judge.
-        about: of the autoencoder: whom it held out.
+        patients: digests of those at hand.
         samples: images of those.
         errors: spoiled images a sample.
         seed: decides how they are spoiled.
@@ -81,7 +82,7 @@ def segmented(
     Raises:
         InputError: a segmenter that learned from the patients at hand or belongs to another cache.
     """
-    network = _segmenter(path, recipe, about).to(device)
+    network = _segmenter(path, recipe, patients).to(device)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     kept = work / f"{recipe}-{digest}-{errors}-{seed}.npz" if work else None
@@ -113,16 +114,16 @@ def _segment(
     return wrong
 
 
-def _segmenter(path: Path, recipe: str, about: dict[str, Any]) -> UNet:
+def _segmenter(path: Path, recipe: str, patients: set[str]) -> UNet:
     """The segmenter of a checkpoint, if the patients at hand are new to it too."""
     state = checkpoint.read_state(path)
-    config = TrainingConfig.from_dict(state["config"])
-    same = set(about["held_out"]) <= set(state["about"]["held_out"])
-    if f"{config.recipe}-qc" != recipe or not same:
+    preset = cast(SegmenterPreset, of_values(state["preset"]))
+    met = patients & set(digests(map(tuple, state["about"]["patients"])))
+    if f"{preset.recipe}-qc" != recipe or met:
         raise InputError(
-            "the segmenter is of another recipe or held out other patients",
+            "the segmenter is of another recipe or was trained on these patients",
             "give one trained on the same cache and fold",
         )
-    network = UNet(config.network)
+    network = UNet(preset.network)
     network.load_state_dict(checkpoint.network_weights(path))
     return network.eval()

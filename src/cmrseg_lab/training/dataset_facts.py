@@ -70,7 +70,7 @@ FACTS: dict[str, Facts] = {
             "One slice a phase, cut through the apex and both ventricles of an ACDC stack and of "
             "its labels, interpolated between short-axis slices 5 to 10 mm apart.",
         ),
-        provenance="Made by `cmrseg preprocess mnms2-la --reformat` from the ACDC copy "
+        provenance="Made by `cmrseg-lab prepare mnms2-la` from the ACDC copy "
         "([acdc](acdc.md)); nothing of it is distributed.",
         limits=(
             "No long-axis acquisition: blurred along the heart's axis, without atria that anybody "
@@ -79,13 +79,44 @@ FACTS: dict[str, Facts] = {
             *_ACDC_LIMITS,
         ),
     ),
+    "mnms1-reformatted": Facts(
+        motivation="Four-chamber long-axis images with labels, of two more vendors.",
+        composition=(
+            "Three slices a phase, cut through the apex and both ventricles of an M&Ms-1 stack and "
+            "of its labels, 20 degrees apart.",
+        ),
+        provenance="Made by `cmrseg-lab prepare mnms2-la` from the M&Ms-1 copy; nothing of it is "
+        "distributed.",
+        limits=(
+            "No long-axis acquisition: blurred along the heart's axis, without atria that anybody "
+            "labelled, valves where the short-axis labels end.",
+            "Labels were cut, not drawn: no expert ever saw them.",
+        ),
+    ),
+    "dsb2": Facts(
+        motivation="The second Data Science Bowl (2015): volumes of the left ventricle from cine "
+        "MR. Its winners drew the LV cavity on four-chamber frames.",
+        composition=(
+            "615 four-chamber frames of 310 patients, most with two frames of different phases.",
+            "The LV cavity, papillary muscles inside, up to a straight line at the mitral valve. "
+            "Outside of it nothing is known: no myocardium, no RV, no atria.",
+        ),
+        provenance="A public copy that others published: frames cut to a square and resized, some "
+        "turned or mirrored, 8 bits, once JPEG.",
+        limits=(
+            "Pixel sizes are estimated from the short axis of the same patient, to about 10 %.",
+            "Which frame is end-diastole is not said: the larger of two drawn ventricles is taken "
+            "for it.",
+            "In one patient the mask is probably in the wrong ventricle.",
+        ),
+    ),
     "acdc-implanted": Facts(
         motivation="More late-enhancement hearts with known infarcts than EMIDEC has.",
         composition=(
             "ACDC's short-axis stacks recoloured as late enhancement; most with an infarct of "
             "random territory and transmurality, some with no-reflow in it.",
         ),
-        provenance="Made by `cmrseg preprocess emidec --implant` from the ACDC copy "
+        provenance="Made by `cmrseg-lab prepare emidec` from the ACDC copy "
         "([acdc](acdc.md)); nothing of it is distributed.",
         limits=(
             "Infarcts are drawn by rules, not by disease; no late-enhancement scanner made the "
@@ -169,7 +200,7 @@ def synthetic_facts() -> Facts:
             "scanner.",
             *composition,
         ),
-        provenance=f"Drawn by `cmrseg synthesize` (generation {record.GENERATION} of the "
+        provenance=f"Drawn by `cmrseg-lab synthesize` (generation {record.GENERATION} of the "
         "generator) from a seed: the same seed draws the same patients.",
         limits=(
             "Simpler than hearts are: a network trained on them alone finds real hearts, but less "

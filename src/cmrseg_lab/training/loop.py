@@ -1,250 +1,161 @@
-"""The fitting loop, from the cache alone: no image library, no network, no display.
+"""The one training loop, from start to finish. Read :func:`fit`.
 
-Read :func:`fit` top to bottom. It stops at any minute (a checkpoint every few minutes and on
-SIGTERM) and goes on exactly where it stood: patches follow from (seed, index), everything else is
-in the checkpoint. Several processes share each step (:mod:`cmrseg_lab.training.distributed`);
-theirs goes on exactly as well, since their dropout follows from (seed, step, rank).
+It stops at any minute (a checkpoint every few minutes and on SIGTERM) and goes on exactly where it
+stood: samples follow from (seed, index), dropout from (seed, step, process). Started by torchrun,
+the processes share each batch (torch's DistributedDataParallel). What is packed in the end is the
+moving average of the weights, where the preset has one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import signal
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, cast
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from cmrseg.models.layers import deepened
-from cmrseg.models.layout import usual_execution
-from cmrseg.models.unet import UNet, count_parameters
-from cmrseg.runtime import Precision, autocast, usual_precision
+from cmrseg.models.unet import count_parameters
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.augment import Patches
-from cmrseg_lab.training.begin import begin
-from cmrseg_lab.training.cache import Sample
-from cmrseg_lab.training.checkpointing import Keeper
-from cmrseg_lab.training.config import TrainingConfig
-from cmrseg_lab.training.distributed import ALONE, EndedTogetherError, Group
-from cmrseg_lab.training.losses import deep_supervision
-from cmrseg_lab.training.sync_batchnorm import share_norms
+from cmrseg_lab.training.preset import Preset, as_values
 
 CHECKPOINT = "checkpoint.safetensors"
-TERMINATED = 143
-"""Exit code of a command that SIGTERM stopped."""
+LOG = "log.jsonl"
+CHECKPOINT_EVERY_S = 240.0
+TELL_EVERY = 50
+Batch = dict[str, Tensor]
+Scores = dict[str, float]
 
 
 class TrainingStoppedError(Exception):
     """SIGTERM came; the checkpoint is written."""
 
 
+class Task(Protocol):
+    """What is trained: a segmenter or an autoencoder."""
+
+    @property
+    def preset(self) -> Preset:
+        """Its training."""
+
+    def network(self, device: torch.device) -> nn.Module:
+        """A fresh network: what is stored and packed."""
+
+    def trainee(self, network: nn.Module) -> nn.Module:
+        """The network as a step calls it."""
+
+    def samples(self, seed: int) -> torch.utils.data.Dataset[Batch]:
+        """All samples of the training, in order."""
+
+    def loss(self, trainee: nn.Module, batch: Batch, step: int) -> Tensor:
+        """Of one batch."""
+
+    def look(self, network: nn.Module, device: torch.device, whole: bool) -> dict[str, Scores]:
+        """Scores of some patients, or of all that were held out."""
+
+
 def fit(
-    config: TrainingConfig,
-    training: list[Sample],
-    held_out: list[Sample],
-    run_dir: Path,
+    task: Task,
+    out: Path,
     *,
+    seed: int,
     device: torch.device,
-    choosers: Sequence[Sample] = (),
-    precision: Precision | None = None,
-    resume: bool = False,
-    start: Path | None = None,
+    about: dict[str, Any],
     workers: int = 1,
-    about: dict[str, Any] | None = None,
-    group: Group = ALONE,
 ) -> Path:
-    """Train one network and return its checkpoint.
+    """Train, from the checkpoint in ``out`` if there is one, and return the final one.
 
     Args:
-        config: what to train.
-        training: volumes to learn from.
-        held_out: volumes to watch; nothing is chosen by them, so their scores stay honest.
-        run_dir: checkpoint, snapshots, TensorBoard scalars and ``log.jsonl`` go here.
+        task: what is trained.
+        out: checkpoint, ``log.jsonl`` and TensorBoard scalars go here.
+        seed: everything random follows from it.
         device: where to compute.
-        choosers: volumes, neither learned from nor held out, by which the best ``config.keep``
-            looks are chosen; the held-out ones are then scored at the last step alone.
-        precision: None for the device's usual one.
-        resume: go on from the checkpoint in ``run_dir``, in the precision it began with.
-        start: a checkpoint whose weights to start from, with a fresh optimiser and schedule.
-        workers: processes that augment; 0 does it in line.
-        about: stored in the checkpoint (data, fold, command), for the manifest.
-        group: the processes that train it together, of which this is one.
+        about: who was trained on, JSON-ready; stored in the checkpoint.
+        workers: processes that make samples; 0 makes them in line.
 
     Raises:
-        InputError: there is nothing to resume from.
-        UsageError: the run to resume had another configuration, fold or data; or there is a run
-            and it was not to be resumed; or there is nobody to choose snapshots by; or there are
-            more processes than patches in a batch.
-        TrainingStoppedError: on SIGTERM in any process, after the checkpoint is safe.
-        EndedTogetherError: in all processes but the first, when it stopped; or another was lost.
+        UsageError: the checkpoint is another training's, or processes share a batch unevenly.
+        TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
-    if config.keep and not choosers:
-        raise UsageError("there is nobody to choose snapshots by", "keep none, or set some aside")
-    group.check(config.batch)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(config.seed)
-    network = UNet(config.network).to(device)
-    if group.size > 1:
-        share_norms(network, group)
-    if start and not resume:
-        network.load_state_dict(deepened(checkpoint.network_weights(start), network))
-    optimiser = make_optimiser(network, config)
-    path = run_dir / CHECKPOINT
-    state = begin(path, network, optimiser, config, about or {}, resume=resume)
-    _settle(state, network, device, precision)
-    scaler = torch.amp.GradScaler(device.type, enabled=state["precision"] == "fp16")
-    if state.get("scaler"):  # empty unless fp16 needs it
-        scaler.load_state_dict(state["scaler"])
-    keeper = None
-    if group.first:
-        print(_told(network, config, device, state, group), flush=True)
-        keeper = Keeper(path, config, network, optimiser, scaler, state, held_out, choosers)
-    with stop_on_sigterm() as stop, keeper or contextlib.nullcontext():
-        own = group.share(config.batch)
-        for batch in batches(config, training, state["step"], workers, own):
-            loss = step(network, optimiser, scaler, batch, state, config, device, group)
+    preset, path = task.preset, out / CHECKPOINT
+    out.mkdir(parents=True, exist_ok=True)
+    with _processes(preset.batch) as (rank, size), stop_on_sigterm() as stop:
+        torch.manual_seed(seed)
+        network = task.network(device)
+        optimiser = make_optimiser(network, preset)
+        moving = get_ema_multi_avg_fn(preset.average_decay)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
+        state: dict[str, Any] = {"step": 0, "preset": _json(as_values(preset)), "about": about}
+        if path.exists():
+            state = _restored(path, state, network, optimiser, average)
+        trainee = task.trainee(network)
+        if size > 1:
+            trainee = DistributedDataParallel(trainee, device_ids=_ids(device))
+        told = _Told(out, preset, state["step"]) if rank == 0 else None
+        if told:
+            parameters = f"{count_parameters(network) / 1e6:.1f} M parameters"
+            print(f"{preset.recipe}: {parameters}, {device}, from step {state['step']}", flush=True)
+        saved = time.monotonic()
+        for batch in _batches(task, state["step"], seed, workers, rank, size):
+            loss = take_step(trainee, optimiser, batch, task, seed, state["step"], rank)
+            if state["step"] >= preset.average_from * preset.steps:
+                average.update_parameters(network)
             state["step"] += 1
-            if keeper:
-                keeper.note(loss)
-            stopping = group.any(bool(stop))
-            if keeper:
-                keeper.save(stopping=stopping)
+            done, stopping = state["step"] == preset.steps, _any(bool(stop), size)
+            if told:
+                told.step(state["step"], loss)
+                if done or stopping or time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                    checkpoint.save(path, network, optimiser, state, average)
+                    saved = time.monotonic()
+                if state["step"] % preset.look_every == 0 or done:
+                    best = average.module if average.n_averaged else network
+                    told.look(state["step"], task.look(best, device, done))
             if stopping:
-                _stop(state["step"], group)
-    group.wait()  # for the checkpoint
+                raise TrainingStoppedError(
+                    f"Stopped at step {state['step']}: the same command goes on"
+                )
     return path
 
 
-def _settle(
-    state: dict[str, Any], network: UNet, device: torch.device, precision: Precision | None
-) -> None:
-    """How a run computes: as is usual where it begins, and the same when resumed."""
-    state.setdefault("execution", usual_execution(device))
-    network.execution = state["execution"]
-    state.setdefault("precision", precision or usual_precision(device))
-
-
-def _told(
-    network: UNet, config: TrainingConfig, device: torch.device, state: dict[str, Any], group: Group
-) -> str:
-    """The line a training begins with."""
-    shared = f", a step's {config.batch} patches by {group.size} processes" * (group.size > 1)
-    return (
-        f"{config.recipe}: {count_parameters(network) / 1e6:.1f} M parameters, "
-        f"{state['precision']} {state['execution']} on {device}{shared}, from step {state['step']}"
-    )
-
-
-def _stop(at: int, group: Group) -> NoReturn:
-    """End all processes, once the checkpoint is safe; the first tells."""
-    group.wait()
-    if group.first:
-        raise TrainingStoppedError(f"stopped at step {at}; --resume goes on")
-    raise EndedTogetherError(TERMINATED)
-
-
-def make_optimiser(network: UNet, config: TrainingConfig) -> torch.optim.Optimizer:
-    """SGD as arega2021 section 2.3, Adam with L2 (the ACDC winner's), or AdamW."""
-    if config.optimiser == "sgd":
+def make_optimiser(network: nn.Module, preset: Preset) -> torch.optim.Optimizer:
+    """SGD as arega2021 section 2.3, Adam with L2, or AdamW."""
+    rate, decay = preset.learning_rate, preset.weight_decay
+    if preset.optimiser == "sgd":
         return torch.optim.SGD(
-            network.parameters(),
-            config.learning_rate,
-            momentum=0.99,
-            nesterov=True,
-            weight_decay=config.weight_decay,
+            network.parameters(), rate, momentum=0.99, nesterov=True, weight_decay=decay
         )
-    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
-    return kind(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
+    kind = torch.optim.Adam if preset.optimiser == "adam" else torch.optim.AdamW
+    return kind(network.parameters(), rate, weight_decay=decay, foreach=True)
 
 
-def batches(
-    config: TrainingConfig,
-    samples: list[Sample],
-    done: int,
-    workers: int,
-    own: range | None = None,
-) -> Iterator[dict[str, Tensor]]:
-    """The batches from step ``done`` on: the same ones whether or not the run was interrupted.
-
-    Args:
-        config: tells batch, steps and seed.
-        samples: volumes to cut patches from.
-        done: steps already taken.
-        workers: processes that augment; 0 does it in line.
-        own: which patches of each batch; None for all.
-    """
-    own = own or range(config.batch)
-    firsts = range(done * config.batch, config.steps * config.batch, config.batch)
-    loader = torch.utils.data.DataLoader(
-        Patches(samples, config),
-        batch_sampler=(list(range(f + own.start, f + own.stop)) for f in firsts),
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=_outlive_signals,
-        pin_memory=torch.cuda.is_available(),
-        # Without one of its own the loader would draw from dropout's random numbers at each start.
-        generator=torch.Generator(),
-    )
-    return iter(loader)
-
-
-def step(
-    network: UNet,
+def take_step(
+    trainee: nn.Module,
     optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    batch: dict[str, Tensor],
-    state: dict[str, Any],
-    config: TrainingConfig,
-    device: torch.device,
-    group: Group = ALONE,
+    batch: Batch,
+    task: Task,
+    seed: int,
+    step: int,
+    rank: int = 0,
 ) -> float:
-    """One optimiser step; returns the loss.
-
-    Where processes share it, each brings its own patches, and all take the same step.
-    """
-    for parameters in optimiser.param_groups:
-        parameters["lr"] = config.rate(state["step"])
-    network.train()
-    group.seed(config.seed, state["step"])
-    image = batch["image"].to(device, non_blocking=True)
-    label = batch["label"].to(device, non_blocking=True)
-    with autocast(device, state["precision"]):
-        heads = _logits(network, image, config, state["step"])
-    heads = [group.whole(head, config.batch, config.samples) for head in heads]
-    label = group.whole(label, config.batch)
-    loss = deep_supervision(heads, label, config.samples, config.alpha, config.dice)
+    """One optimiser step; returns the loss."""
+    for group in optimiser.param_groups:
+        group["lr"] = task.preset.rate(step)
+    torch.manual_seed(hash((seed, step, rank)) % 2**63)  # dropout's masks
+    loss = task.loss(trainee.train(), batch, step)
     optimiser.zero_grad(set_to_none=True)
-    scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-    group.add_up(network.parameters())
-    scaler.unscale_(optimiser)
-    torch.nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-    scaler.step(optimiser)
-    scaler.update()
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(trainee.parameters(), task.preset.gradient_clip)
+    optimiser.step()
     return float(loss.detach())
-
-
-def _logits(network: UNet, image: Tensor, config: TrainingConfig, at: int) -> list[Tensor]:
-    """Every head's logits of (B, C, Z, Y, X); in some steps each slice is seen without the others.
-
-    Which steps those are follows from the seed, so all processes agree.
-    """
-    if np.random.default_rng([config.seed, at]).random() >= config.alone:
-        return cast("list[Tensor]", network(image, config.samples))
-    depth = image.shape[2]
-    apart = image.transpose(1, 2).flatten(0, 1)[:, :, None]
-    heads = network(apart, config.samples)
-    return [head[:, :, 0].unflatten(0, (-1, depth)).transpose(1, 2) for head in heads]
-
-
-def _outlive_signals(worker: int) -> None:
-    """Signals sent to the whole group are the parent's to answer: it still needs its batch."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
@@ -260,3 +171,129 @@ def stop_on_sigterm() -> Iterator[list[int]]:
         yield received
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _batches(
+    task: Task, done: int, seed: int, workers: int, rank: int, size: int
+) -> torch.utils.data.DataLoader[Batch]:
+    """This process's share of each batch from step ``done`` on, the same however often resumed."""
+    batch, steps = task.preset.batch, task.preset.steps
+    return torch.utils.data.DataLoader(
+        task.samples(seed),
+        batch_sampler=[
+            list(range(first + rank, first + batch, size))
+            for first in range(done * batch, steps * batch, batch)
+        ],
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_ignore_signals,
+        pin_memory=torch.cuda.is_available(),
+        # Without one of its own the loader would draw from the global random numbers.
+        generator=torch.Generator(),
+    )
+
+
+def _ignore_signals(worker: int) -> None:
+    """Signals to the whole group are the parent's to answer: it still needs its batch."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def _processes(batch: int) -> Iterator[tuple[int, int]]:
+    """This process's number and how many there are; one unless torchrun started several."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield 0, 1
+        return
+    if batch % size:
+        raise UsageError(
+            f"A batch of {batch} cannot be shared evenly by {size} processes",
+            "Start another number, or change the preset's batch",
+        )
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield distributed.get_rank(), size
+    finally:
+        distributed.destroy_process_group()
+
+
+def _ids(device: torch.device) -> list[int] | None:
+    return [device.index or 0] if device.type == "cuda" else None
+
+
+def _any(flag: bool, size: int) -> bool:
+    """Whether any process says so: all of them stop at one step."""
+    if size == 1:
+        return flag
+    told = torch.tensor(int(flag))
+    told = told.cuda() if distributed.get_backend() == "nccl" else told
+    distributed.all_reduce(told, distributed.ReduceOp.MAX)
+    return bool(told.item())
+
+
+def _restored(
+    path: Path,
+    begun: dict[str, Any],
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: AveragedModel,
+) -> dict[str, Any]:
+    """Where the run in ``path`` stood, its tensors put back."""
+    state = checkpoint.read_state(path)
+    if any(state[key] != _json(begun[key]) for key in ("preset", "about")):
+        raise UsageError(
+            f"{path.parent} holds another training: its preset, fold, seed or patients differ",
+            "Give what it began with, or another folder",
+        )
+    checkpoint.restore(path, network, optimiser)
+    checkpoint.restore_average(path, average)
+    return state
+
+
+def _json(values: dict[str, Any]) -> dict[str, Any]:
+    """As they come back from a checkpoint."""
+    found: dict[str, Any] = json.loads(json.dumps(values))
+    return found
+
+
+class _Told:
+    """What a training tells while it goes on: lines, ``log.jsonl``, TensorBoard where installed."""
+
+    def __init__(self, out: Path, preset: Preset, done: int) -> None:
+        self.log, self.preset, self.at = out / LOG, preset, (done, time.monotonic())
+        self.loss: list[float] = []
+        if self.log.exists():  # steps after the checkpoint are about to be taken again
+            lines = self.log.read_text().splitlines(keepends=True)
+            self.log.write_text("".join(x for x in lines if json.loads(x)["step"] <= done))
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            self.board = None
+        else:
+            self.board = SummaryWriter(str(out), purge_step=done + 1)
+
+    def step(self, step: int, loss: float) -> None:
+        """Tell the mean loss, the pace and what is left, now and then."""
+        self.loss.append(loss)
+        if step % TELL_EVERY and step != self.preset.steps:
+            return
+        before, since = self.at
+        each = (time.monotonic() - since) / max(step - before, 1)
+        mean, left = sum(self.loss) / len(self.loss), each * (self.preset.steps - step) / 60
+        print(f"step {step}: loss {mean:.3f}, {each:.2f} s ({left:.0f} min left)", flush=True)
+        if self.board:
+            self.board.add_scalar("loss", mean, step)
+        self.at, self.loss = (step, time.monotonic()), []
+
+    def look(self, step: int, scores: dict[str, Scores]) -> None:
+        """Tell scores; append them to the log."""
+        self.at = (step, time.monotonic())
+        with self.log.open("a") as log:
+            log.write(json.dumps({"step": step, **scores}) + "\n")
+        for who, own in scores.items():
+            told = ", ".join(f"{name} {value:.3f}" for name, value in own.items())
+            print(f"step {step}: Dice of {who}: {told}", flush=True)
+            for name, value in own.items():
+                if self.board:
+                    self.board.add_scalar(f"{who}/{name}", value, step)

@@ -2,84 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cmrseg.quality.losses import generalised_dice
 from cmrseg.quality.uncertainty.loss import log_mean, uncertainty_loss
+from cmrseg_lab.training.cache import UNKNOWN
 
-Dice = Literal["soft", "generalised"]
-
-
-def dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
-    """One minus the mean soft Dice of the foreground classes over the whole batch.
-
-    Args:
-        probabilities: (B, C, Z, Y, X).
-        truth: (B, Z, Y, X) class indices.
-    """
-    onehot = F.one_hot(truth, probabilities.shape[1]).movedim(-1, 1).float()
-    axes = (0, *range(2, probabilities.dim()))
-    overlap = (probabilities * onehot).sum(axes)
-    total = probabilities.sum(axes) + onehot.sum(axes)
-    dice = (2 * overlap + 1) / (total + 1)
-    return 1 - dice[1:].mean()
+LV = 1
 
 
-def overlap_loss(probabilities: Tensor, truth: Tensor, dice: Dice = "soft") -> Tensor:
-    """What of a loss tells the overlap: :func:`dice_loss`, or L_GD of galati2021 Eq. 1.
+def volume_dice(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """One minus the mean soft Dice of the foreground classes of each volume.
+
+    By volume, not by batch: a small heart at end-systole counts as much as a large one. Where only
+    the LV is known it alone counts.
 
     Args:
         probabilities: (B, C, Z, Y, X).
-        truth: (B, Z, Y, X) class indices.
-        dice: which of the two.
+        truth: (B, Z, Y, X) class indices, or UNKNOWN.
     """
-    if dice == "soft":
-        return dice_loss(probabilities, truth)
+    unknown = truth == UNKNOWN
+    onehot = F.one_hot(truth.where(~unknown, 0), probabilities.shape[1]).movedim(-1, 1)
+    overlap = (probabilities * onehot).sum((2, 3, 4))
+    total = probabilities.sum((2, 3, 4)) + onehot.sum((2, 3, 4))
+    # A class that is not there gives no gradient worth having: one voxel of leeway.
+    dice = ((2 * overlap + 1) / (total + 1))[:, 1:]
+    counts = torch.ones_like(dice)
+    counts[unknown.flatten(1).any(1), LV:] = 0
+    return 1 - ((dice * counts).sum(1) / counts.sum(1)).mean()
+
+
+def _overlap(probabilities: Tensor, truth: Tensor, dice: str) -> Tensor:
+    if dice == "volume":
+        return volume_dice(probabilities, truth)
     onehot = F.one_hot(truth, probabilities.shape[1]).movedim(-1, 1)
     return generalised_dice(probabilities, onehot)
 
 
-def segmentation_loss(logits: Tensor, truth: Tensor, dice: Dice = "soft") -> Tensor:
-    """L_Seg = L_Dice + L_CE (arega2021 Eq. 3 with both weights 1; galati2021 Eq. 1).
+def log_likelihood(logged: Tensor, truth: Tensor) -> Tensor:
+    """Log-probability of what is true; where that is "not LV", of all other classes together.
 
     Args:
-        logits: (B, C, Z, Y, X).
-        truth: (B, Z, Y, X) class indices.
-        dice: ``soft`` or ``generalised``.
+        logged: (B, C, Z, Y, X) log-probabilities.
+        truth: (B, Z, Y, X) class indices, or UNKNOWN.
+
+    Returns:
+        (B, Z, Y, X).
     """
-    logits = logits.float()
-    return overlap_loss(logits.softmax(dim=1), truth, dice) + F.cross_entropy(logits, truth)
+    unknown = truth == UNKNOWN
+    told = logged.gather(1, truth.where(~unknown, 0)[:, None])[:, 0]
+    if not unknown.any():
+        return told
+    others = torch.cat([logged[:, :LV], logged[:, LV + 1 :]], 1).logsumexp(1)
+    return told.where(~unknown, others)
 
 
 def total_loss(
-    logits: Tensor, truth: Tensor, samples: int = 1, alpha: float = 0.0, dice: Dice = "soft"
+    logits: Tensor, truth: Tensor, samples: int = 1, alpha: float = 0.0, dice: str = "volume"
 ) -> Tensor:
-    """L_Total = L_Seg + alpha L_Uncertainty (arega2021 Eq. 5).
+    """L_Total = L_Dice + L_CE + alpha L_Uncertainty (arega2021 Eq. 3 and 5; galati2021 Eq. 1).
 
     Dice and cross-entropy are those of the mean probability of the samples (Eq. 1), which makes the
-    cross-entropy its negative log-likelihood. One sample has no variance: L_Seg alone is left.
+    cross-entropy its negative log-likelihood. One sample has no variance.
 
     Args:
         logits: (samples*B, C, Z, Y, X), sample by sample.
-        truth: (B, Z, Y, X) class indices.
+        truth: (B, Z, Y, X) class indices, or UNKNOWN.
         samples: N of Eq. 1.
         alpha: weight of the uncertainty.
-        dice: ``soft`` or ``generalised``.
+        dice: ``volume`` or ``generalised``.
     """
-    if samples == 1:
-        return segmentation_loss(logits, truth, dice)
-    logits = logits.float().reshape(samples, -1, *logits.shape[1:])
-    log_probabilities = logits.log_softmax(dim=2)
-    probabilities = log_probabilities.exp()
-    wanted = truth[None, :, None].expand(samples, *(-1,) * 5)
-    likelihood = log_mean(log_probabilities.gather(2, wanted))
-    overlap = overlap_loss(probabilities.mean(dim=0), truth, dice)
-    segmentation = overlap - likelihood.mean()
-    return segmentation + alpha * uncertainty_loss(probabilities)
+    each = logits.float().log_softmax(1).reshape(samples, -1, *logits.shape[1:])
+    logged = each[0] if samples == 1 else log_mean(each)
+    loss = _overlap(logged.exp(), truth, dice) - log_likelihood(logged, truth).mean()
+    return loss + alpha * uncertainty_loss(each.exp()) if alpha and samples > 1 else loss
 
 
 def deep_supervision(
@@ -87,7 +85,7 @@ def deep_supervision(
     truth: Tensor,
     samples: int = 1,
     alpha: float = 0.0,
-    dice: Dice = "soft",
+    dice: str = "volume",
 ) -> Tensor:
     """Weighted mean of the heads' losses, each coarser head counting half the one before.
 
@@ -99,7 +97,7 @@ def deep_supervision(
         truth: (B, Z, Y, X) class indices at the finest size.
         samples: N of Eq. 1.
         alpha: weight of the uncertainty.
-        dice: ``soft`` or ``generalised``.
+        dice: ``volume`` or ``generalised``.
     """
     weights = [0.5**i for i in range(len(heads))]
     losses = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,47 +13,38 @@ from safetensors.torch import save_file
 
 from cmrseg import __version__
 from cmrseg.models import storage
-from cmrseg.models.bundle import CARD, FORMAT, MANIFEST, sealed, sha256
+from cmrseg.models.bundle import CARD, FORMAT, MANIFEST, load, sealed, sha256
 from cmrseg.quality import replay
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.card import card, steps_in_all
-from cmrseg_lab.training.cine_cache import FOLD_SEED
-from cmrseg_lab.training.cine_loop import Preset
-from cmrseg_lab.training.held_out import digests
-from cmrseg_lab.training.sources import learned_from, source
+from cmrseg_lab.training.card import card
+from cmrseg_lab.training.held_out import FOLD_SEED, digest, digests
+from cmrseg_lab.training.preset import of_values
+from cmrseg_lab.training.sources import is_synthetic, learned_from, source
 
 if TYPE_CHECKING:  # it needs scipy, which packing does not
     from cmrseg.quality.thresholds import Thresholds
 
 
-RECORDED = (
-    "configuration",
-    "fold",
-    "folds",
-    "fold_seed",
-    "choose_fold",
-    "sources",
-    "volumes",
-    "patients",
-    "trained_on",
-    "started_from",
-)
-"""What of a checkpoint's ``about`` goes into the manifest: no patient's name."""
-
-
-def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "unknown") -> Path:
+def pack(
+    challenge: str,
+    checkpoints: list[Path],
+    out: Path,
+    *,
+    commit: str = "unknown",
+    keep: Path | None = None,
+) -> Path:
     """Write a bundle of trained networks.
 
     Large kernels are stored in eight bits (:mod:`cmrseg.models.storage`).
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
-        checkpoints: one a network, the last of a run or one of its ``best-N.safetensors``; their
-            recipes must be the challenge's.
+        checkpoints: one a network; their recipes must be the challenge's.
         out: the bundle's folder; an older bundle there is replaced in one move.
         commit: the commit the bundle is packed at.
+        keep: a bundle whose networks, thresholds and slices of other recipes are taken over.
 
     Returns:
         ``out``.
@@ -69,11 +59,11 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
         stage = Path(folder) / out.name
         stage.mkdir()
-        states = [_described(checkpoint.read_state(path)) for path in checkpoints]
-        networks = [
-            _network(challenge, path, state, stage / file)
-            for path, state, file in zip(checkpoints, states, _files(states), strict=True)
-        ]
+        networks = [_store(path, challenge, stage) for path in checkpoints]
+        kept: dict[str, Any] = {"networks": [], "quality": {}}
+        if keep:
+            kept = _kept(challenge, keep, {n["recipe"] for n in networks}, stage)
+        networks = [*kept["networks"], *networks]
         names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
         manifest = {
             "format": FORMAT,
@@ -82,6 +72,7 @@ def pack(challenge: str, checkpoints: list[Path], out: Path, *, commit: str = "u
             "commit": commit,
             "data": {name: asdict(source(name)) for name in names},
             "networks": networks,
+            **({"quality": kept["quality"]} if kept["quality"] else {}),
         }
         write_manifest(stage, manifest)
         if out.exists():
@@ -134,31 +125,27 @@ def record_quality(
     write_manifest(folder, manifest)
 
 
-def _described(state: dict[str, Any]) -> dict[str, Any]:
-    """A preset's checkpoint in the words that manifests are written in; others as they are."""
-    if "preset" not in state:
-        return state
-    preset, about = Preset.of(state["preset"]), state["about"]
-    patients = [tuple(Path(file).stem.split("-", 1)) for file in about["patients"]]
-    shape = ("classes", "channels", "features", "across", "presence")
-    settings = {k: v for k, v in state["preset"].items() if k not in shape}
+def _entry(state: dict[str, Any], file: str) -> dict[str, Any]:
+    """A network's entry in the manifest: no patient's name."""
+    preset, about = of_values(state["preset"]), state["about"]
+    patients = [(str(source), str(patient)) for source, patient in about["patients"]]
+    shape = {*preset.network.as_dict(), "channels"}
     return {
-        "step": state["step"],
-        "precision": "bf16",
-        "config": {
-            **settings,
-            "seed": about["seed"],
-            "network": preset.network.as_dict(),
-            "preparation": "interior",
-        },
-        "about": {
+        "file": file,
+        "recipe": preset.recipe,
+        "config": preset.network.as_dict(),
+        # An autoencoder sees masks, which have no grey scale.
+        **({} if preset.recipe.endswith("-qc") else {"preparation": "interior"}),
+        "training": {
+            **{k: v for k, v in state["preset"].items() if k not in shape and k != "recipe"},
             "fold": about["fold"],
-            "folds": preset.folds,
+            "without": about["without"],
             "fold_seed": FOLD_SEED,
-            "configuration": f"without-{about['without']}" if about["without"] else "",
+            "seed": about["seed"],
             "sources": sorted({source for source, _ in patients}),
-            "patients": len(patients),
-            "trained_on": digests((source, patient) for source, patient in patients),
+            "patients": len({digest(*one) for one in patients}),
+            "trained_on": digests(one for one in patients if not is_synthetic(one[0])),
+            "steps_done": state["step"],
         },
     }
 
@@ -172,68 +159,48 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _files(states: list[dict[str, Any]]) -> list[str]:
-    """What each network's file is called.
+def _file(state: dict[str, Any]) -> str:
+    """What a network's file is called."""
+    about = state["about"]
+    held = f"without-{about['without']}" if about["without"] else f"fold{about['fold']}"
+    held = "all" if held == "foldNone" else held
+    return f"{state['preset']['recipe']}-{held}-seed{about['seed']}.safetensors"
 
-    Networks of one recipe, fold and seed are told apart by what their configurations are called,
-    snapshots of one run by their steps.
 
-    Raises:
-        InputError: two would get one name.
-    """
-    names, configurations, steps = [], [], []
-    for state in states:
-        config, about = state["config"], state["about"]
-        fold = "all" if about["fold"] is None else f"fold{about['fold']}"
-        names.append(f"{config['recipe']}-{fold}-seed{config['seed']}")
-        configurations.append(about.get("configuration", ""))
-        steps.append(f"{steps_in_all(state['step'], about.get('started_from'))}steps")
-    names = _told_apart(_told_apart(names, configurations), steps)
-    if len(set(names)) < len(names):
+def _store(path: Path, challenge: str, stage: Path) -> dict[str, Any]:
+    """Store one checkpoint's network; returns its manifest entry."""
+    state = checkpoint.read_state(path)
+    recipe, file = str(state["preset"]["recipe"]), _file(state)
+    if recipe.split("-")[0] != challenge:
         raise InputError(
-            f"two checkpoints would be called {max(names, key=names.count)}.safetensors",
-            "give each recipe, fold, seed, configuration and number of steps once",
+            f"a checkpoint of recipe {recipe} does not belong in a {challenge} bundle",
+            "Give checkpoints of one challenge",
         )
-    return [f"{name}.safetensors" for name in names]
-
-
-def _told_apart(names: list[str], details: list[str]) -> list[str]:
-    """Each name with its detail, where others of that name have other details."""
-    known = set(zip(names, details, strict=True))
-    shared = Counter(name for name, _ in known)
-    return [
-        f"{name}-{detail}" if detail and shared[name] > 1 else name
-        for name, detail in zip(names, details, strict=True)
-    ]
-
-
-def _network(challenge: str, path: Path, state: dict[str, Any], file: Path) -> dict[str, Any]:
-    """Store one network; returns its manifest entry."""
-    config, about = state["config"], state["about"]
-    if config["recipe"].split("-")[0] != challenge:
+    if (stage / file).exists():
         raise InputError(
-            f"a checkpoint of recipe {config['recipe']} does not belong in a {challenge} bundle",
-            "give checkpoints of one challenge",
+            f"two checkpoints would be called {file}", "Give each recipe, fold and seed once"
         )
     weights = storage.shrink(checkpoint.network_weights(path))
     if not all(v.isfinite().all() for v in weights.values()):
         raise InputError(
             f"the network trained in {path.parent} holds numbers that are not finite",
-            "its training diverged: train again with a lower learning rate or another seed",
+            "Its training diverged: train again with a lower learning rate or another seed",
         )
-    save_file(weights, file)
-    file.chmod(0o644)  # images run as users of their own
-    training = {k: v for k, v in config.items() if k not in ("network", "recipe", "preparation")}
-    return {
-        "file": file.name,
-        "recipe": config["recipe"],
-        "config": config["network"],
-        **({"preparation": config["preparation"]} if "preparation" in config else {}),
-        "training": {
-            **training,
-            **{k: about[k] for k in RECORDED if k in about},
-            **({"snapshot": state["snapshot"]} if "snapshot" in state else {}),
-            "steps_done": state["step"],
-            "precision": state["precision"],
-        },
+    save_file(weights, stage / file)
+    (stage / file).chmod(0o644)  # images run as users of their own
+    return _entry(state, file)
+
+
+def _kept(challenge: str, older: Path, replaced: set[str], stage: Path) -> dict[str, Any]:
+    """Copy what another bundle has of other recipes; returns its networks and quality."""
+    found = load(older, challenge)
+    networks = [n for n in found.networks if n["recipe"] not in replaced]
+    quality = {
+        recipe: entry
+        for recipe, entry in found.manifest.get("quality", {}).items()
+        if not {recipe, f"{recipe}-qc"} & replaced
     }
+    files = [n["file"] for n in networks] + [q["rehearsal"] for q in quality.values()]
+    for file in filter(None, files):
+        shutil.copy2(older / file, stage / file)
+    return {"networks": networks, "quality": quality}

@@ -1,6 +1,6 @@
 """A challenge's whole training in one command: ``cmrseg-lab train emidec --data FOLDER``.
 
-Preprocessing, every fold, packing, calibration and out-of-fold scores, one after the other. Given
+Preparation, every fold, packing, calibration and out-of-fold scores, one after the other. Given
 again after a stop the same command goes on where it stood: a cache that is whole is not made
 again, a run goes on from its checkpoint, and what follows is made anew. Folds may as well run side
 by side, each on a GPU of its own (``--folds 0 --out a``, ``--folds 1 --out b``); once their
@@ -11,7 +11,7 @@ Below ``out``: ``<challenge>/``, the bundle, and ``work/<challenge>/``, caches, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,18 +19,21 @@ from typing import Any, Literal
 from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError, UsageError
 from cmrseg.runtime.logs import Line, tell
+from cmrseg_lab.training import preset
 
-NETWORKS: dict[str, tuple[str, ...]] = {
-    "emidec": ("emidec",),
-    "mnms2": ("mnms2-sa", "mnms2-la"),
+PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
+    "emidec": {"emidec": ("emidec",)},
+    "mnms2": {
+        "mnms2-sa": ("short_axis", "qc_short_axis"),
+        "mnms2-la": ("long_axis", "qc_long_axis"),
+    },
 }
-"""What a challenge's bundle is made of, beside a quality-control autoencoder for each of mnms2."""
+"""What a challenge's bundle is made of: recipe -> presets, an autoencoder's among them."""
 FOLDS: dict[str, tuple[int | None, ...]] = {"emidec": (0, 1, 2, 3, 4), "mnms2": (0,)}
 """The papers': five-fold cross-validation; candidates of one training, whose thresholds ask for
 patients that none of a view's networks met."""
 OFFICIAL = {"emidec": "emidec-official", "mnms2": "mnms2"}
 """What the organisers' data is called in manifest and model card, unless it is told otherwise."""
-
 OF_ONE = 6
 """Dropout samples of one network, from which it is learned how far they usually agree."""
 
@@ -46,8 +49,11 @@ class Course:
         source: names the data in the manifest; a data set's own name stands for its licence.
         folds: the folds held out, a network each; None for the challenge's usual ones. None among
             them holds nobody out.
-        config: which configuration; the papers' by default.
-        settings: further arguments of :func:`cmrseg_lab.training.train.train`.
+        size: ``compact``: what a CPU trains in hours; ``paper``: the papers' networks.
+        changed: values of the presets to change, ``steps`` say.
+        seed: everything random follows from it.
+        device: where to compute.
+        workers: processes that make samples.
         commit: the commit the bundle is packed at.
         rehearse: mnms2: whose labelled slices travel in the bundle (``calibration.Rehearse``);
             data of patients alone have none of synthetic hearts.
@@ -58,8 +64,11 @@ class Course:
     out: Path
     source: str | None = None
     folds: Sequence[int | None] | None = None
-    config: str = "paper"
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    size: Literal["compact", "paper"] = "compact"
+    changed: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    workers: int = 1
     commit: str = "unknown"
     rehearse: Literal["synthetic", "learned", "none"] = "synthetic"
 
@@ -89,20 +98,31 @@ def train_whole(course: Course) -> Path:
 
     Raises:
         InputError: the data cannot be used.
-        UsageError: there is no such configuration or fold, or what lies in ``out`` was begun with
-            other settings.
+        UsageError: what lies in ``out`` was begun with other settings.
         TrainingStoppedError: on SIGTERM, after the checkpoint is safe.
     """
     from cmrseg_lab.training.pack import pack
+    from cmrseg_lab.training.train import train
 
-    _check_configuration(course)
-    checkpoints: list[Path] = []
-    for network in NETWORKS[course.challenge]:
-        _preprocess(course, network)
-        for fold in course.held_out:
-            checkpoints += _segmenter(course, network, fold)
-            if course.challenge == "mnms2":
-                checkpoints.append(_autoencoder(course, network, fold))
+    checkpoints = []
+    for recipe, names in PRESETS[course.challenge].items():
+        cache = _cache(course, recipe)
+        for name in names:
+            paper = f"{name}_paper" if course.size == "paper" else name
+            wanted = preset.read(paper, **course.changed)
+            for fold in course.held_out:
+                run = course.work / "runs" / f"{paper}-{'all' if fold is None else fold}"
+                checkpoints.append(
+                    train(
+                        wanted,
+                        cache,
+                        run,
+                        fold=fold,
+                        seed=course.seed,
+                        device=course.device,
+                        workers=course.workers,
+                    )
+                )
     pack(course.challenge, checkpoints, course.bundle, commit=course.commit)
     _calibrate(course)
     _score(course)
@@ -111,77 +131,23 @@ def train_whole(course: Course) -> Path:
     return course.bundle
 
 
-def _check_configuration(course: Course) -> None:
-    """Of all networks, before the first is trained for hours."""
-    from cmrseg_lab.training.presets import RECIPES
+def _cache(course: Course, recipe: str) -> Path:
+    """The cache that fitting reads, made unless it is there."""
+    from cmrseg_lab.training import cache, datasets
+    from cmrseg_lab.training.prepare import prepare
 
-    for network in NETWORKS[course.challenge]:
-        known = RECIPES[network].training
-        if course.config not in known:
-            raise UsageError(
-                f"{network} has no configuration {course.config}", f"use {' or '.join(known)}"
-            )
-
-
-def _cache(course: Course, network: str) -> Path:
-    return course.work / network / "cache"
-
-
-def _preprocess(course: Course, network: str) -> None:
-    """The cache that fitting reads, unless it is there."""
-    from cmrseg_lab.training import cache
-    from cmrseg_lab.training.preprocess import preprocess
-    from cmrseg_lab.training.presets import RECIPES
-
-    place = _cache(course, network)
-    items = RECIPES[network].items(course.data)
+    place = course.work / "cache" / recipe
     if (place / cache.INDEX).exists():  # it is written last
-        found = {(e.source, e.patient, e.role) for e in cache.read_index(place, network)}
-        if found == {(course.named, item.patient, item.role) for item in items}:
-            return
-        raise UsageError(
-            f"{course.work} was begun with other cases or another --source",
-            "give the same data, or another --out",
-        )
-    preprocess(network, items, RECIPES[network].grid, place, source=course.named)
-
-
-def _segmenter(course: Course, network: str, fold: int | None) -> list[Path]:
-    """One fold's checkpoints: the best snapshots where some are kept, else the last one."""
-    from cmrseg_lab.training.loop import CHECKPOINT
-    from cmrseg_lab.training.presets import RECIPES
-    from cmrseg_lab.training.train import train
-
-    run = course.work / network / f"fold-{'all' if fold is None else fold}"
-    last = train(
-        RECIPES[network].training[course.config],
-        _cache(course, network),
-        run,
-        fold=fold,
-        resume=(run / CHECKPOINT).exists(),
-        configuration=course.config,
-        **course.settings,
-    )
-    return sorted(run.glob("best-*.safetensors")) or [last]
-
-
-def _autoencoder(course: Course, network: str, fold: int | None) -> Path:
-    """The quality-control autoencoder of a view."""
-    from cmrseg_lab.training.autoencoder import train_autoencoder
-    from cmrseg_lab.training.autoencoder_config import configurations
-    from cmrseg_lab.training.loop import CHECKPOINT
-
-    run = course.work / network / f"qc-{'all' if fold is None else fold}"
-    known = configurations(f"{network}-qc")
-    shared = ("device", "steps", "seed")
-    return train_autoencoder(
-        known["compact" if "compact" in course.config else "paper"],
-        _cache(course, network),
-        run,
-        fold=fold,
-        resume=(run / CHECKPOINT).exists(),
-        **{k: v for k, v in course.settings.items() if k in shared},
-    )
+        found = {(p.source, p.patient) for p in cache.read_index(place, recipe)}
+        wanted = {(course.named, i.patient) for i in datasets.find(recipe, course.data)}
+        if found != wanted:
+            raise UsageError(
+                f"{course.work} was begun with other cases or another --source",
+                "give the same data, or another --out",
+            )
+    else:
+        prepare(recipe, {course.named: course.data}, place)
+    return place
 
 
 def _calibrate(course: Course) -> None:
@@ -189,7 +155,6 @@ def _calibrate(course: Course) -> None:
     from cmrseg_lab.training.calibration import emidec, mnms2
     from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
 
-    device = course.settings.get("device", "auto")
     try:
         if course.challenge == "emidec":
             told = emidec.calibrate(
@@ -197,14 +162,17 @@ def _calibrate(course: Course) -> None:
                 course.bundle,
                 source=course.named,
                 work=course.work / "held-out",
-                effort=Effort(samples=OF_ONE, device=device),
+                effort=Effort(samples=OF_ONE, device=course.device),
             )
             _say(told)
             return
-        for network in NETWORKS["mnms2"]:
-            cache = _cache(course, network)
+        for recipe in PRESETS["mnms2"]:
             told = mnms2.calibrate(
-                network, cache, course.bundle, device=device, rehearse=course.rehearse
+                recipe,
+                course.work / "cache" / recipe,
+                course.bundle,
+                device=course.device,
+                rehearse=course.rehearse,
             )
             _say(told)
     except InputError as error:
@@ -223,7 +191,7 @@ def _score(course: Course) -> None:
         course.work / "scores",
         source=course.named,
         weights=course.bundle,
-        device=course.settings.get("device", "auto"),
+        device=course.device,
         record=True,
     )
     _say(report.text())

@@ -30,12 +30,10 @@ from cmrseg.runtime import Progress, use_device
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import cache, checkpoint
 from cmrseg_lab.training.autoencoder import load_autoencoder
-from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
 from cmrseg_lab.training.cache import Sample
-from cmrseg_lab.training.card import steps_in_all
 from cmrseg_lab.training.corrupted_masks import SPOILED, Wrong, made, segmented
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS
-from cmrseg_lab.training.train import split
+from cmrseg_lab.training.held_out import digest, digests
 
 POOR = 0.7
 """Masks with a true Dice below this should be found."""
@@ -150,25 +148,29 @@ def score_autoencoder(
             patients at hand or belongs to another cache.
     """
     state = checkpoint.read_state(path)
-    recipe, about = state["config"]["recipe"], state["about"]
-    entries = split(cache.read_index(cache_dir, recipe.removesuffix("-qc")), about["fold"])[1]
-    if not entries:
+    recipe = state["preset"]["recipe"]
+    learned = set(digests(map(tuple, state["about"]["patients"])))
+    known = cache.read_index(cache_dir, recipe.removesuffix("-qc"))
+    held = [p for p in known if digest(p.source, p.patient) not in learned]
+    pairs = [(p, s) for p in held for s in cache.load(cache_dir, p).values() if not s.partial]
+    if not pairs:
         raise InputError("the autoencoder held nobody out", "train one with --fold 0")
-    samples = [cache.load(cache_dir, entry) for entry in entries]
+    samples = [sample for _, sample in pairs]
+    new = {digest(p.source, p.patient) for p, _ in pairs}
     on = use_device(device)
     control = QualityControl(Reconstructor(load_autoencoder(path).to(on), on), STRUCTURES)
     kinds: Iterable[tuple[str, Wrong]] = made(samples, errors, alone, seed)
     if segmenter is not None:
-        found = segmented(segmenter, recipe, about, samples, errors, seed, on, work)
+        found = segmented(segmenter, recipe, new, samples, errors, seed, on, work)
         kinds = chain(kinds, [(SPOILED, found)])
     scores = {
         "recipe": recipe,
         "steps": state["step"],
         "stacks": len(samples),
-        "sources": sorted({entry.source for entry in entries}),
+        "sources": sorted({patient.source for patient, _ in pairs}),
         "checkpoint": _about(path, state, control),
         **_judged(control, samples, kinds),
-        "patients": _numbers([entry.patient for entry in entries]),
+        "patients": _numbers([patient.patient for patient, _ in pairs]),
     }
     out.mkdir(parents=True, exist_ok=True)
     text = table(scores)
@@ -247,8 +249,7 @@ def _about(path: Path, state: dict[str, Any], control: QualityControl) -> dict[s
         "sha256": digest,
         "parameters": count_parameters(network),
         "latent": network.config.latent,
-        "steps_in_all": steps_in_all(state["step"], state["about"].get("started_from")),
-        "training": AutoencoderTraining.from_dict(state["config"]).as_dict(),
+        "training": state["preset"],
     }
 
 

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
+from cmrseg.imaging.volume import Array
 from cmrseg.quality.mask_window import centre
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.training import cache
-from cmrseg_lab.training.augment import crop
+from cmrseg_lab.training.cache import Sample
 
 
 def draw_rehearsal(
-    cache_dir: Path,
-    entries: Sequence[cache.Entry],
-    *,
-    slices: int = 48,
-    size: int = 128,
-    seed: int = 0,
+    samples: Sequence[Sample], *, slices: int = 48, size: int = 128, seed: int = 0
 ) -> Rehearsal:
     """Slices with a heart in them, from as many volumes as there are, around the heart.
 
     Args:
-        cache_dir: made by ``cmrseg-lab preprocess``.
-        entries: the volumes to choose from: slices of them leave with the bundle.
+        samples: the volumes to choose from: slices of them leave with the bundle.
         slices: how many.
         size: in-plane voxels of each; beyond an image its edge value goes on.
         seed: decides which.
@@ -34,19 +27,28 @@ def draw_rehearsal(
     Raises:
         InputError: there are no volumes.
     """
-    if not entries:
+    if not samples:
         raise InputError(
             "the cache holds none of the hearts that were to be rehearsed on",
-            "preprocess synthetic ones into it, or choose others with --rehearse",
+            "Prepare synthetic ones into it, or choose others with --rehearse",
         )
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(entries))
+    order = rng.permutation(len(samples))
     images, labels = [], []
     for number in range(slices):
-        sample = cache.load(cache_dir, entries[order[number % len(entries)]])
+        sample = samples[order[number % len(samples)]]
         filled = np.flatnonzero(sample.label.any(axis=(1, 2)))
         z = int(rng.choice(filled)) if len(filled) else len(sample.label) // 2
-        at = (z, *centre(sample.label))
-        images.append(crop(sample.image, at, (1, size, size))[0])
-        labels.append(crop(sample.label, at, (1, size, size))[0])
+        at = centre(sample.label)
+        images.append(_around(sample.image[z], at, size))
+        labels.append(_around(sample.label[z], at, size))
     return Rehearsal(np.stack(images).astype(np.float32), np.stack(labels))
+
+
+def _around(plane: Array, at: tuple[int, int], size: int) -> Array:
+    """A (size, size) window of a plane around (y, x), its edge values going on beyond it."""
+    rows, columns = (
+        np.clip(np.arange(size) + middle - size // 2, 0, n - 1)
+        for middle, n in zip(at, plane.shape, strict=True)
+    )
+    return plane[np.ix_(rows, columns)]

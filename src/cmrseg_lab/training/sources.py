@@ -24,15 +24,27 @@ SOURCES = {
     ),
     "acdc-reformatted": Source(
         title="4-chamber slices cut out of ACDC short-axis stacks and their labels by "
-        "`cmrseg preprocess --reformat`",
+        "`cmrseg-lab prepare`",
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
     ),
     "acdc-implanted": Source(
         title="ACDC short-axis cine recoloured as late enhancement, with infarcts put on by "
-        "`cmrseg preprocess --implant`",
+        "`cmrseg-lab prepare`",
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
+    ),
+    "mnms1-reformatted": Source(
+        title="4-chamber slices cut out of M&Ms-1 short-axis stacks and their labels by "
+        "`cmrseg-lab prepare`",
+        licence="the data set's own terms of use, research use",
+        cite="Campello et al., IEEE Transactions on Medical Imaging 40(12), 2021",
+    ),
+    "dsb2": Source(
+        title="4-chamber frames of the second Data Science Bowl with the LV cavity drawn by its "
+        "winners (a public copy in 8 bits, pixel sizes estimated; all but the LV is unknown)",
+        licence="the competition's rules, research use",
+        cite="Second Annual Data Science Bowl, Kaggle 2015/16; masks: woshialex/diagnose-heart",
     ),
     "mnms1": Source(
         title="M&Ms-1 short-axis cine of two vendors, end-diastole and end-systole (a public copy: "
@@ -57,7 +69,7 @@ SOURCES = {
         cite="Martin-Isla et al., IEEE Journal of Biomedical and Health Informatics, 2023",
     ),
     "synthetic": Source(
-        title="synthetic hearts drawn by `cmrseg synthesize`",
+        title="synthetic hearts drawn by `cmrseg-lab synthesize`",
         licence="none needed, as no patient is in them",
         cite="this repository",
     ),

@@ -1,4 +1,4 @@
-"""Out-of-fold scores of a bundle: every network on the patients it has never seen."""
+"""Out-of-fold scores of a bundle: every patient by the networks that never saw it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
@@ -15,11 +14,9 @@ from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.run.predict import recipe
 from cmrseg.runtime.errors import InputError, UsageError
+from cmrseg_lab.training import datasets
 from cmrseg_lab.training.datasets import Labelled
-from cmrseg_lab.training.folds import held_out
-from cmrseg_lab.training.sources import is_synthetic
-
-Networks = list[dict[str, Any]]
+from cmrseg_lab.training.held_out import by_networks
 
 
 def validate(
@@ -32,43 +29,50 @@ def validate(
     device: str = "auto",
     record: bool = False,
 ) -> Report:
-    """Predict each fold's held-out patients with that fold's networks alone, and score them.
+    """Predict each patient with the networks alone that never saw it, and score all.
 
     The whole recipe runs at native geometry, as for a user; only the ensemble is smaller.
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
-        data: the labelled data set the bundle was trained on, in the challenge's layout.
+        data: a labelled data set in the challenge's layout.
         out: predictions and the evaluation's files go here.
-        source: the name the data was preprocessed under; networks that never saw it are left out.
+        source: the name the data was prepared under.
         weights: the bundle; None for the usual places.
         device: where to compute.
         record: write the table into the bundle's manifest and model card.
 
     Raises:
-        InputError: no network of the bundle held out patients of this data, or other networks
-            of the same fold learned from them.
+        InputError: every segmenter of the bundle was trained on every patient of this data.
     """
     found = bundle.find(challenge, weights)
     predictions = out / "predictions"
     _clear(predictions)
+    items = _items(challenge, data)
+    groups = {item.patient: item.group for item in items}
+    parts = by_networks(found.networks, source, groups)
     with tempfile.TemporaryDirectory() as folder:
         truth = Path(folder) / "all"
-        for fold, networks in _by_fold(found, source).items():
-            patients = Path(folder) / str(fold)
-            items = _held_out(networks, fold, data)
-            for item in items:
-                _link(item, patients)
-                _link(item, truth)
-            if not items:
+        for number, (own, patients) in enumerate(sorted(parts.items())):
+            networks = [found.networks[i] for i in own]
+            # An autoencoder by itself segments nothing.
+            if all(str(n["recipe"]).endswith("-qc") for n in networks):
                 continue
-            contract = open_contract(challenge, patients, predictions, labels="all")
-            contract.summary_stem = f"summary-fold{fold}"
-            part = replace(found, manifest={**found.manifest, "networks": networks})
+            part = Path(folder) / str(number)
+            for item in items:
+                if item.patient in patients:
+                    _link(item, part)
+                    _link(item, truth)
+            contract = open_contract(challenge, part, predictions, labels="all")
+            contract.summary_stem = f"summary-part{number}"
+            smaller = replace(found, manifest={**found.manifest, "networks": networks})
             # Uncertainty is not scored here; its samples would cost most of the time.
-            batch.run(contract, recipe(challenge, part, device=device, samples=0))
+            batch.run(contract, recipe(challenge, smaller, device=device, samples=0))
         if not truth.exists():
-            raise _nothing_held_out(source)
+            raise InputError(
+                f"every network of the bundle was trained on all patients of {source}",
+                "Train with --fold N, or name the source the data was prepared under",
+            )
         report = evaluate(challenge, predictions, truth, out)
     if record:
         from cmrseg_lab.training.pack import record_scores
@@ -77,6 +81,20 @@ def validate(
         scores = {"cases": len(report.rows), "command": command, "table": report.table().markdown()}
         record_scores(found.folder, scores)
     return report
+
+
+def _items(challenge: Challenge, data: Path) -> list[Labelled]:
+    """All labelled images; of M&Ms-2 those of the views there are."""
+    if challenge == "emidec":
+        return datasets.emidec(data)
+    found: list[Labelled] = []
+    for view in ("SA", "LA"):
+        try:
+            found += datasets.mnms2(data, view)
+        except InputError:
+            if view == "LA" and not found:
+                raise
+    return found
 
 
 def _clear(predictions: Path) -> None:
@@ -92,50 +110,6 @@ def _clear(predictions: Path) -> None:
             f"{predictions} holds what no validation wrote", "give another output folder"
         )
     shutil.rmtree(predictions)
-
-
-def _by_fold(found: bundle.Bundle, source: str) -> dict[int, Networks]:
-    """Fold -> the networks that held it out and learned from the rest of ``source``."""
-    folds: dict[int, Networks] = {}
-    for network in found.networks:
-        training = network["training"]
-        # Beside real hearts, synthetic ones are never held out (training.run.split).
-        learned_all = is_synthetic(source) and not all(map(is_synthetic, training["sources"]))
-        if source in training["sources"] and training["fold"] is not None and not learned_all:
-            folds.setdefault(training["fold"], []).append(network)
-    # An autoencoder by itself segments nothing.
-    folds = {f: own for f, own in folds.items() if not all(map(_is_autoencoder, own))}
-    if not folds:
-        raise _nothing_held_out(source)
-    return folds
-
-
-def _is_autoencoder(network: dict[str, Any]) -> bool:
-    return str(network["recipe"]).endswith("-qc")
-
-
-def _nothing_held_out(source: str) -> InputError:
-    return InputError(
-        f"no network in the bundle held out a fold of {source}",
-        "train with --fold N, or name the source the data was preprocessed under",
-    )
-
-
-def _held_out(networks: Networks, fold: int, data: Path) -> list[Labelled]:
-    """Images of patients no network of the fold learned from; each view deals its own folds."""
-    from cmrseg_lab.training.presets import RECIPES
-
-    held: list[Labelled] = []
-    learned: set[str] = set()
-    for name, training in {
-        n["recipe"].removesuffix("-qc"): n["training"] for n in networks
-    }.items():
-        items = RECIPES[name].items(data)
-        groups = {item.patient: item.group for item in items}
-        out = held_out(groups, fold, training["folds"], training["fold_seed"])
-        held += [item for item in items if item.patient in out]
-        learned |= groups.keys() - out
-    return [item for item in held if item.patient not in learned]
 
 
 def _link(item: Labelled, folder: Path) -> None:

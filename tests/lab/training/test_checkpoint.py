@@ -12,11 +12,11 @@ from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.loop import make_optimiser
-from tiny import make_checkpoint, network_config, training_config
+from tiny import make_checkpoint, network_config, segmenter_preset
 
 
 def stepped(optimiser="adamw", seed=0):
-    config = training_config("emidec", optimiser=optimiser)
+    config = segmenter_preset("emidec", optimiser=optimiser)
     torch.manual_seed(seed)
     network = UNet(config.network)
     steps = make_optimiser(network, config)
@@ -32,11 +32,11 @@ def stepped(optimiser="adamw", seed=0):
 def test_everything_is_put_back(tmp_path, kind):
     network, optimiser = stepped(kind)
     path = tmp_path / "c.safetensors"
-    checkpoint.save(path, network, optimiser, {"step": 2, "scaler": {"scale": 8.0}})
+    checkpoint.save(path, network, optimiser, {"step": 2, "about": {"fold": 0}})
     expected = torch.rand(5)
     other, others = stepped(kind, seed=7)
     torch.manual_seed(3)
-    assert checkpoint.restore(path, other, others) == {"step": 2, "scaler": {"scale": 8.0}}
+    assert checkpoint.restore(path, other, others) == {"step": 2, "about": {"fold": 0}}
     assert torch.equal(torch.rand(5), expected)
     for (name, a), (_, b) in zip(
         network.state_dict().items(), other.state_dict().items(), strict=True
@@ -55,7 +55,7 @@ def test_it_opens_as_safetensors_and_is_no_pickle(tmp_path):
     with safe_open(path, "np") as file:
         names = set(file.keys())
         state = json.loads(file.metadata()["state"])
-    assert state["config"]["recipe"] == "emidec"
+    assert state["preset"]["recipe"] == "emidec"
     assert {n.removeprefix("network.") for n in names if n.startswith("network.")} == set(
         UNet(network_config("emidec")).state_dict()
     )

@@ -6,13 +6,9 @@ import pytest
 import torch
 from monai.losses import DiceCELoss, DiceLoss
 
-from cmrseg_lab.training.losses import (
-    deep_supervision,
-    dice_loss,
-    overlap_loss,
-    segmentation_loss,
-    total_loss,
-)
+from cmrseg.quality.losses import generalised_dice
+from cmrseg_lab.training.cache import UNKNOWN
+from cmrseg_lab.training.losses import deep_supervision, log_likelihood, total_loss, volume_dice
 
 
 def logits(seed=0, shape=(2, 4, 3, 8, 6)):
@@ -31,7 +27,7 @@ def test_dice_by_hand():
     labels = torch.tensor([1, 1, 2]).reshape(1, 1, 1, 3)
     first = (2 * 1.2 + 1) / (1.5 + 2 + 1)
     second = (2 * 0.6 + 1) / (0.8 + 1 + 1)
-    loss = dice_loss(probabilities, labels)
+    loss = volume_dice(probabilities, labels)
     assert float(loss) == pytest.approx(1 - (first + second) / 2, rel=1e-6)
 
 
@@ -42,15 +38,15 @@ def test_dice_of_a_perfect_an_absent_and_a_missed_class():
     def certain(found):
         return torch.nn.functional.one_hot(found, 2).movedim(-1, 1).float()
 
-    assert float(dice_loss(certain(labels), labels)) == 0.0
+    assert float(volume_dice(certain(labels), labels)) == 0.0
     nothing = torch.zeros_like(labels)
-    assert float(dice_loss(certain(nothing), nothing)) == 0.0
-    assert float(dice_loss(certain(nothing), labels)) == pytest.approx(1 - 1 / 3)
+    assert float(volume_dice(certain(nothing), nothing)) == 0.0
+    assert float(volume_dice(certain(nothing), labels)) == pytest.approx(1 - 1 / 3)
 
 
 def test_dice_is_monais():
-    ours = dice_loss(logits().softmax(1), truth())
-    options = {"include_background": False, "to_onehot_y": True, "batch": True}
+    ours = volume_dice(logits().softmax(1), truth())
+    options = {"include_background": False, "to_onehot_y": True, "batch": False}
     oracle = DiceLoss(**options, softmax=True, smooth_nr=1.0, smooth_dr=1.0)
     torch.testing.assert_close(ours, oracle(logits(), truth()[:, None]), rtol=1e-6, atol=1e-6)
 
@@ -60,12 +56,12 @@ def test_segmentation_loss_is_monais_dice_plus_cross_entropy():
         include_background=False,
         to_onehot_y=True,
         softmax=True,
-        batch=True,
+        batch=False,
         smooth_nr=1.0,
         smooth_dr=1.0,
     )
     x, y = logits().requires_grad_(), logits().requires_grad_()
-    ours, theirs = segmentation_loss(x, truth()), oracle(y, truth()[:, None])
+    ours, theirs = total_loss(x, truth()), oracle(y, truth()[:, None])
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
     ours.backward()
     theirs.backward()
@@ -74,25 +70,25 @@ def test_segmentation_loss_is_monais_dice_plus_cross_entropy():
 
 def test_cross_entropy_of_knowing_nothing():
     labels = truth()
-    loss = segmentation_loss(torch.zeros(2, 4, 3, 8, 6), labels)
-    dice = dice_loss(torch.full((2, 4, 3, 8, 6), 0.25), labels)
+    loss = total_loss(torch.zeros(2, 4, 3, 8, 6), labels)
+    dice = volume_dice(torch.full((2, 4, 3, 8, 6), 0.25), labels)
     assert float(loss - dice) == pytest.approx(math.log(4), rel=1e-6)
 
 
 def test_half_precision_logits_are_scored_in_fp32():
     half = logits().bfloat16()
-    loss = segmentation_loss(half, truth())
+    loss = total_loss(half, truth())
     assert loss.dtype == torch.float32
-    assert torch.equal(loss, segmentation_loss(half.float(), truth()))
+    assert torch.equal(loss, total_loss(half.float(), truth()))
 
 
 def test_each_coarser_head_counts_half():
     heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(3)]
     labels = truth(shape=(2, 3, 8, 8))
     parts = [
-        float(segmentation_loss(heads[0], labels)),
-        float(segmentation_loss(heads[1], labels[..., 1::2, 1::2])),
-        float(segmentation_loss(heads[2], labels[..., 2::4, 2::4])),
+        float(total_loss(heads[0], labels)),
+        float(total_loss(heads[1], labels[..., 1::2, 1::2])),
+        float(total_loss(heads[2], labels[..., 2::4, 2::4])),
     ]
     expected = (parts[0] + parts[1] / 2 + parts[2] / 4) / 1.75
     assert float(deep_supervision(heads, labels)) == pytest.approx(expected, rel=1e-6)
@@ -117,7 +113,7 @@ def test_several_samples_by_hand():
 def test_dice_and_likelihood_are_those_of_the_mean_probability():
     mean = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).mean(dim=0)
     likelihood = torch.nn.functional.nll_loss(mean.log(), truth())
-    expected = dice_loss(mean, truth()) + likelihood
+    expected = volume_dice(mean, truth()) + likelihood
     torch.testing.assert_close(total_loss(drawn(), truth(), 3), expected, rtol=1e-6, atol=1e-6)
     weighed = total_loss(drawn(), truth(), 3, 2.0) - total_loss(drawn(), truth(), 3)
     spread = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).var(dim=0, correction=0).mean()
@@ -126,15 +122,8 @@ def test_dice_and_likelihood_are_those_of_the_mean_probability():
 
 def test_samples_that_agree_cost_what_one_does():
     same = logits().repeat(4, 1, 1, 1, 1)
-    expected = segmentation_loss(logits(), truth())
+    expected = total_loss(logits(), truth())
     torch.testing.assert_close(total_loss(same, truth(), 4, 3.0), expected, rtol=1e-6, atol=1e-6)
-
-
-def test_one_sample_is_the_baseline_to_the_bit():
-    assert torch.equal(total_loss(logits(), truth()), segmentation_loss(logits(), truth()))
-    heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(3)]
-    labels = truth(shape=(2, 3, 8, 8))
-    assert torch.equal(deep_supervision(heads, labels, 1, 0.0), deep_supervision(heads, labels))
 
 
 def test_samples_far_off_have_a_finite_loss_and_gradient():
@@ -169,30 +158,42 @@ def test_generalised_dice_by_hand():
     overlap = 3.0 / 16 + 1.3 / 4
     total = (3.3 + 4) / 16 + (2.0 + 2) / 4 + 0.7 / 4
     dice = 1 - 2 * overlap / total
-    assert float(overlap_loss(p, labels, "generalised")) == pytest.approx(dice, rel=1e-6)
+    assert float(
+        generalised_dice(p, torch.nn.functional.one_hot(labels, 3).movedim(-1, 1))
+    ) == pytest.approx(dice, rel=1e-6)
     right = [0.9, 0.8, 0.7, 0.6, 0.7, 0.6]
     entropy = -sum(math.log(value) for value in right) / 6
-    loss = segmentation_loss(p.log(), labels, "generalised")
+    loss = total_loss(p.log(), labels, dice="generalised")
     assert float(loss) == pytest.approx(dice + entropy, rel=1e-6)
 
 
-def test_every_way_to_the_loss_takes_the_dice_asked_for():
-    labels = truth()
-    mean = drawn().reshape(3, 2, 4, 3, 8, 6).softmax(dim=2).mean(dim=0)
-    change = overlap_loss(mean, labels, "generalised") - dice_loss(mean, labels)
-    assert abs(float(change)) > 1e-3  # far beyond rounding
-    asked = total_loss(drawn(), labels, 3, 2.0, "generalised")
-    torch.testing.assert_close(asked - total_loss(drawn(), labels, 3, 2.0), change)
-    heads = [logits(s, (2, 4, 3, 8 >> s, 8 >> s)) for s in range(2)]
-    labels = truth(shape=(2, 3, 8, 8))
-    fine = segmentation_loss(heads[0], labels, "generalised")
-    coarse = segmentation_loss(heads[1], labels[..., 1::2, 1::2], "generalised")
-    found = deep_supervision(heads, labels, dice="generalised")
-    torch.testing.assert_close(found, (fine + coarse / 2) / 1.5)
+def test_dice_is_taken_by_volume():
+    labels = torch.zeros(2, 1, 8, 8, dtype=torch.long)
+    labels[0, :, :6, :6], labels[1, :, :2, :2] = 1, 1
+    right = torch.nn.functional.one_hot(labels, 2).movedim(-1, 1).float()
+    assert float(volume_dice(right, labels)) == pytest.approx(0, abs=1e-4)
+    lost = right.clone()
+    lost[1] = right[1].flip(0)  # the small one is missed: half of the loss, however small it is
+    assert float(volume_dice(lost, labels)) > 0.4
+
+
+def test_where_only_the_lv_is_drawn_the_others_may_be_anything():
+    labels = torch.full((1, 1, 8, 8), UNKNOWN)
+    labels[:, :, :4] = 1
+    lv = torch.zeros(1, 4, 1, 8, 8)
+    lv[:, 1, :, :4] = 50
+    for others in (0, 2, 3):
+        said = lv.clone()
+        said[:, others, :, 4:] = 50
+        assert float(total_loss(said, labels)) == pytest.approx(0, abs=1e-3)
+    unsure = torch.zeros(1, 4, 1, 8, 8).log_softmax(1)
+    told = log_likelihood(unsure, labels)
+    assert float(told[0, 0, 0, 0]) == pytest.approx(math.log(1 / 4))
+    assert float(told[0, 0, 7, 0]) == pytest.approx(math.log(3 / 4))
 
 
 def test_generalised_dice_has_a_finite_gradient_where_all_is_background():
     x = logits().requires_grad_()
-    segmentation_loss(x, torch.zeros_like(truth()), "generalised").backward()
+    total_loss(x, torch.zeros_like(truth()), dice="generalised").backward()
     assert x.grad.isfinite().all()
     assert x.grad.abs().max() > 0

@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cmrseg.models import bundle
-from cmrseg.models.bundle import CARD
+from cmrseg.models.bundle import CARD, sha256
 from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
+from cmrseg_lab.training.held_out import digests
 from cmrseg_lab.training.pack import pack, record_scores
 from tiny import make_checkpoint, network_config, sample
 
@@ -42,71 +43,32 @@ def test_a_bundle_says_where_its_networks_come_from(tmp_path):
     training = found.networks[0]["training"]
     assert training["sources"] == ["acdc", "synthetic"]
     assert (training["seed"], training["fold"], training["steps_done"]) == (0, 0, 6)
-    assert training["precision"] == "fp32"
     assert found.manifest["commit"] == "abc"
     assert set(found.manifest["data"]) == {"acdc", "synthetic"}
     assert list(out.parent.iterdir()) == [out]
 
 
-def retold(path, folder, weights=None, *, about=None, **state):
-    """A copy of a checkpoint that tells something else."""
-    folder.mkdir()
-    told = {**checkpoint.read_state(path), **state}
-    told["about"] |= about or {}
-    tensors = weights or checkpoint.network_weights(path)
-    checkpoint.save_weights(folder / path.name, tensors, told)
-    return folder / path.name
+def test_patients_have_digests_and_no_names(tmp_path):
+    path = make_checkpoint(tmp_path / "sa", "mnms2-sa", sources=["acdc"], patients=["071", "072"])
+    out = pack("mnms2", [path], tmp_path / "mnms2")
+    training = bundle.load(out, "mnms2").networks[0]["training"]
+    assert training["trained_on"] == digests([("acdc", "071"), ("acdc", "072")])
+    assert training["patients"] == 2
+    assert "071" not in (out / "manifest.json").read_text()
 
 
-def test_snapshots_are_candidates_and_say_how_they_were_chosen(tmp_path):
-    last = make_checkpoint(tmp_path / "run", "mnms2-sa", seed=4)
-    aside = {"choose_fold": 1, "choosers": ["003"], "configuration": "bn2-compact"}
-    paths = [
-        retold(
-            last,
-            tmp_path / f"best-{rank}",
-            about=aside,
-            step=step,
-            snapshot={"rank": rank, "of": 3, "dice": dice},
-        )
-        for rank, step, dice in ((1, 4, 0.8751), (2, 6, 0.8702))
-    ]
-    other = make_checkpoint(tmp_path / "other", "mnms2-sa", seed=5)
-    out = pack("mnms2", [*paths, other], tmp_path / "mnms2")
-    found = bundle.load(out, "mnms2")
+def test_networks_of_other_recipes_are_taken_over_from_another_bundle(tmp_path):
+    checkpoints = [make_checkpoint(tmp_path / r, r) for r in ("mnms2-sa", "mnms2-la")]
+    older = pack("mnms2", checkpoints, tmp_path / "older")
+    new = make_checkpoint(tmp_path / "new", "mnms2-la", seed=9)
+    found = bundle.load(pack("mnms2", [new], tmp_path / "mnms2", keep=older), "mnms2")
     assert [n["file"] for n in found.networks] == [
-        "mnms2-sa-fold0-seed4-4steps.safetensors",
-        "mnms2-sa-fold0-seed4-6steps.safetensors",
-        "mnms2-sa-fold0-seed5.safetensors",
+        "mnms2-sa-fold0-seed0.safetensors",
+        "mnms2-la-fold0-seed9.safetensors",
     ]
-    first, second, plain = (n["training"] for n in found.networks)
-    assert first["snapshot"] == {"rank": 1, "of": 3, "dice": 0.8751}
-    assert (first["choose_fold"], first["configuration"]) == (1, "bn2-compact")
-    assert second["steps_done"] == 6
-    assert "snapshot" not in plain
-    assert "choosers" not in first, "patients are not named"
-    card = (out / CARD).read_text()
-    told = (
-        "- mnms2-sa-fold0-seed4-4steps.safetensors: snapshot 1 of 3, chosen by its mean "
-        "Dice of 0.875 on the patients of fold 1, from whom it never learned."
-    )
-    assert told in card
-    assert "snapshot 2 of 3" in card
-    assert card.count("snapshot") == 2
-
-
-def test_configurations_of_one_fold_and_seed_are_told_apart(tmp_path):
-    last = make_checkpoint(tmp_path / "run", "mnms2-sa")
-    paths = [
-        retold(last, tmp_path / f"{name}-{step}", about={"configuration": name}, step=step)
-        for name, step in (("compact", 6), ("bn2-compact", 4), ("bn2-compact", 6))
-    ]
-    found = bundle.load(pack("mnms2", paths, tmp_path / "mnms2"), "mnms2")
-    assert [n["file"] for n in found.networks] == [
-        "mnms2-sa-fold0-seed0-compact.safetensors",
-        "mnms2-sa-fold0-seed0-bn2-compact-4steps.safetensors",
-        "mnms2-sa-fold0-seed0-bn2-compact-6steps.safetensors",
-    ]
+    kept = bundle.load(older, "mnms2").networks[0]
+    assert found.networks[0] == kept
+    assert found.manifest["files"][kept["file"]] == sha256(older / kept["file"])
 
 
 def test_half_precision_costs_next_to_nothing(tmp_path):

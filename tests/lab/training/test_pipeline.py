@@ -5,40 +5,43 @@ import json
 import pytest
 
 from cmrseg.models import bundle
-from cmrseg.models.autoencoder import AutoencoderConfig
 from cmrseg.quality import thresholds
 from cmrseg.recipes.emidec_rules import Rule
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE
 from cmrseg_lab.cli import main
-from cmrseg_lab.training import autoencoder_config, loop
-from cmrseg_lab.training.autoencoder_config import AutoencoderTraining
+from cmrseg_lab.training import loop, preset
 from cmrseg_lab.training.calibration import emidec_rule_search
-from cmrseg_lab.training.presets import RECIPES
 from emidec_data import held, make_data
-from tiny import heart, save, training_config, volume
+from tiny import autoencoder_preset, heart, save, segmenter_preset, volume
 
 PATIENTS, FOLDS = 13, (0, 1, 2, 3)
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
-    """Tiny configurations, few rules."""
-    for name, recipe in RECIPES.items():
-        monkeypatch.setitem(recipe.training, "tiny", training_config(name, steps=2))
+    """Tiny presets, few rules."""
+    read = preset.read
+
+    def tiny(name, **changed):
+        recipe = read(name).recipe
+        make = autoencoder_preset if recipe.endswith("-qc") else segmenter_preset
+        return make(recipe, **{"steps": 2, **changed})
+
+    monkeypatch.setattr(preset, "read", tiny)
     few = {"no_obstruction": [Rule.of("no_obstruction", by="found_ml", below=1e6)]}
     monkeypatch.setattr(emidec_rule_search, "CHOICES", few)
 
 
 def train(tmp_path, challenge, *options):
     told = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out"), *options]
-    small = ["--config", "tiny", "--workers", "0", "--device", "cpu", "--precision", "fp32"]
+    small = ["--workers", "0", "--device", "cpu"]
     return main.main(["train", challenge, *told, *small])
 
 
 def test_emidec_becomes_a_calibrated_and_scored_bundle(tmp_path, monkeypatch, capsys):
     make_data(tmp_path / "data", PATIENTS)
     folds = ["--folds", *map(str, FOLDS)]
-    stopped = loop.step
+    stopped = loop.take_step
     steps = []
 
     def stop_later(*arguments):
@@ -47,16 +50,16 @@ def test_emidec_becomes_a_calibrated_and_scored_bundle(tmp_path, monkeypatch, ca
             raise KeyboardInterrupt
         return stopped(*arguments)
 
-    monkeypatch.setattr(loop, "step", stop_later)
+    monkeypatch.setattr(loop, "take_step", stop_later)
     assert train(tmp_path, "emidec", *folds) == 130
-    monkeypatch.setattr(loop, "step", lambda *a: steps.append(a) or stopped(*a))
+    monkeypatch.setattr(loop, "take_step", lambda *a: steps.append(a) or stopped(*a))
     assert train(tmp_path, "emidec", *folds) == EXIT_OK
     assert len(steps) == 3 + 1 + (2 * len(FOLDS) - 2), "finished folds are not trained again"
 
     found = bundle.load(tmp_path / "out/emidec", "emidec")
     told = [n["training"] for n in found.networks]
     assert [t["fold"] for t in told] == list(FOLDS)
-    assert {(t["steps_done"], t["configuration"]) for t in told} == {(2, "tiny")}
+    assert {t["steps_done"] for t in told} == {2}
     everybody = set().union(*(held(PATIENTS, fold) for fold in FOLDS))
     assert found.manifest["scores_out_of_fold"]["cases"] == len(everybody)
     assert f"{len(everybody)} held-out patients" in found.manifest["rules"]["chosen_on"]
@@ -71,8 +74,8 @@ def test_emidec_becomes_a_calibrated_and_scored_bundle(tmp_path, monkeypatch, ca
 
 
 @pytest.fixture
-def both_views(tmp_path, monkeypatch):
-    """Five patients with a short and a long axis; tiny autoencoders."""
+def both_views(tmp_path):
+    """Five patients with a short and a long axis."""
     for number in range(5):
         for view, slices in (("SA", 3), ("LA", 1)):
             image = volume(number, slices)
@@ -80,16 +83,6 @@ def both_views(tmp_path, monkeypatch):
             save(stem.with_name(stem.name + ".nii.gz"), image)
             label = image.like(heart(number, image.array.shape)[1])
             save(stem.with_name(stem.name + "_gt.nii.gz"), label)
-    shape = AutoencoderConfig(size=32, layers=((4, 2), (4, 2)))
-    monkeypatch.setattr(
-        autoencoder_config,
-        "configurations",
-        lambda name: {
-            "paper": AutoencoderTraining(
-                recipe=name, network=shape, batch=2, steps=1, learning_rate=1e-3
-            )
-        },
-    )
 
 
 def test_mnms2_gets_both_views_and_their_autoencoders(tmp_path, both_views, capsys):
@@ -114,7 +107,7 @@ def test_mnms2_carries_slices_of_its_patients_only_if_told_to(
     assert len(said) == 1
     assert "not possible" in said[0]
     assert "`--rehearse learned`" in said[0]
-    monkeypatch.setattr(loop, "step", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(loop, "take_step", lambda *_: pytest.fail("trained again"))
     assert train(tmp_path, "mnms2", "--steps", "1", "--rehearse", "learned") == EXIT_OK
     assert "not possible" not in capsys.readouterr().out
     quality = bundle.load(tmp_path / "out/mnms2", "mnms2").manifest["quality"]
@@ -128,8 +121,7 @@ def test_mnms2_carries_slices_of_its_patients_only_if_told_to(
     [
         ["emidec"],
         ["emidec", "cache"],
-        ["mnms2", "cache", "run"],
-        ["mnms2-sa", "--data", "data"],
+        ["short_axis", "--data", "data"],
         ["emidec", "cache", "run", "--data", "data"],
     ],
 )
@@ -150,10 +142,3 @@ def test_scores_are_json(tmp_path):
     path = tmp_path / "out" / "work" / "emidec" / "scores" / "evaluation.json"
     assert json.loads(path.read_text())["challenge"] == "emidec"
     assert "rules" not in bundle.load(tmp_path / "out/emidec", "emidec").manifest
-
-
-def test_a_configuration_that_one_network_lacks_is_told_before_anything_begins(tmp_path, capsys):
-    options = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
-    assert main.main(["train", "mnms2", *options, "--config", "stack"]) == EXIT_USAGE
-    assert "mnms2-la has no configuration stack" in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())

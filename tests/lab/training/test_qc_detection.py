@@ -12,14 +12,15 @@ from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import qc_detection as judging
-from cmrseg_lab.training.autoencoder import train_autoencoder
 from cmrseg_lab.training.corrupted_masks import MIXED, made
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS
 from cmrseg_lab.training.image_degradation import spoil
 from cmrseg_lab.training.qc_detection import Pair, detection, repeated, roc_area, score_autoencoder
-from lab.training.test_autoencoder_data import CONFIG
+from cmrseg_lab.training.train import train
 from quality.tools import CPU, Copier, Square
-from tiny import make_cache, make_checkpoint, sample
+from tiny import autoencoder_preset, make_cache, make_checkpoint, sample, segmenter_preset
+
+QC = autoencoder_preset("mnms2-sa-qc")
 
 
 def pair(dc, pdc, hd=5.0, phd=5.0):
@@ -84,12 +85,13 @@ def test_autoencoders_of_known_behaviour(network, empty, stray, truth):
 
 def test_scores_of_a_run(tmp_path):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
-    path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=0, device="cpu")
+    path = train(QC, data, tmp_path / "run", device="cpu", workers=0)
     held_out = json.loads((tmp_path / "cache" / "index.json").read_text(encoding="utf-8"))[
-        "volumes"
+        "patients"
     ]
-    segmenter = make_checkpoint(tmp_path / "seg", "mnms2-sa")
-    with pytest.raises(InputError, match="held out other patients"):
+    everyone = [f"{n:03d}" for n in range(6)]
+    segmenter = make_checkpoint(tmp_path / "seg", "mnms2-sa", patients=everyone)
+    with pytest.raises(InputError, match="trained on these"):
         score_autoencoder(path, data, tmp_path / "out", segmenter=segmenter, device="cpu")
     text = score_autoencoder(path, data, tmp_path / "out", errors=3, alone=3, device="cpu")
     scores = json.loads((tmp_path / "out" / "autoencoder.json").read_text(encoding="utf-8"))
@@ -111,13 +113,9 @@ def test_scores_of_a_run(tmp_path):
 
 def test_the_segmenter_s_errors_are_judged_too_and_kept(tmp_path, monkeypatch):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
-    path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=0, device="cpu", steps=1)
-    from cmrseg_lab.training.train import train
-    from tiny import training_config
-
-    segmenter = train(
-        training_config("mnms2-sa"), data, tmp_path / "seg", device="cpu", steps=1, workers=0
-    )
+    path = train(QC, data, tmp_path / "run", device="cpu", workers=0)
+    one = segmenter_preset("mnms2-sa", steps=1)
+    segmenter = train(one, data, tmp_path / "seg", device="cpu", workers=0)
     text = score_autoencoder(
         path,
         data,
@@ -145,7 +143,7 @@ def test_the_segmenter_s_errors_are_judged_too_and_kept(tmp_path, monkeypatch):
 
 def test_nobody_held_out(tmp_path):
     data = make_cache(tmp_path / "cache", "mnms2-sa")
-    path = train_autoencoder(CONFIG, data, tmp_path / "run", fold=None, device="cpu", steps=1)
+    path = train(QC, data, tmp_path / "run", fold=None, device="cpu", workers=0)
     with pytest.raises(InputError, match="nobody"):
         score_autoencoder(path, data, tmp_path / "out", device="cpu")
 

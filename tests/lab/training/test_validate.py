@@ -7,11 +7,8 @@ import pytest
 from cmrseg.models import bundle
 from cmrseg.runtime.errors import InputError, UsageError
 from cmrseg_lab.cli import main
-from cmrseg_lab.training import cache
 from cmrseg_lab.training import validate as validating
-from cmrseg_lab.training.datasets import mnms2
 from cmrseg_lab.training.pack import pack
-from cmrseg_lab.training.train import split
 from cmrseg_lab.training.validate import validate
 from tiny import heart, make_autoencoder, make_checkpoint, save, volume
 
@@ -32,22 +29,16 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-def learned_from(data, view, fold):
-    """Patients that training on this data with this fold learns from, and those it holds out."""
-    entries = [
-        cache.Entry(
-            patient=i.patient, role=i.role, group=i.group, file=i.image.name, source="hospital"
-        )
-        for i in mnms2(data, view)
-    ]
-    return [{e.patient for e in part} for part in split(entries, fold)]
-
-
 def make_bundle(tmp_path, **networks):
-    """``name``: (recipe, fold, sources)."""
+    """``name``: (recipe, numbers of the patients it was trained on)."""
     paths = [
-        make_checkpoint(tmp_path / "runs" / name, recipe, fold=fold, sources=sources, seed=seed)
-        for seed, (name, (recipe, fold, sources)) in enumerate(networks.items())
+        make_checkpoint(
+            tmp_path / "runs" / name,
+            recipe,
+            seed=seed,
+            patients=[f"{number:03d}" for number in learned],
+        )
+        for seed, (name, (recipe, learned)) in enumerate(networks.items())
     ]
     return pack("mnms2", paths, tmp_path / "mnms2")
 
@@ -61,90 +52,52 @@ def check(tmp_path, data, weights, **options):
     return validate("mnms2", data, tmp_path / "out", weights=weights, **options)
 
 
-def test_each_fold_is_scored_by_networks_that_held_it_out(tmp_path, data):
-    weights = make_bundle(
-        tmp_path, a=("mnms2-sa", 0, ["hospital"]), b=("mnms2-sa", 2, ["hospital"])
-    )
-    report = check(tmp_path, data, weights)
-    held = [learned_from(data, "SA", fold)[1] for fold in (0, 2)]
-    assert all(held)
-    assert predicted(tmp_path / "out") == held[0] | held[1]
-    assert set(report.rows) == held[0] | held[1]
-
-
-def test_all_candidates_of_a_fold_score_it_together(tmp_path, data, monkeypatch):
-    """Seeds and shapes differ; another fold's network never sees that fold's patients."""
+def test_every_patient_is_scored_by_the_networks_that_never_saw_it(tmp_path, data, monkeypatch):
     weights = make_bundle(
         tmp_path,
-        a=("mnms2-sa", 0, ["hospital"]),
-        b=("mnms2-sa", 0, ["hospital"]),
-        c=("mnms2-sa", 0, ["hospital"]),
-        d=("mnms2-sa", 2, ["hospital"]),
+        a=("mnms2-sa", [0, 1, 2, 3]),
+        b=("mnms2-sa", [0, 1, 2, 4]),
+        c=("mnms2-la", [0, 1, 5]),
     )
-    used = []
-    open_recipe = validating.recipe
+    used = {}
+    open_recipe, run = validating.recipe, validating.batch.run
 
     def note(challenge, part, **options):
-        used.append([n["training"]["seed"] for n in part.networks])
+        used["now"] = tuple(n["training"]["seed"] for n in part.networks)
         return open_recipe(challenge, part, **options)
 
+    def ran(contract, segment):
+        used[used.pop("now")] = sorted(case.id for case in contract.cases())
+        return run(contract, segment)
+
     monkeypatch.setattr(validating, "recipe", note)
-    check(tmp_path, data, weights)
-    assert used == [[0, 1, 2], [3]]
-    held = [learned_from(data, "SA", fold)[1] for fold in (0, 2)]
-    assert predicted(tmp_path / "out") == held[0] | held[1]
+    monkeypatch.setattr(validating.batch, "run", ran)
+    report = check(tmp_path, data, weights)
+    assert used == {
+        (0, 1): ["005"],
+        (0, 1, 2): ["006"],
+        (0, 2): ["004"],
+        (1, 2): ["003"],
+        (2,): ["002"],
+    }
+    assert predicted(tmp_path / "out") == set(report.rows) == {"002", "003", "004", "005", "006"}
 
 
-def test_a_patient_one_views_network_learned_from_is_left_out(tmp_path, data):
-    """Folds are dealt view by view: with other patients in each, they differ."""
-    fold = 1
-    weights = make_bundle(
-        tmp_path, sa=("mnms2-sa", fold, ["hospital"]), la=("mnms2-la", fold, ["hospital"])
-    )
-    check(tmp_path, data, weights)
-    learned_sa, held_sa = learned_from(data, "SA", fold)
-    learned_la, held_la = learned_from(data, "LA", fold)
-    expected = (held_sa | held_la) - learned_sa - learned_la
-    assert predicted(tmp_path / "out") == expected
-    assert (held_sa | held_la) > expected > set(), "the example has both kinds"
-
-
-def test_a_fold_whose_every_patient_some_network_learned_from_scores_nothing(tmp_path, data):
-    fold = 3
-    learned_sa, held_sa = learned_from(data, "SA", fold)
-    learned_la, held_la = learned_from(data, "LA", fold)
-    assert held_sa <= learned_la
-    assert held_la <= learned_sa
-    weights = make_bundle(
-        tmp_path, sa=("mnms2-sa", fold, ["hospital"]), la=("mnms2-la", fold, ["hospital"])
-    )
-    with pytest.raises(InputError, match="held out a fold of hospital"):
-        check(tmp_path, data, weights)
-
-
-@pytest.mark.parametrize(
-    ("sources", "fold", "asked"),
-    [
-        (["hospital"], 0, "elsewhere"),
-        (["hospital"], None, "hospital"),
-        # Beside real hearts all synthetic ones are learned from.
-        (["hospital", "synthetic"], 0, "synthetic"),
-    ],
-)
-def test_data_that_nothing_was_held_out_of_cannot_be_scored(tmp_path, data, sources, fold, asked):
-    weights = make_bundle(tmp_path, a=("mnms2-sa", fold, sources))
-    with pytest.raises(InputError, match=f"held out a fold of {asked}"):
-        check(tmp_path, data, weights, source=asked)
+@pytest.mark.parametrize("source", ["hospital", "hospital-reformatted"])
+def test_data_that_nothing_was_held_out_of_cannot_be_scored(tmp_path, data, source):
+    weights = make_bundle(tmp_path, a=("mnms2-sa", PATIENTS))
+    with pytest.raises(InputError, match="trained on all patients"):
+        check(tmp_path, data, weights, source=source)
 
 
 def test_older_predictions_of_its_own_go_and_nothing_else(tmp_path, data):
-    weights = make_bundle(tmp_path, a=("mnms2-sa", 0, ["hospital"]))
+    weights = make_bundle(tmp_path, a=("mnms2-sa", [0, 1, 2, 3]))
     check(tmp_path, data, weights)
     held = predicted(tmp_path / "out")
     (tmp_path / "out/predictions/099").mkdir()
     check(tmp_path, data, weights)
     assert predicted(tmp_path / "out") == held
-    assert (tmp_path / "out/predictions/summary-fold0.json").exists()
+    assert (tmp_path / "out/predictions/summary-part0.json").exists()
     other = tmp_path / "other/predictions/thesis.txt"
     other.parent.mkdir(parents=True)
     other.write_text("all of it")
@@ -157,12 +110,12 @@ def test_older_predictions_of_its_own_go_and_nothing_else(tmp_path, data):
 def test_scores_are_recorded_in_a_bundle_that_still_verifies(tmp_path, data, capsys):
     for path in data.glob("*/*_LA_*"):
         path.unlink()
-    weights = make_bundle(tmp_path, a=("mnms2-sa", 0, ["hospital"]))
+    weights = make_bundle(tmp_path, a=("mnms2-sa", [0, 1, 2, 3]))
     arguments = ["validate", "mnms2", str(data), str(tmp_path / "out"), "--source", "hospital"]
     options = ["--weights", str(weights), "--device", "cpu", "--record"]
     assert main.main([*arguments, *options]) == 0
     scores = bundle.load(weights, "mnms2").manifest["scores_out_of_fold"]
-    held = learned_from(data, "SA", 0)[1]
+    held = {"004", "005", "006"}
     assert predicted(tmp_path / "out") == held
     assert scores["cases"] == len(held)
     assert scores["table"] in (weights / "MODEL_CARD.md").read_text()
@@ -170,13 +123,12 @@ def test_scores_are_recorded_in_a_bundle_that_still_verifies(tmp_path, data, cap
     json.loads((tmp_path / "out" / "evaluation.json").read_text(), parse_constant=pytest.fail)
 
 
-def test_an_autoencoder_in_the_bundle_changes_nobodys_fold(tmp_path, data):
-    """It segments nothing, and held out whom the view's segmenter held out."""
-    segmenter = make_checkpoint(tmp_path / "runs" / "sa", "mnms2-sa", sources=["hospital"])
-    autoencoder = make_autoencoder(tmp_path / "runs" / "qc", "mnms2-sa-qc", sources=["hospital"])
+def test_an_autoencoder_by_itself_segments_nothing(tmp_path, data):
+    segmenter = make_checkpoint(tmp_path / "sa", "mnms2-sa", patients=["000", "001"])
+    autoencoder = make_autoencoder(tmp_path / "qc", "mnms2-sa-qc", patients=["006"])
     weights = pack("mnms2", [segmenter, autoencoder], tmp_path / "mnms2")
     check(tmp_path, data, weights)
-    assert predicted(tmp_path / "out") == learned_from(data, "SA", 0)[1]
+    assert predicted(tmp_path / "out") == {f"{n:03d}" for n in range(2, 7)}
     alone = pack("mnms2", [autoencoder], tmp_path / "alone")
-    with pytest.raises(InputError, match="held out a fold"):
+    with pytest.raises(InputError, match="trained on all patients"):
         check(tmp_path, data, alone)

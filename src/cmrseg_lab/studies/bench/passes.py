@@ -1,9 +1,9 @@
 """What Monte-Carlo dropout costs in training, and what each way to save brings.
 
-Every execution takes the very steps that training takes (:func:`cmrseg_lab.training.loop.step`),
-on one
-batch of the recipe's size, in turns. ``python -m cmrseg_lab.studies.bench.passes EXECUTION DEVICE
-PRECISION`` takes two steps in a process of its own, whose peak memory is then looked at.
+Every execution takes the very steps that training takes
+(:func:`cmrseg_lab.training.loop.take_step`), on one batch of the preset's size, in turns.
+``python -m cmrseg_lab.studies.bench.passes EXECUTION DEVICE PRECISION`` takes two steps in a
+process of its own, whose peak memory is then looked at.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from cmrseg.models.layout import Execution, usual_execution
 from cmrseg.models.mc_dropout import Prefix, joined, laid_back, sampled
 from cmrseg.models.split_conv import Join
 from cmrseg.models.unet import UNet
-from cmrseg.runtime import Precision, use_device, usual_precision
+from cmrseg.runtime import Precision, use_device
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.spread import Spread
 from cmrseg_lab.studies.bench.table import Row
-from cmrseg_lab.training.config import TrainingConfig
-from cmrseg_lab.training.loop import make_optimiser, step
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg_lab.training import segmenter
+from cmrseg_lab.training.loop import make_optimiser, take_step
+from cmrseg_lab.training.preset import SegmenterPreset, read
 
 LAYOUTS: tuple[Execution, Execution] = ("native", "folded")
 SAMPLES, ALPHA = 5, 3.0
@@ -94,38 +94,30 @@ class Trainee:
     def __init__(
         self,
         execution: str,
-        config: TrainingConfig,
+        preset: SegmenterPreset,
         device: torch.device,
         layout: Execution | None = None,
     ) -> None:
         kind, samples, _ = EXECUTIONS[execution]
         alpha = ALPHA if samples > 1 else 0.0
-        self.config = replace(config, samples=samples, alpha=alpha)
-        self.device = device
-        torch.manual_seed(config.seed)
-        self.network = kind(config.network, layout or usual_execution(device))
-        self.optimiser = make_optimiser(self.network.to(device), config)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=False)
-        shape = (config.batch, *config.patch)
+        preset = replace(preset, samples=samples, alpha=alpha, samples_from=0.0)
+        self.task, self.device = segmenter.Segmenters(preset, [], []), device
+        torch.manual_seed(0)
+        network = kind(preset.network, layout or usual_execution(device)).to(device)
+        self.trainee = segmenter.Trainee(network)
+        self.optimiser = make_optimiser(network, preset)
+        shape = (preset.batch, *preset.patch)
         self.batch = {
             "image": torch.randn(shape)[:, None],
-            "label": torch.randint(config.network.classes, shape),
+            "label": torch.randint(preset.classes, shape),
         }
 
     def seconds(self, precision: Precision) -> float:
         """Take one training step."""
-        state = {"step": 0, "precision": precision}
+        self.trainee.precision = precision
         started = time.perf_counter()
         # The step ends by reading the loss, which waits for the device.
-        step(
-            self.network,
-            self.optimiser,
-            self.scaler,
-            self.batch,
-            state,
-            self.config,
-            self.device,
-        )
+        take_step(self.trainee, self.optimiser, self.batch, self.task, 0, 0)
         return time.perf_counter() - started
 
 
@@ -136,11 +128,11 @@ def rows(device: torch.device, rounds: int) -> Iterator[Row]:
         device: where to train.
         rounds: how often the executions take turns.
     """
-    config = RECIPES["emidec"].training["compact"]
-    trainees = {name: Trainee(name, config, device) for name in EXECUTIONS}
-    precision = usual_precision(device)
+    preset = cast(SegmenterPreset, read("emidec"))
+    trainees = {name: Trainee(name, preset, device) for name in EXECUTIONS}
+    precision = segmenter.precision(device)
     yield from cost_rows(trainees, rounds, precision)
-    yield from layout_rows(config, device, rounds, precision)
+    yield from layout_rows(preset, device, rounds, precision)
     yield from memory_rows(device, precision)
 
 
@@ -169,7 +161,7 @@ def _in_turns(
 
 
 def layout_rows(
-    config: TrainingConfig, device: torch.device, rounds: int, precision: Precision
+    preset: SegmenterPreset, device: torch.device, rounds: int, precision: Precision
 ) -> Iterator[Row]:
     """The same step, forward and backward, with native 3-D convolutions and with slices folded.
 
@@ -177,7 +169,7 @@ def layout_rows(
     """
     if device.type == "cpu":
         precision = "fp32"
-    trainees = {name: Trainee("plain", config, device, name) for name in LAYOUTS}
+    trainees = {name: Trainee("plain", preset, device, name) for name in LAYOUTS}
     timed = _in_turns(trainees, rounds, precision)
     ratio = timed["native"].per(timed["folded"])
     used = usual_execution(device)
@@ -196,13 +188,13 @@ def memory_rows(device: torch.device, precision: Precision) -> Iterator[Row]:
 
 
 def _row(figure: str, value: Spread, unit: str, aim: float | None = None) -> Row:
-    return Row(recipe=RECIPES["emidec"].name, figure=figure, value=value, unit=unit, aim=aim)
+    return Row(recipe="emidec", figure=figure, value=value, unit=unit, aim=aim)
 
 
 def main(arguments: list[str]) -> None:
     """Two training steps of one execution; tells the GPU memory they took, if there is one."""
     execution, device, precision = arguments
-    trainee = Trainee(execution, RECIPES["emidec"].training["compact"], use_device(device))
+    trainee = Trainee(execution, cast(SegmenterPreset, read("emidec")), use_device(device))
     for _ in range(2):
         trainee.seconds(cast(Precision, precision))
     if trainee.device.type == "cuda":

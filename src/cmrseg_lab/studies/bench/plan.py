@@ -148,7 +148,7 @@ class Plan:
         from cmrseg.recipes.steps import prepared_image
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench.ceiling import race
-        from cmrseg_lab.training.presets import RECIPES
+        from cmrseg_lab.training.prepare import RECIPES
 
         views = {role[:2]: source for role, source in self.case.images.items()}
         for view, source in views.items():
@@ -167,7 +167,7 @@ class Plan:
         from cmrseg.recipes.steps import prepared_image
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench import doubt
-        from cmrseg_lab.training.presets import RECIPES
+        from cmrseg_lab.training.prepare import RECIPES
 
         self.say(f"emidec: mirror images and dropout samples, {self.rounds} rounds")
         segmenter = Segmenter.from_bundle(self.weights, "emidec", use_device(self.device))

@@ -95,8 +95,8 @@ def reproduce(
 def _head(page: Page, methods: list[Method]) -> None:
     page.say(
         "# EMIDEC: the paper's tables and figures, made anew",
-        f"Made by `cmrseg-lab reproduce emidec`; do not edit. The paper: {CITED}. Its figures are of "
-        "the challenge's hidden test set; ours are out of fold: every patient is scored by "
+        f"Made by `cmrseg-lab reproduce emidec`; do not edit. The paper: {CITED}. Its figures are "
+        "of the challenge's hidden test set; ours are out of fold: every patient is scored by "
         "networks that never learned from it. Values are mean (standard deviation) over patients; "
         "a structure in neither mask counts as DSC 1. HD official carries the organisers' mistake "
         "in the order of axes, as all published figures do; HD is the right one. Brier scores (BS) "

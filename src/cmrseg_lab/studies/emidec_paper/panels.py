@@ -26,8 +26,8 @@ from cmrseg.recipes.emidec import Emidec
 from cmrseg.recipes.emidec_rules import Rules
 from cmrseg.runtime import use_device
 from cmrseg_lab.synthetic.synthesize import synthesize
+from cmrseg_lab.training import datasets
 from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
-from cmrseg_lab.training.presets import RECIPES
 
 SEED = 2021
 PAINT = {2: (0.95, 0.8, 0.1), 3: (0.1, 0.75, 0.25), 4: (0.9, 0.15, 0.15)}
@@ -55,7 +55,7 @@ def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: Effort, path: Pat
     """
     with tempfile.TemporaryDirectory() as folder:
         synthesize("emidec", Path(folder), patients=1, seed=SEED, group="P", jobs=1)
-        item = RECIPES["emidec"].items(Path(folder))[0]
+        item = datasets.emidec(Path(folder))[0]
         image, truth = read(item.image).array, read(item.label).array
         shown = [_shown(name, found, item.image, effort) for name, found in bundles]
     _draw(image, truth, shown, path)

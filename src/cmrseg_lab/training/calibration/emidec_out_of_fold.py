@@ -17,22 +17,23 @@ from typing import Any
 import numpy as np
 
 from cmrseg.cases.case import ImageSource
-from cmrseg.imaging.prepare import prepare, prepare_labels
+from cmrseg.imaging.prepare import prepare
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
+from cmrseg.recipes.emidec import RECIPE
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime import Precision, Progress, use_device
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg_lab.synthetic.record import GENERATION
 from cmrseg_lab.synthetic.restyle import restyle
 from cmrseg_lab.synthetic.styles import choose_style
+from cmrseg_lab.training import datasets
 from cmrseg_lab.training.datasets import Labelled
-from cmrseg_lab.training.folds import held_out, stratified_folds
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg_lab.training.held_out import deal, is_held_out
 
 Triple = tuple[float, float, float]
 KEPT = 1
@@ -104,29 +105,27 @@ class Effort:
 
 
 def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, list[Labelled]]:
-    """Fold -> the patients that its networks held out.
+    """Fold -> the patients that none of its networks was trained on.
 
     Raises:
-        InputError: no network held anybody out, or the data are not those they learned from.
+        InputError: no network held anybody out.
     """
     groups = {item.patient: item.group for item in items}
-    dealt: dict[int, list[Labelled]] = {}
-    told = [n["training"] for n in found.networks]
-    told = [t for t in told if t["fold"] is not None and source in t["sources"]]
-    if len({(t["folds"], t["fold_seed"]) for t in told}) > 1:
-        raise InputError("the networks dealt their folds differently", "pack those of one deal")
-    for training in told:
-        fold = training["fold"]
-        out = held_out(groups, fold, training["folds"], training["fold_seed"])
-        _check_same_patients(training, source, groups, out)
-        dealt[fold] = [item for item in items if item.patient in out]
+    by_fold: dict[int, list[dict[str, Any]]] = {}
+    for network in found.networks:
+        if (fold := network["training"]["fold"]) is not None:
+            by_fold.setdefault(fold, []).append(network)
+    dealt = {
+        fold: [i for i in items if all(is_held_out(n, source, i.patient, groups) for n in own)]
+        for fold, own in sorted(by_fold.items())
+    }
     if not any(dealt.values()):
         raise InputError(
             f"no network in the bundle held out a fold of {source}",
-            "pack networks trained with --fold N, and give --source the name the data was "
-            "preprocessed under",
+            "Pack networks trained with --fold N, and give --source the name the data was "
+            "prepared under",
         )
-    return dict(sorted(dealt.items()))
+    return dealt
 
 
 def predict_held_out(
@@ -145,7 +144,7 @@ def predict_held_out(
         InputError: as :func:`folds_of`; or an image or its labels cannot be used.
         WeightsError: a network does not fit.
     """
-    dealt = folds_of(found, RECIPES["emidec"].items(data), source)
+    dealt = folds_of(found, datasets.emidec(data), source)
     folder = work / identity(found, effort)
     folder.mkdir(parents=True, exist_ok=True)
     (work / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -181,26 +180,8 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
     """
     if len({fold for *_, fold in patients}) >= 3:
         return [fold for *_, fold in patients]
-    dealt = stratified_folds({patient: group for patient, group, _ in patients}, PARTS)
+    dealt = deal({patient: group for patient, group, _ in patients}, PARTS, seed=0)
     return [dealt[patient] for patient, *_ in patients]
-
-
-def _check_same_patients(
-    training: dict[str, Any], source: str, groups: dict[str, str], out: set[str]
-) -> None:
-    """Folds are dealt among all patients: with one more or less, everybody sits elsewhere."""
-    if training["sources"] != [source]:
-        return  # nobody can tell whose patients were counted
-    away = set(out)
-    if (by := training.get("choose_fold")) is not None:  # set aside to choose snapshots by
-        away |= held_out(groups, by, training["folds"], training["fold_seed"])
-    learned = len(groups) - len(away)
-    if training["patients"] != learned:
-        raise InputError(
-            f"the networks learned from {training['patients']} patients of {source}, in this data "
-            f"it would have been {learned}",
-            "give the very data they were trained on: otherwise nobody knows who was held out",
-        )
 
 
 def _segmenter(found: Bundle, fold: int, effort: Effort) -> Segmenter:
@@ -212,17 +193,18 @@ def _segmenter(found: Bundle, fold: int, effort: Effort) -> Segmenter:
 
 
 def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) -> Held:
+    how = segmenter.preparation
     try:
-        source, prepared = prepared_image(ImageSource(item.image), RECIPES["emidec"].grid)
+        source, prepared = prepared_image(ImageSource(item.image), RECIPE.grid, how)
         label = read(item.label)
     except CmrsegError as error:
         raise error.within("a held-out patient") from error
     if effort.style:
-        prepared = prepare(_restyled(source, item.patient, effort.style), RECIPES["emidec"].grid)
+        prepared = prepare(_restyled(source, item.patient, effort.style), RECIPE.grid, how)
     passes = len(segmenter.networks) * effort.mirrors + effort.samples
     roi = Roi.on(segmenter, prepared.image, passes)
     found = segmenter.mirrored(roi.image, effort.mirrors).mean(axis=0)
-    grid_truth = prepare_labels(label, RECIPES["emidec"].grid).array.astype(np.uint8)
+    grid_truth = prepared.labels(label, RECIPE.grid).array.astype(np.uint8)
     variance, image_level = np.zeros(source.array.shape, np.float32), 0.0
     central, drawn = np.zeros_like(grid_truth), np.zeros((0, *grid_truth.shape), np.uint8)
     if effort.samples:

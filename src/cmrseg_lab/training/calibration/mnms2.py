@@ -2,19 +2,20 @@
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
 into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
-and with how far sizes lay from the experts': the intervals of those to come, where candidates held
-out the same patients (:mod:`cmrseg_lab.training.calibration.mnms2_folds`). Beside it go labelled
-slices for refinement, of the hearts that the caller chooses.
+and with how far sizes lay from the experts': the intervals of those to come. Where some patients
+were held out by all candidates, those are judged by all; else each candidate is judged on its own,
+and what compares candidates on one image cannot be fitted: there are no intervals then. Beside it
+go labelled slices for refinement, of the hearts that the caller chooses.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -23,16 +24,20 @@ from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
+from cmrseg.quality.replay import Rehearsal
 from cmrseg.quality.selection import choose
 from cmrseg.quality.thresholds import Thresholds, fit
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.runtime import Progress, use_device
+from cmrseg.runtime.errors import InputError, WeightsError
 from cmrseg_lab.training import cache
-from cmrseg_lab.training.calibration.mnms2_folds import Dealt, deal
+from cmrseg_lab.training.held_out import is_held_out
 from cmrseg_lab.training.pack import record_quality
+from cmrseg_lab.training.patches import other_phase
 from cmrseg_lab.training.replay_slices import draw_rehearsal
 from cmrseg_lab.training.sources import is_synthetic
 
@@ -76,23 +81,21 @@ def calibrate(
         WeightsError: the bundle has no segmenter or no autoencoder of the view.
     """
     found = bundle.find("mnms2", weights)
-    entries = cache.read_index(cache_dir, recipe)
-    own = deal(found, recipe, entries)
-    rehearsable = _rehearsable(entries, own.entries, rehearse)
-    # Those that the networks learned from were asked for by name: where there are none it is told.
-    asked = rehearsable or rehearse == "learned"
-    rehearsed = draw_rehearsal(cache_dir, rehearsable) if asked else None
-    seen = _seen(found, recipe, cache_dir, own, mirrors, device)
+    patients = cache.read_index(cache_dir, recipe)
+    parts = judged(found, recipe, patients)
+    together = len(parts[0].candidates) == len(_networks(found, recipe))
+    rehearsed = _rehearsal(cache_dir, patients, parts, rehearse)
+    seen = _seen(found, recipe, cache_dir, parts, mirrors, device)
     measures = _by_role(seen)
     thresholds = fit(measures)
-    expected = bands(seen, thresholds) if own.together else {}
+    expected = bands(seen, thresholds) if together else {}
     record_quality(
         found.folder,
         recipe,
         thresholds,
         rehearsed,
-        own.in_words() + TRAVELLING * (rehearse == "learned"),
-        candidates=own.of_each(),
+        _in_words(parts, together) + TRAVELLING * (rehearse == "learned"),
+        candidates=_of_each(parts),
         population=population(measures),
         bands={
             role: {name: band.as_dict() for name, band in by_name.items()}
@@ -142,6 +145,8 @@ def bands(seen: Sequence[Seen], thresholds: Thresholds) -> dict[str, dict[str, E
     pairs: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     hearts: dict[str, dict[str, tuple[Sizes, Sizes]]] = defaultdict(dict)
     for one in seen:
+        if one.true is None:
+            continue
         chosen = choose(one.pseudo, thresholds.of(one.role)).candidates
         ours = {n: float(np.mean([one.sizes[i][n] for i in chosen])) for n in one.true}
         hearts[one.patient][one.role] = ours, one.true
@@ -171,14 +176,14 @@ class Seen:
         patient: whose, with the source.
         pseudo: the decisive structure's pseudo-measures, one a candidate.
         sizes: structure -> mL (SA) or cm2 (LA), one a candidate.
-        true: the expert's.
+        true: the expert's; None where not all structures were drawn.
     """
 
     role: str
     patient: str
     pseudo: list[Pseudo]
     sizes: list[Sizes]
-    true: Sizes
+    true: Sizes | None
 
 
 def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
@@ -189,32 +194,136 @@ def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
     return dict(found)
 
 
-def _rehearsable(
-    entries: Sequence[cache.Entry], held: Sequence[cache.Entry], rehearse: Rehearse
-) -> list[cache.Entry]:
-    """Volumes whose slices may travel in the bundle; never of whom thresholds are fitted on."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Patients that the same networks were never trained on.
+
+    Attributes:
+        candidates: segmenters that are judged on them.
+        autoencoder: by whom: the first of the bundle that was not trained on them either.
+        patients: whose images.
+    """
+
+    candidates: list[dict[str, Any]]
+    autoencoder: dict[str, Any]
+    patients: list[cache.Patient]
+
+    def of(self, found: Bundle) -> Bundle:
+        """The bundle with these networks alone."""
+        networks = [*self.candidates, self.autoencoder]
+        return replace(found, manifest={**found.manifest, "networks": networks})
+
+
+def judged(found: Bundle, recipe: str, patients: Sequence[cache.Patient]) -> list[Part]:
+    """Which of a view's candidates are judged on which patients: never on one they were trained on.
+
+    Synthetic hearts count only where the cache has no others: a threshold means real images.
+
+    Raises:
+        WeightsError: the bundle has no segmenter or no autoencoder of the view.
+        InputError: a candidate held out nobody whom an autoencoder held out too.
+    """
+    segmenters, judges = _networks(found, recipe), _networks(found, f"{recipe}-qc")
+    real = [p for p in patients if not is_synthetic(p.source)] or list(patients)
+    groups: dict[str, dict[str, str]] = defaultdict(dict)
+    for one in patients:
+        groups[one.source][one.patient] = one.disease
+    by_whom: dict[tuple[int, ...], list[cache.Patient]] = defaultdict(list)
+    for one in real:
+        new = partial(
+            is_held_out, source=one.source, patient=one.patient, groups=groups[one.source]
+        )
+        own = [i for i, n in enumerate(segmenters) if new(n)]
+        judge = [i for i, n in enumerate(judges) if new(n)]
+        if own and judge:
+            by_whom[*own, judge[0]].append(one)
+    whole = {key: own for key, own in by_whom.items() if len(key) == len(segmenters) + 1}
+    parts = [
+        Part(
+            candidates=[segmenters[i] for i in own],
+            autoencoder=judges[judge],
+            patients=some,
+        )
+        for (*own, judge), some in (whole or by_whom).items()
+    ]
+    if {n["file"] for p in parts for n in p.candidates} != {n["file"] for n in segmenters}:
+        raise InputError(
+            f"the cache has nobody whom both a segmenter and an autoencoder of {recipe} held out",
+            "Use a cache of the data they were trained on, and pack for every fold of the "
+            "segmenters an autoencoder trained with the same --fold",
+        )
+    return parts
+
+
+def _networks(found: Bundle, recipe: str) -> list[dict[str, Any]]:
+    own = [n for n in found.networks if n["recipe"] == recipe]
+    if not own:
+        raise WeightsError(
+            f"the bundle has no network {recipe}", "Pack one: `cmrseg-lab pack mnms2`"
+        )
+    return own
+
+
+def _of_each(parts: Sequence[Part]) -> dict[str, dict[str, Any]]:
+    """Each candidate's file -> ``fold`` it held out (None for none) and ``patients``."""
+    told: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for network in part.candidates:
+            own = told.setdefault(
+                network["file"], {"fold": network["training"]["fold"], "patients": 0}
+            )
+            own["patients"] += len(part.patients)
+    return dict(sorted(told.items()))
+
+
+def _in_words(parts: Sequence[Part], together: bool) -> str:
+    """On whom, for manifest and model card."""
+    patients = [patient for part in parts for patient in part.patients]
+    sources = ", ".join(sorted({patient.source for patient in patients}))
+    told = f"{len(patients)} held-out patients of {sources}"
+    return told if together else f"{told}, each candidate on those whom it held out; no intervals"
+
+
+def _rehearsal(
+    cache_dir: Path, patients: Sequence[cache.Patient], parts: Sequence[Part], rehearse: Rehearse
+) -> Rehearsal | None:
+    """Slices that travel in the bundle; never of a patient whom thresholds are fitted on."""
+    held = {p.file for part in parts for p in part.patients}
     if rehearse == "synthetic":
-        return [e for e in entries if is_synthetic(e.source)]
-    if rehearse == "learned":
-        return [e for e in entries if not is_synthetic(e.source) and e not in held]
-    return []
+        chosen = [p for p in patients if is_synthetic(p.source)]
+    elif rehearse == "learned":
+        chosen = [p for p in patients if not is_synthetic(p.source) and p.file not in held]
+    else:
+        chosen = []
+    # Those that the networks learned from were asked for by name: where there are none it is told.
+    if not chosen and rehearse != "learned":
+        return None
+    samples = [s for p in chosen for s in cache.load(cache_dir, p).values() if not s.partial]
+    return draw_rehearsal(samples)
 
 
 def _seen(
-    found: Bundle, recipe: str, cache_dir: Path, own: Dealt, mirrors: int, device: str
+    found: Bundle,
+    recipe: str,
+    cache_dir: Path,
+    parts: Sequence[Part],
+    mirrors: int,
+    device: str,
 ) -> list[Seen]:
     """What candidates say of the images they are judged on, on the recipe's grid."""
     place = use_device(device)
     seen = []
-    with Progress(len(own.entries), "images") as progress:
-        for part in own.parts:
+    patients = sum(len(part.patients) for part in parts)
+    with Progress(patients, "patients") as progress:
+        for part in parts:
             networks = part.of(found)
             control = QualityControl.from_bundle(networks, f"{recipe}-qc", STRUCTURES, place)
             segmenter = Segmenter.from_bundle(networks, recipe, place)
             look = partial(_look, segmenter, cast(QualityControl, control), recipe, mirrors)
-            for entry in part.entries:
-                seen.append(look(entry, cache.load(cache_dir, entry)))
-                progress.show(len(seen))
+            for done, patient in enumerate(part.patients, start=1):
+                samples = cache.load(cache_dir, patient)
+                seen += [look(patient, name, samples) for name in samples]
+                progress.show(done)
     return seen
 
 
@@ -223,29 +332,35 @@ def _look(
     control: QualityControl,
     recipe: str,
     mirrors: int,
-    entry: cache.Entry,
-    sample: cache.Sample,
+    patient: cache.Patient,
+    name: str,
+    samples: dict[str, cache.Sample],
 ) -> Seen:
-    image = Volume(sample.image, Geometry(sample.image.shape, sample.spacing_mm))
-    maps = segmenter.candidates(segmenter.mirrored(image, mirrors))
-    masks = [ventricles(one) for one in maps]
+    """As in use: the heart's box, every candidate's mean over mirror images."""
+    sample = samples[name]
+    geometry = Geometry(sample.image.shape, sample.spacing_mm)
+    image, beside = Volume(sample.image.astype(np.float32), geometry), other_phase(samples, name)
+    companion = beside.image.astype(np.float32) if beside else None
+    roi, shown, other = Roi.localised(segmenter, image, companion)
+    maps = segmenter.candidates(segmenter.mirrored(shown, mirrors, companion=other))
+    masks = [ventricles(roi.probabilities(one)) for one in maps]
     return Seen(
-        role=_role(recipe, entry),
-        patient=f"{entry.source} {entry.patient}",
+        role=f"{recipe[-2:].upper()}_{_phase(name)}",
+        patient=f"{patient.source} {patient.patient}",
         pseudo=[control.measure(mask, sample.spacing_mm)[DECISIVE] for mask in masks],
         sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
-        true=_sizes(recipe, image.like(sample.label)),
+        true=None if sample.partial else _sizes(recipe, image.like(sample.label)),
     )
+
+
+def _phase(name: str) -> str:
+    """ED or ES; a frame of neither counts as ED, of which hearts are larger and fences wider."""
+    return "ES" if name.startswith("ES") else "ED"
 
 
 def _sizes(recipe: str, mask: Volume) -> Sizes:
     (found,) = sizes(recipe[-2:].upper(), mask).values()
     return found
-
-
-def _role(recipe: str, entry: cache.Entry) -> str:
-    """The role an image stands for: slices cut out of short-axis stacks are long-axis images."""
-    return f"{recipe[-2:].upper()}_{entry.role[-2:]}"
 
 
 def _table(thresholds: Thresholds) -> str:

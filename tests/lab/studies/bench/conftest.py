@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from safetensors.torch import save_file
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.imaging.write import write
 from cmrseg.models.bundle import FORMAT, MANIFEST, sealed, sha256
-from cmrseg.models.unet import UNet
-from cmrseg_lab.training.presets import RECIPES
+from cmrseg.models.unet import UNet, UNetConfig
+from cmrseg_lab.training.prepare import RECIPES
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +27,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name, recipe in RECIPES.items():
             if name.split("-")[0] != challenge:
                 continue
-            config = replace(
-                recipe.training["compact"].network,
+            config = UNetConfig(
+                classes=len(recipe.labels) + 1,
                 features=(4, 8),
                 across=(False, challenge == "emidec"),
                 dropout=(0.0, 0.1),

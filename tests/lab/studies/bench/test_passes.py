@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -20,15 +19,15 @@ from cmrseg_lab.studies.bench.passes import (
     memory_rows,
 )
 from cmrseg_lab.studies.bench.process import Ran
-from tiny import training_config
+from tiny import segmenter_preset
 
 CPU = torch.device("cpu")
-TINY = replace(training_config("emidec"), batch=1, patch=(2, 16, 16))
+TINY = segmenter_preset("emidec", batch=1, patch=(2, 16, 16))
 
 
 @pytest.mark.parametrize("execution", [name for name in EXECUTIONS if name != "plain"])
 def test_every_execution_computes_what_the_naive_loop_does(execution: str) -> None:
-    networks = [Trainee(name, TINY, CPU).network.double() for name in ("naive", execution)]
+    networks = [Trainee(name, TINY, CPU).trainee.unet.double() for name in ("naive", execution)]
     x = torch.randn(1, 1, 2, 16, 16, dtype=torch.float64)
     found = []
     for network in networks:
@@ -45,7 +44,7 @@ def test_executions_share_what_they_say() -> None:
     """How often the first stage and separate up-sampling are called."""
     told: dict[str, tuple[int, int]] = {}
     for name in EXECUTIONS:
-        network = Trainee(name, TINY, CPU).network
+        network = Trainee(name, TINY, CPU).trainee.unet
         stage, up = [0], [0]
         network.encoder[0].register_forward_hook(lambda *_, n=stage: n.__setitem__(0, n[0] + 1))
         for layer in network.up:
@@ -65,12 +64,13 @@ def test_executions_share_what_they_say() -> None:
 
 def test_a_step_trains() -> None:
     trainee = Trainee("used", TINY, CPU)
-    before = [p.detach().clone() for p in trainee.network.parameters()]
+    before = [p.detach().clone() for p in trainee.trainee.parameters()]
     assert trainee.seconds("fp32") > 0
-    moved = zip(before, trainee.network.parameters(), strict=True)
+    moved = zip(before, trainee.trainee.parameters(), strict=True)
     assert all(not torch.equal(a, b) for a, b in moved)
-    assert (trainee.config.samples, trainee.config.alpha) == (5, 3.0)
-    assert Trainee("plain", TINY, CPU).config == TINY
+    preset = trainee.task.preset
+    assert (preset.samples, preset.alpha) == (5, 3.0)
+    assert Trainee("plain", TINY, CPU).task.preset == TINY
 
 
 def test_ratios_are_taken_round_by_round(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +101,8 @@ def test_layouts_are_compared_in_turns_and_in_a_precision_both_can_do(
     taken: list[tuple[str, str]] = []
 
     def seconds(self: Trainee, precision: str) -> float:
-        taken.append((self.network.execution, precision))
-        return {"native": 6.0, "folded": 2.0}[self.network.execution] * len(taken)
+        taken.append((self.trainee.unet.execution, precision))
+        return {"native": 6.0, "folded": 2.0}[self.trainee.unet.execution] * len(taken)
 
     monkeypatch.setattr(Trainee, "seconds", seconds)
     (row,) = layout_rows(TINY, CPU, 1, "bf16")
@@ -115,10 +115,10 @@ def test_both_layouts_take_the_same_step() -> None:
     found = []
     for name in LAYOUTS:
         trainee = Trainee("plain", TINY, CPU, name)
-        for layer in (m for m in trainee.network.modules() if isinstance(m, torch.nn.Dropout)):
+        for layer in (m for m in trainee.trainee.modules() if isinstance(m, torch.nn.Dropout)):
             layer.p = 0.0  # draws in another order
         assert trainee.seconds("fp32") > 0
-        found.append(torch.cat([p.grad.flatten() for p in trainee.network.parameters()]))
+        found.append(torch.cat([p.grad.flatten() for p in trainee.trainee.parameters()]))
     torch.testing.assert_close(*found, rtol=1e-3, atol=1e-4)
 
 
@@ -139,7 +139,7 @@ def test_memory_is_that_of_processes_that_train(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_process_takes_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(passes.RECIPES["emidec"].training, "compact", TINY)
+    monkeypatch.setattr(passes, "read", lambda name: TINY)
     taken: list[str] = []
     monkeypatch.setattr(Trainee, "seconds", lambda self, precision: taken.append(precision))
     main(["naive", "cpu", "bf16"])

@@ -1,5 +1,7 @@
 """Every patient is seen by networks that never learned from it, once, and kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,8 @@ from cmrseg_lab.training.calibration.emidec_out_of_fold import (
     predict_held_out,
 )
 from cmrseg_lab.training.datasets import emidec
-from emidec_data import held, make_bundle, make_data
+from cmrseg_lab.training.held_out import digests
+from emidec_data import held, make_bundle, make_data, name
 
 PATIENTS, FOLDS = 8, (0, 3)
 EFFORT = Effort(mirrors=1, samples=2, device="cpu", precision="fp32")
@@ -47,7 +50,7 @@ def test_a_patient_is_what_its_folds_network_alone_says(place, patients):
     told = predict_held_out(alone, folder / "data", folder / "w2", source="emidec", effort=EFFORT)
     known = {one.patient: one for one in patients}
     for one in told:
-        np.testing.assert_array_equal(one.probabilities, known[one.patient].probabilities)
+        np.testing.assert_allclose(one.probabilities, known[one.patient].probabilities, atol=1e-3)
         np.testing.assert_array_equal(one.samples, known[one.patient].samples)
 
 
@@ -78,19 +81,20 @@ def test_a_second_run_reads_and_an_interrupted_one_goes_on(place, patients, monk
     )
     assert made == [patients[0].patient]
     for one, other in zip(again, patients, strict=True):
-        np.testing.assert_array_equal(one.probabilities, other.probabilities)
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
     assert (folder / "work/.gitignore").read_text() == "*\n"
     assert identity(found, EFFORT) != identity(found, Effort(mirrors=2, samples=2))
 
 
-def test_other_data_than_learned_from_are_refused(place, tmp_path):
-    """One patient more and everybody sits in another fold."""
-    _, found = place
-    data = make_data(tmp_path / "data", PATIENTS + 1)
-    with pytest.raises(InputError, match="the very data"):
-        folds_of(found, emidec(data), "emidec")
-    with pytest.raises(InputError, match="held out a fold of elsewhere"):
-        folds_of(found, emidec(data), "elsewhere")
+def test_data_that_nobody_held_out_are_refused(place):
+    folder, found = place
+    network = found.networks[0]
+    everyone = digests(("emidec", name(n)) for n in range(PATIENTS))
+    training = network["training"] | {"trained_on": everyone}
+    manifest = {**found.manifest, "networks": [network | {"training": training}]}
+    learned = replace(found, manifest=manifest)
+    with pytest.raises(InputError, match="held out a fold of emidec"):
+        folds_of(learned, emidec(folder / "data"), "emidec")
 
 
 def test_parts_are_the_folds_or_dealt():

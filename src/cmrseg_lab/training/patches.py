@@ -7,7 +7,6 @@ because sample ``index`` is the same in every process and every run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from math import exp, pi
 from typing import Any
@@ -17,56 +16,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cmrseg_lab.training.cine_cache import UNKNOWN, Phase
+from cmrseg_lab.training.cache import UNKNOWN, Sample
+from cmrseg_lab.training.preset import Augmentation, SegmenterPreset
 
 Rng = np.random.Generator
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Augmentation:
-    """How far training images are changed.
-
-    Attributes:
-        on_heart: share of patches centred near the heart; the others lie anywhere.
-        other_phase: share in which the other phase of the patient is shown as a second channel.
-        non_linear: share given global intensity non-linear augmentation (Ouyang et al. 2022).
-        shifted_slices: share whose slices are shifted against each other, as breath-holds do.
-        turned: share turned by a quarter, a half or three quarters.
-        grey: factor on how often each change of grey values is made.
-    """
-
-    on_heart: float = 0.9
-    other_phase: float = 0.6
-    non_linear: float = 0.25
-    shifted_slices: float = 0.2
-    turned: float = 0.3
-    grey: float = 1.0
 
 
 class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
     """Endless augmented stacks.
 
     Args:
-        patients: by phase, in memory.
-        patch: (z, y, x).
-        augmentation: how far they are changed.
+        patients: by image, in memory.
+        preset: their size, how many, and how far they are changed.
         seed: everything follows from it and the index.
-        length: how many are asked for in all.
-        channels: 1 for the image alone, 2 with the patient's other phase or zeros behind it.
     """
 
     def __init__(
-        self,
-        patients: list[dict[str, Phase]],
-        patch: tuple[int, int, int],
-        augmentation: Augmentation,
-        seed: int,
-        length: int,
-        channels: int = 2,
+        self, patients: list[dict[str, Sample]], preset: SegmenterPreset, seed: int
     ) -> None:
-        self.channels = channels
-        self.patients, self.patch, self.augmentation = patients, patch, augmentation
-        self.seed, self.length = seed, length
+        self.patients, self.patch, self.channels = patients, preset.patch, preset.channels
+        self.augmentation, self.seed = preset.augmentation, seed
+        self.length = preset.steps * preset.batch
         self.hearts = [{n: _heart(p.label) for n, p in one.items()} for one in patients]
 
     def __len__(self) -> int:
@@ -128,7 +98,7 @@ def _theta(pixels: Any, centres: Any, patch: tuple[int, ...], shape: tuple[int, 
     return torch.from_numpy(np.ascontiguousarray(theta)).float()
 
 
-def other_phase(patient: dict[str, Phase], name: str) -> Phase | None:
+def other_phase(patient: dict[str, Sample], name: str) -> Sample | None:
     """The other phase, where it lies on the same voxels."""
     others = [p for n, p in patient.items() if n != name]
     same = [p for p in others if p.image.shape == patient[name].image.shape]
@@ -179,7 +149,7 @@ def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
         image = _coarser(image, rng.uniform(0.4, 1)) if coarser else _blurred(image, rng)
     if happens(0.3):
         image = _shaded(image, noise)
-    if happens(0.2):  # slices of different scale
+    if happens(augmentation.slice_contrast):  # slices of different scale
         each = (len(image), 1, 1, 1)
         image = image * (1 + 0.2 * noise(each)) + 0.2 * noise(each)
     if happens(0.3):

@@ -1,4 +1,4 @@
-"""What makes labelled cases to learn from, and makes them ready."""
+"""What makes labelled cases to learn from."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cmrseg.cli import options
-from cmrseg.runtime.errors import EXIT_OK, UsageError
-from cmrseg_lab.cli.train import NETWORKS
+from cmrseg.runtime.errors import EXIT_OK
 
 
 def add_synthesize(p: argparse.ArgumentParser) -> None:
@@ -74,45 +73,3 @@ def _run_synthesize(o: argparse.Namespace) -> int:
 def _cpu_s() -> float:
     """CPU seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
-
-
-def add_preprocess(p: argparse.ArgumentParser) -> None:
-    """`cmrseg-lab preprocess`."""
-    p.add_argument("network", choices=NETWORKS, help="whose grid and labels")
-    p.add_argument("data", type=Path, help="labelled cases in the challenge's layout")
-    p.add_argument("cache", type=Path, help="folder for the cache; further sources are added")
-    p.add_argument("--source", required=True, help="names the data set in manifest and model card")
-    p.add_argument(
-        "--reformat",
-        action="store_true",
-        help="mnms2-la: cut 4-chamber slices out of labelled short-axis stacks",
-    )
-    p.add_argument(
-        "--implant",
-        action="store_true",
-        help="emidec: put infarcts onto late enhancement, or onto short-axis cine",
-    )
-    options.add_log_format(p)
-    p.set_defaults(run=_run_preprocess)
-
-
-def _run_preprocess(o: argparse.Namespace) -> int:
-    from cmrseg_lab.training.preprocess import preprocess
-    from cmrseg_lab.training.presets import RECIPES
-
-    chosen = RECIPES[o.network]
-    for option, network, make in (
-        ("reformat", "mnms2-la", "reformatted"),
-        ("implant", "emidec", "implanted"),
-    ):
-        if not getattr(o, option):
-            continue
-        if o.network != network:
-            raise UsageError(f"--{option} makes images for {network}", f"use it with {network}")
-        from cmrseg_lab.training import derived_pairs
-
-        items, remake = getattr(derived_pairs, make)(o.data)
-        preprocess(o.network, items, chosen.grid, o.cache, source=o.source, remake=remake)
-        return EXIT_OK
-    preprocess(o.network, chosen.items(o.data), chosen.grid, o.cache, source=o.source)
-    return EXIT_OK

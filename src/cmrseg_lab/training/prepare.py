@@ -55,7 +55,7 @@ def prepare(recipe: str, sources: dict[str, Path], out: Path) -> list[cache.Pati
     known = cache.read_index(out, recipe) if (out / cache.INDEX).exists() else []
     patients = [p for p in known if p.source not in sources]
     for source, folder in sources.items():
-        items = _found(recipe, source, folder)
+        items = labelled(recipe, source, folder)
         groups = [list(own) for _, own in groupby(items, lambda item: item.patient)]
         with Progress(len(groups), f"prepare {source}") as progress:
             for done, own in enumerate(groups, start=1):
@@ -65,7 +65,8 @@ def prepare(recipe: str, sources: dict[str, Path], out: Path) -> list[cache.Pati
     return patients
 
 
-def _found(recipe: str, source: str, folder: Path) -> list[Labelled]:
+def labelled(recipe: str, source: str, folder: Path) -> list[Labelled]:
+    """The labelled images that a source's images are, or are made of."""
     if source.endswith("-reformatted"):
         return datasets.mnms2(folder, "SA")
     if source.endswith("-implanted"):
@@ -82,7 +83,7 @@ def _prepared(recipe: str, source: str, items: Sequence[Labelled], out: Path) ->
     grid = RECIPES[recipe].grid
     for item in items:
         try:
-            for name, image, label in _images(source, item):
+            for name, image, label in images(source, item):
                 prepared = prepare_interior(image, grid)
                 on_grid = prepared.labels(label, grid)
                 samples[name] = cache.Sample(
@@ -112,7 +113,7 @@ def _phases(frames: dict[str, cache.Sample]) -> dict[str, cache.Sample]:
     return dict(zip(cache.PHASES, (by_area[0], by_area[-1]), strict=True))
 
 
-def _images(source: str, item: Labelled) -> Made:
+def images(source: str, item: Labelled) -> Made:
     """An image as it is, or what is made of it."""
     if item.pixel_mm is not None:
         image, mask = (_picture(path, item.pixel_mm) for path in (item.image, item.label))

@@ -18,7 +18,6 @@ from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import summary_csv, summary_json
 from cmrseg.cases.trust import own_file
-from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
@@ -122,8 +121,7 @@ class FileContract(Contract, ABC):
         images: dict[str, Volume] = {}
         for role, prediction in result.predictions.items():
             try:
-                source = case.images[role]
-                images[role] = read(source.path, source.frame)
+                images[role] = case.images[role].read()
                 pieces += self._pieces(case, role, prediction, images[role])
             except CmrsegError as error:
                 raise error.within(role) from error

@@ -9,16 +9,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine."""
+    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine.
+
+    Attributes:
+        path: the file or folder.
+        frame: which frame of a cine, from 0.
+        volume: the image itself, where a program has it in memory; nothing is read then.
+    """
 
     path: Path
     frame: int | None = None
+    volume: Volume | None = None
+
+    def read(self) -> Volume:
+        """The image.
+
+        Raises:
+            InputError: as :func:`cmrseg.imaging.read.read`.
+            MemoryLimitError: it does not fit the memory.
+        """
+        return self.volume or read(self.path, self.frame)
 
 
 @dataclass(frozen=True, slots=True)

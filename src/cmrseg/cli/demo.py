@@ -90,7 +90,7 @@ def _panels(challenge: Challenge, samples: Path, out: Path) -> list[Panel]:
     for case in contract.cases():
         role, source = next(iter(case.images.items()))
         mask = out / contract.mask_path(case, role)
-        image = read(source.path, source.frame)
+        image = source.read()
         title = f"{case.id} {role}"
         panels.append(Panel(title=title, image=image, mask=read(mask), names=NAMES[challenge]))
     return panels

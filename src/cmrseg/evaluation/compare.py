@@ -186,7 +186,7 @@ def _drawn(
 
 def _behind(mask: Volume, source: ImageSource | None) -> Volume | None:
     """The grey image of a mask's voxels, if it is known."""
-    image = source and read(source.path, source.frame)
+    image = source and source.read()
     return image if image and image.geometry.same_as(mask.geometry) else None
 
 

@@ -306,7 +306,11 @@ def test_every_line_of_a_run_is_json(case, bundles, tmp_path, capfd):
     assert main.main([*command, *options]) == 4
     told = capfd.readouterr()
     out, err = ([json.loads(line) for line in text.splitlines()] for text in told)
-    done = [line["case"] for line in out if line["level"] == "info"]
+    infos = [line for line in out if line["level"] == "info"]
+    assert infos[0]["message"].startswith("Found 2 cases, plain folder")
+    assert infos[-1]["message"].startswith("1 done, 1 need")
+    assert infos[-1]["message"].endswith(f"Report: {tmp_path / 'out/report.html'}")
+    done = [line["case"] for line in infos if line["case"]]
     assert done == ["case 1 of 2", "case 2 of 2"]
     # Untrained networks may find no heart, which is a warning.
     assert {line["level"] for line in out} <= {"info", "warning"}

@@ -16,7 +16,7 @@ from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import summary_csv, summary_json
+from cmrseg.cases.summary import closing, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
@@ -60,6 +60,8 @@ class FileContract(Contract, ABC):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    """What the layout is called in words."""
     looked_for: ClassVar[str]
     challenges: ClassVar[tuple[Challenge, ...]]
     keeps_account: ClassVar[bool] = True
@@ -189,12 +191,23 @@ class FileContract(Contract, ABC):
             ],
             self.output_dir,
         )
-        stem = self.summary_stem.replace("summary", "report", 1)
+        stem = self._report_stem()
         problem = self.report.publish(stem, texts[".json"]) if self.report else ""
         if problem or not self.report:
             # An earlier run's page tells of other masks than those that lie here now.
             self._clear([PurePath(f"{stem}.html")])
         return (problem,) if problem else ()
+
+    def closing(self, results: Mapping[str, Result]) -> str | None:
+        """How many cases came to what, and where the report is; of one case a call nothing."""
+        if not self.keeps_account:
+            return None
+        page = self.output_dir / f"{self._report_stem()}.html"
+        told = f". Report: {page}" if self.report and page.is_file() else ""
+        return closing(results) + told
+
+    def _report_stem(self) -> str:
+        return self.summary_stem.replace("summary", "report", 1)
 
     def _deliver(
         self, case: Case, result: Result, pieces: list[Piece], images: Mapping[str, Volume]

@@ -149,6 +149,10 @@ class Contract(Protocol):
         """What was odd about the input as a whole, known once the cases are listed."""
         return ()
 
+    def closing(self, results: Mapping[str, Result]) -> str | None:
+        """What to say of the whole run at its end, where something may be said."""
+        return None
+
     def account(self) -> str | None:
         """The file that tells of each case by name, if there will be one."""
         return None

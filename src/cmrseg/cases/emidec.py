@@ -46,6 +46,7 @@ class EmidecContract(FileContract):
     """``Case_*/Images`` in, ``Case_*/Contours`` out."""
 
     name = "emidec"
+    title = "EMIDEC layout"
     looked_for = "EMIDEC folders (Case_*/Images/Case_*.nii.gz)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec",)
 

@@ -57,6 +57,7 @@ class FolderContract(FileContract):
     """Images in, ``<stem>_seg`` out."""
 
     name = "folder"
+    title = "plain folder"
     looked_for = f"image files ({', '.join(SUFFIXES)}) or sub-folders of DICOM slices (.dcm)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
     frame: int | None = None

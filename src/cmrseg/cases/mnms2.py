@@ -56,6 +56,7 @@ class Mnms2Contract(FileContract):
     """``<id>/<id>_SA_ED.nii.gz`` in, ``<id>/<id>_SA_ED_pred.nii.gz`` out."""
 
     name = "mnms2"
+    title = "M&Ms-2 layout"
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
 

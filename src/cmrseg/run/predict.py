@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
 from cmrseg.runtime.errors import UsageError, WeightsError
-from cmrseg.runtime.logs import tell
+from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def predict(
     opened = open_contract(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
+    cases = batch.listed(opened)
+    batch.announce(opened.title, cases)
     found = bundle.find(challenge, Path(weights) if weights else None)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
@@ -102,10 +104,11 @@ def predict(
         budget=budget,
         refine_s=refine_s,
     )
+    tell(Line(f"Computing on {_how(made)}, weights {found.digest[:7]}"))
     if cohort:
-        _settle(opened, made, cohort)
+        _settle(opened, made, cases, cohort)
     budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
-    return batch.run(opened, made.segment, shard=shard, case_timeout=case_timeout)
+    return batch.run(opened, made.segment, cases=cases, shard=shard, case_timeout=case_timeout)
 
 
 def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:
@@ -177,6 +180,14 @@ def model(
     )
 
 
+def _how(made: Emidec | Mnms2) -> str:
+    """Device and precision, in words."""
+    from cmrseg.recipes.mnms2 import Mnms2
+
+    one = next(iter(made.segmenters.values())) if isinstance(made, Mnms2) else made.segmenter
+    return f"{str(one.device).upper()}, {one.precision}"
+
+
 def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
     """Refuse what is no cohort.
 
@@ -199,14 +210,16 @@ def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Sh
         )
 
 
-def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str]) -> None:
+def _settle(
+    opened: FileContract, made: Emidec | Mnms2, cases: Sequence[Case], cohort: Collection[str]
+) -> None:
     """Look at all cases before the first is answered; what was done is done under the same only."""
     from cmrseg.recipes.mnms2 import Mnms2
     from cmrseg.recipes.mnms2_cohort import settle
 
     if not isinstance(made, Mnms2):
         return
-    settled = settle(made, list(opened.cases()), cohort, tell)
+    settled = settle(made, cases, cohort, tell)
     if opened.ledger:
         opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
 

@@ -277,6 +277,12 @@ def test_options_reach_the_judge(monkeypatch, capsys):
     [
         (MemoryError(), 7, "the memory does not suffice"),
         (RuntimeError("[enforce fail] can't allocate memory"), 7, "the memory does not suffice"),
+        (
+            ModuleNotFoundError(name="uvicorn"),
+            2,
+            "the package uvicorn is not installed. pip install",
+        ),
+        (ModuleNotFoundError(name="cmrseg.nowhere"), 1, "internal error (ModuleNotFoundError"),
         (KeyError("odd"), 1, "internal error (KeyError: 'odd'). Please report it"),
         (PermissionError(13, "Permission denied", "/out"), 5, "/out: Permission denied"),
     ],

@@ -25,6 +25,7 @@ from cmrseg.runtime.errors import (
     CmrsegError,
     UsageError,
 )
+from cmrseg.runtime.extras import missing
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
 from cmrseg.runtime.memory import ran_out
 
@@ -57,6 +58,10 @@ def _run(options: argparse.Namespace) -> int:
         return int(options.run(options))
     except CmrsegError as error:
         return _ended(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if told := missing(error):
+            return _ended(str(told), told.exit_code)
+        return _fault(error)
     except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         return EXIT_OUTPUT
@@ -71,10 +76,15 @@ def _run(options: argparse.Namespace) -> int:
     except Exception as error:  # whatever it is, the last line says so and what to do
         if ran_out(error):
             return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
-        if os.environ.get(DEBUG_VARIABLE) == "1":
-            sys.excepthook(type(error), error, error.__traceback__)
-        told = f"internal error ({type(error).__name__}: {error}). Please report it"
-        return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    """What nobody foresaw."""
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        sys.excepthook(type(error), error, error.__traceback__)
+    told = f"internal error ({type(error).__name__}: {error}). Please report it"
+    return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
 
 
 def _check_working_folder() -> None:

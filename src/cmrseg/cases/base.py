@@ -13,12 +13,12 @@ import numpy as np
 
 from cmrseg.cases.case import Case, Contract, Prediction, Result
 from cmrseg.cases.folders import PassedOver, in_kinds
-from cmrseg.cases.labels import Challenge, label_code
+from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import closing, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
 
@@ -69,6 +69,10 @@ class FileContract(Contract, ABC):
     summary_stem = "summary"
     ledger: Ledger | None = None
     report: Report | None = None
+    with_maps: bool = True
+    """Whether uncertainty maps are written."""
+    with_probabilities: bool = False
+    """Whether each structure's probabilities are written."""
     passed_over: Sequence[PassedOver] = ()
     """What of the input folder no case is made of, known once the cases are listed."""
 
@@ -171,6 +175,10 @@ class FileContract(Contract, ABC):
         """Files that belong to a case beside masks and maps."""
         return []
 
+    def companions(self) -> list[Piece]:
+        """Files that belong to the whole run in this layout."""
+        return []
+
     def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
 
@@ -188,7 +196,8 @@ class FileContract(Contract, ABC):
             [
                 Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
                 for ending, text in texts.items()
-            ],
+            ]
+            + self.companions(),
             self.output_dir,
         )
         stem = self._report_stem()
@@ -249,9 +258,19 @@ class FileContract(Contract, ABC):
             like=image.geometry,
             labels=self.code.allowed,
         )
-        for name, volume in prediction.maps.items():
+        maps = {n: v.array.astype(np.float32) for n, v in prediction.maps.items() if self.with_maps}
+        if self.with_probabilities and prediction.probabilities:
+            maps |= self._probabilities(prediction.probabilities())
+        for name, array in maps.items():
             path = self.map_path(case, role, name)
             if path is not None:
-                content = Volume(volume.array.astype(np.float32), volume.geometry, image.header)
+                content = Volume(array, image.geometry, image.header)
                 what = f"{role} {name} map"
                 yield Piece(path=path, what=what, content=content, like=image.geometry)
+
+    def _probabilities(self, classes: Array) -> dict[str, Array]:
+        """Map's name -> a structure's probability in 255ths, of (classes, z, y, x)."""
+        return {
+            f"probability-{name.replace(' ', '-')}": np.rint(255 * classes[label]).astype(np.uint8)
+            for label, name in NAMES[self.challenge].items()
+        }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from cmrseg.imaging.read import read
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import CmrsegError
 
 
@@ -70,11 +70,14 @@ class Prediction:
         maps: float32 volumes by name (for example ``variance``, ``entropy``).
         expected: makes the labels that quality control would have expected, for pictures; they are
             never written.
+        probabilities: makes the class probabilities that the mask came of, before any rule:
+            (classes, z, y, x) in 0 to 1, background first.
     """
 
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
     expected: Callable[[], Volume] | None = None
+    probabilities: Callable[[], Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.cases.base import FileContract
+from cmrseg.cases.bids import BidsContract
 from cmrseg.cases.emidec import EmidecContract, holds_cases
 from cmrseg.cases.folder import FolderContract
 from cmrseg.cases.folders import entries, readable, same_folder
 from cmrseg.cases.grand_challenge import GrandChallengeContract
 from cmrseg.cases.labels import CODES, Challenge
 from cmrseg.cases.mnms2 import Mnms2Contract, holds_patients
+from cmrseg.cases.nnunet import NnunetContract
 from cmrseg.cases.staging import prepare_output
 from cmrseg.runtime.errors import InputError, UsageError
 
 # In the order in which they are tried: the plain folder takes what the others leave.
 CONTRACTS: dict[str, type[FileContract]] = {
     contract.name: contract
-    for contract in (GrandChallengeContract, EmidecContract, Mnms2Contract, FolderContract)
+    for contract in (
+        GrandChallengeContract,
+        EmidecContract,
+        Mnms2Contract,
+        NnunetContract,
+        BidsContract,
+        FolderContract,
+    )
 }
 
 

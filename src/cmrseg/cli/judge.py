@@ -33,7 +33,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument(
         "--contract",
-        choices=("grand-challenge", "mnms2", "folder"),
+        choices=("grand-challenge", "mnms2", "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
     p.add_argument("--labels", default="all", help="how chosen masks are written: all (default), "

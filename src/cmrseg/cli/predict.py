@@ -16,7 +16,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
     p.add_argument("output", type=Path, help="where results go")
     p.add_argument(
         "--contract",
-        choices=("grand-challenge", "emidec", "mnms2", "folder"),
+        choices=("grand-challenge", "emidec", "mnms2", "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
     p.add_argument(

@@ -65,7 +65,7 @@ def compare(
     scores: dict[str, Scores] = {}
     truths: Index = {}
     if truth is not None:
-        truths = index(challenge, "truth", truth)
+        truths = index(challenge, "truth", truth, by_name=True)
         for one in (a, b):
             scores[one.name], unfit = _scores(challenge, one.masks, truths)
             failed |= {f"{one.name}: {case}": error for case, error in unfit.items()}

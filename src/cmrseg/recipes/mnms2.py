@@ -222,7 +222,7 @@ class Mnms2:
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
         maps = {"entropy": volume.like(entropy.astype(np.float32))}
         expected = None if finding is None else partial(_natively, finding, prepared, volume)
-        prediction = Prediction(mask, maps, expected)
+        prediction = Prediction(mask, maps, expected, partial(prepared.restore, answer))
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
         found = sizes(role[:2], mask)
         ((size, values),) = found.items()

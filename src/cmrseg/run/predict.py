@@ -47,6 +47,8 @@ def predict(
     shard: batch.Shard | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
+    save_uncertainty: bool = False,
+    save_probabilities: bool = False,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -71,6 +73,8 @@ def predict(
         report: a page for people and a picture a case; None for where they may lie in the output
             folder, which is not so on Grand Challenge.
         case_timeout: seconds after which a case has failed; None for no limit.
+        save_uncertainty: write uncertainty maps; on Grand Challenge its sockets decide.
+        save_probabilities: write each structure's probabilities (uint8, 255 for 1).
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -90,6 +94,7 @@ def predict(
     found = bundle.find(challenge, Path(weights) if weights else None)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    settings |= _choose_files(opened, save_uncertainty, save_probabilities)
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _add_report(opened, found, report)
@@ -178,6 +183,27 @@ def model(
         refine_s=refine_s,
         bands=bands_of(weights.manifest),
     )
+
+
+def _choose_files(
+    opened: FileContract, save_uncertainty: bool, save_probabilities: bool
+) -> dict[str, bool]:
+    """Tell the layout what to write beside masks; what of it changes results, for the account.
+
+    Raises:
+        UsageError: it has no place for that.
+    """
+    if not opened.keeps_account:
+        if save_uncertainty or save_probabilities:
+            raise UsageError(
+                f"--save-uncertainty, --save-probabilities: contract '{opened.name}' writes what "
+                "its sockets declare",
+                "leave them out, or name sockets for maps in a socket table",
+            )
+        return {}
+    opened.with_maps, opened.with_probabilities = save_uncertainty, save_probabilities
+    chosen = {"uncertainty": save_uncertainty, "probabilities": save_probabilities}
+    return {name: True for name, wanted in chosen.items() if wanted}
 
 
 def _how(made: Emidec | Mnms2) -> str:

@@ -61,8 +61,13 @@ def open_contract(
         raise UsageError(f"challenge '{challenge}' is unknown", f"use one of: {', '.join(CODES)}")
     source, target = Path(input_dir), Path(output_dir)
     with readable("the input folder"):
-        _check_input(source)
-        kind = _named(name, challenge, source) if name else _detected(challenge, source)
+        try:
+            _check_input(source)
+            kind = _named(name, challenge, source) if name else _detected(challenge, source)
+        except InputError as error:
+            if _looks_like_input(challenge, target):
+                raise InputError(error.problem, "are INPUT and OUTPUT swapped?") from error
+            raise
         _check_apart(source, target)
     contract: FileContract
     if issubclass(kind, GrandChallengeContract):
@@ -122,6 +127,15 @@ def _check_input(source: Path) -> None:
         raise InputError("the input is a file", "give the folder that the image lies in")
     if not entries(source):
         raise InputError("the input folder is empty", "put cases there, or check the mount")
+
+
+def _looks_like_input(challenge: Challenge, target: Path) -> bool:
+    """Whether the output folder holds cases, and no run has written there."""
+    if not target.is_dir() or (target / "summary.json").exists():
+        return False
+    return any(
+        kind.recognises(target) for kind in CONTRACTS.values() if challenge in kind.challenges
+    )
 
 
 def _check_apart(source: Path, target: Path) -> None:

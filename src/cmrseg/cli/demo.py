@@ -29,7 +29,9 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
     panels: list[Panel] = []
     for challenge in NAMES:
         out = output / challenge
-        code = predict(challenge, samples / challenge, out, device=device, labels="all")
+        code = predict(
+            challenge, samples / challenge, out, device=device, labels="all", save_uncertainty=True
+        )
         if code != EXIT_OK:
             return code
         for record in json.loads((out / "summary.json").read_text(encoding="utf-8"))["cases"]:

@@ -11,7 +11,9 @@ from cmrseg.runtime.errors import UsageError
 
 def add_judge(p: argparse.ArgumentParser) -> None:
     """`cmrseg judge`."""
-    p.add_argument("challenge", choices=("mnms2",), help="whose structures, views and phases")
+    p.add_argument(
+        "challenge", metavar="RECIPE", choices=("mnms2",), help="mnms2: structures, views, phases"
+    )
     p.add_argument("input", type=Path, help="the images: M&Ms-2, Grand Challenge or a plain folder")
     p.add_argument("output", type=Path, help="where the chosen masks and the verdicts go")
     p.add_argument(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +14,14 @@ from cmrseg.imaging.plausible import implausible
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
 
+if TYPE_CHECKING:
+    import SimpleITK
+
+PathName: TypeAlias = str | PathLike[str]
+Image: TypeAlias = (
+    "PathName | tuple[PathName, int] | tuple[Array, Sequence[float]] | Volume | SimpleITK.Image"
+)
+"""A path, (path of a cine, frame), (array, spacing in mm), or an image in memory."""
 THICKNESS_MM = 1.0
 """Of a lone slice whose thickness nobody told; areas do not depend on it."""
 

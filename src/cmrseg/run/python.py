@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from cmrseg import runtime
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.labels import NAMES, Challenge, label_code
-from cmrseg.imaging.given import given
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.given import Image, PathName, given
+from cmrseg.imaging.volume import Volume
 from cmrseg.models import bundle
 from cmrseg.recipes.mnms2_volumes import EJECTION
 from cmrseg.run.predict import model
@@ -23,16 +23,8 @@ from cmrseg.runtime import Precision
 from cmrseg.runtime.errors import UsageError
 
 if TYPE_CHECKING:
-    import SimpleITK
-
     from cmrseg.recipes.emidec import Emidec
     from cmrseg.recipes.mnms2 import Mnms2
-
-PathName: TypeAlias = str | PathLike[str]
-Image: TypeAlias = (
-    "PathName | tuple[PathName, int] | tuple[Array, Sequence[float]] | Volume | SimpleITK.Image"
-)
-"""A path, (path of a cine, frame), (array, spacing in mm), or an image in memory."""
 
 NEEDED: dict[Challenge, tuple[str, ...]] = {
     "emidec": ("lge",),

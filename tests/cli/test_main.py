@@ -258,6 +258,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "report": None,
         "save_uncertainty": True,
         "save_probabilities": False,
+        "subjects": None,
     }
     assert main.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}

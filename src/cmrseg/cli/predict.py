@@ -31,6 +31,15 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         "--frame", type=options.whole, help="plain folders: the frame of 4-D files, from 0"
     )
     common.add_argument(
+        "--subjects",
+        action=ForRecipe,
+        recipe="mnms2",
+        type=Path,
+        metavar="CSV",
+        help="a table with case, height (cm), weight (kg) and sex, for values by body surface area "
+        "(default: the input's dataset_information.csv)",
+    )
+    common.add_argument(
         "--save-uncertainty",
         action="store_true",
         help="write uncertainty maps beside the masks (Grand Challenge: as its sockets say)",
@@ -79,6 +88,7 @@ def _run_predict(o: argparse.Namespace) -> int:
         report=o.report,
         save_uncertainty=o.save_uncertainty,
         save_probabilities=o.save_probabilities,
+        subjects=o.subjects,
         **options.effort(o),
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,12 @@ from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
-from cmrseg.runtime.errors import UsageError, WeightsError
+from cmrseg.runtime.errors import InputError, UsageError, WeightsError
 from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
+    from cmrseg.cases.subjects import Subject
     from cmrseg.recipes.emidec import Emidec
     from cmrseg.recipes.mnms2 import Mnms2
 
@@ -49,6 +51,7 @@ def predict(
     case_timeout: float | None = USUAL_S,
     save_uncertainty: bool = False,
     save_probabilities: bool = False,
+    subjects: str | Path | None = None,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -75,6 +78,8 @@ def predict(
         case_timeout: seconds after which a case has failed; None for no limit.
         save_uncertainty: write uncertainty maps; on Grand Challenge its sockets decide.
         save_probabilities: write each structure's probabilities (uint8, 255 for 1).
+        subjects: a table of heights, weights and sexes (mnms2, ``cases.subjects``); None for the
+            input folder's ``dataset_information.csv``, if there is one.
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -95,6 +100,8 @@ def predict(
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
     settings |= _choose_files(opened, save_uncertainty, save_probabilities)
+    people = _people(opened, Path(subjects) if subjects else None)
+    settings |= {"subjects": repr(sorted(people.items()))} if people else {}
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _add_report(opened, found, report)
@@ -113,7 +120,8 @@ def predict(
     if cohort:
         _settle(opened, made, cases, cohort)
     budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
-    return batch.run(opened, made.segment, cases=cases, shard=shard, case_timeout=case_timeout)
+    segment = _with_bodies(made.segment, people) if people else made.segment
+    return batch.run(opened, segment, cases=cases, shard=shard, case_timeout=case_timeout)
 
 
 def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:
@@ -204,6 +212,48 @@ def _choose_files(
     opened.with_maps, opened.with_probabilities = save_uncertainty, save_probabilities
     chosen = {"uncertainty": save_uncertainty, "probabilities": save_probabilities}
     return {name: True for name, wanted in chosen.items() if wanted}
+
+
+def _people(opened: FileContract, asked: Path | None) -> dict[str, Subject]:
+    """What is known of the patients' bodies; what lies beside the cases is taken if it can be.
+
+    Raises:
+        InputError: the table that was asked for cannot be used.
+        UsageError: the recipe has no use for it.
+    """
+    from cmrseg.cases.subjects import USUAL, read_subjects
+
+    if opened.challenge != "mnms2":
+        if asked:
+            raise UsageError(f"--subjects: {opened.challenge} takes no table", "leave it out")
+        return {}
+    if asked:
+        return read_subjects(asked)
+    beside = [opened.input_dir / USUAL, *sorted(opened.input_dir.glob(f"*/{USUAL}"))]
+    table = next((path for path in beside if path.is_file()), None)
+    if table is None or not opened.keeps_account:
+        return {}
+    try:
+        return read_subjects(table)
+    except InputError as error:
+        tell(Line(f"not indexed by body surface area: {error}", "warning"))
+        return {}
+
+
+def _with_bodies(segment: Segment, people: Mapping[str, Subject]) -> Segment:
+    """A recipe whose measures are also told by body surface area, where it is known."""
+    from cmrseg.cases.subjects import code
+    from cmrseg.recipes.body_size import by_body_size
+
+    def segmented(case: Case) -> Result:
+        result = segment(case)
+        subject = people.get(code(case.id))
+        if subject is None:
+            return result
+        measures = {**result.measures, **by_body_size(result.measures, subject)}
+        return replace(result, measures=measures)
+
+    return segmented
 
 
 def _how(made: Emidec | Mnms2) -> str:

@@ -13,7 +13,7 @@ Everything else is passed over, and named in the summary.
 Out::
 
     OUT/<stem>_seg.nii.gz       labels, uint8 (.mha for .mha and .mhd input)
-    OUT/<stem>_<map>.nii.gz     one float32 file a map, if the recipe has any
+    OUT/<stem>_<map>.nii.gz     one file a map, on request
     OUT/summary.json, OUT/summary.csv
 
 Files come from hospitals here and may be named after patients: log lines say "case 3 of 20".

@@ -18,7 +18,7 @@ Out, in the geometry of each image (the organisers' rule)::
     OUT/
         001/
             001_SA_ED_pred.nii.gz           uint8; RV = 3, everything else 0
-            001_SA_ED_<map>.nii.gz          one float32 file a map, if the recipe has any
+            001_SA_ED_<map>.nii.gz          one file a map, on request
             ...
         summary.json, summary.csv
 

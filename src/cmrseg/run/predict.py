@@ -16,6 +16,7 @@ from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
+from cmrseg.runtime.device import check_device
 from cmrseg.runtime.errors import InputError, UsageError, WeightsError
 from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.time_limit import USUAL_S
@@ -91,6 +92,7 @@ def predict(
 
     started = time.perf_counter()
     runtime.share_cpus()
+    check_device(device)
     opened = open_contract(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )

@@ -18,7 +18,7 @@ from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import closing, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
 
@@ -258,19 +258,20 @@ class FileContract(Contract, ABC):
             like=image.geometry,
             labels=self.code.allowed,
         )
-        maps = {n: v.array.astype(np.float32) for n, v in prediction.maps.items() if self.with_maps}
-        if self.with_probabilities and prediction.probabilities:
-            maps |= self._probabilities(prediction.probabilities())
-        for name, array in maps.items():
+        for name, volume in self._maps(prediction):
             path = self.map_path(case, role, name)
             if path is not None:
-                content = Volume(array, image.geometry, image.header)
+                content = replace(volume, header=image.header)
                 what = f"{role} {name} map"
                 yield Piece(path=path, what=what, content=content, like=image.geometry)
 
-    def _probabilities(self, classes: Array) -> dict[str, Array]:
-        """Map's name -> a structure's probability in 255ths, of (classes, z, y, x)."""
-        return {
-            f"probability-{name.replace(' ', '-')}": np.rint(255 * classes[label]).astype(np.uint8)
-            for label, name in NAMES[self.challenge].items()
-        }
+    def _maps(self, prediction: Prediction) -> Iterator[tuple[str, Volume]]:
+        """What is written beside a mask, by name: uncertainty, and probabilities in 255ths."""
+        if self.with_maps:
+            for name, volume in prediction.maps.items():
+                yield name, replace(volume, array=volume.array.astype(np.float32))
+        if self.with_probabilities and prediction.probabilities:
+            classes = prediction.probabilities()
+            for label, name in NAMES[self.challenge].items():
+                share = np.rint(255 * classes[label]).astype(np.uint8)
+                yield f"probability-{name.replace(' ', '-')}", prediction.mask.like(share)

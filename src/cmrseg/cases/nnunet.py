@@ -45,7 +45,8 @@ class NnunetContract(FolderContract):
     def listing(self) -> Listing:
         """The first channel of each case."""
         folder = _images_folder(self.input_dir) or self.input_dir
-        images, passed = [], []
+        images: list[Path] = []
+        passed: list[PassedOver] = []
         for path in entries(folder):
             if path.is_file() and stem_of(path).endswith(CHANNEL) and split_format(path.name)[1]:
                 images.append(path)

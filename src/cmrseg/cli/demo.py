@@ -11,7 +11,7 @@ from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.imaging import read
 from cmrseg.report.overlay import Panel, contact_sheet
 from cmrseg.run.predict import predict
-from cmrseg.runtime.errors import EXIT_OK
+from cmrseg.runtime.errors import EXIT_OK, InputError
 
 PICTURE = "overlay.png"
 
@@ -25,6 +25,10 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
     Raises:
         CmrsegError: a recipe could not be started.
     """
+    if not samples.is_dir():
+        raise InputError(
+            f"there is no folder {samples}", "run it in a clone of the repository, or name one"
+        )
     rows: list[tuple[str, ...]] = []
     panels: list[Panel] = []
     for challenge in NAMES:

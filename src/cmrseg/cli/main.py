@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
             predict.add_demo,
             "demo",
             "segment the sample cases with both recipes",
-            "demo tests/samples out/demo",
+            "demo",
         ),
         (
             judge.add_judge,

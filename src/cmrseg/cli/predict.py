@@ -140,8 +140,20 @@ def _run_info(o: argparse.Namespace) -> int:
 
 def add_demo(p: argparse.ArgumentParser) -> None:
     """`cmrseg demo`."""
-    p.add_argument("samples", type=Path, help="folder with emidec/ and mnms2/ sample cases")
-    p.add_argument("output", type=Path, help="where masks and the picture go")
+    p.add_argument(
+        "samples",
+        nargs="?",
+        type=Path,
+        default=Path("tests/samples"),
+        help="folder with emidec/ and mnms2/ sample cases (default: a clone's)",
+    )
+    p.add_argument(
+        "output",
+        nargs="?",
+        type=Path,
+        default=Path("out/demo"),
+        help="where masks and the picture go (default: out/demo)",
+    )
     options.add_device(p)
     p.set_defaults(run=_run_demo)
 

@@ -17,7 +17,7 @@ from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.imaging.given import Image, PathName, given
 from cmrseg.imaging.volume import Volume
 from cmrseg.models import bundle
-from cmrseg.recipes.mnms2_volumes import EJECTION
+from cmrseg.recipes.mnms2_volumes import EJECTION, MASS, STROKE
 from cmrseg.run.predict import model
 from cmrseg.runtime import Precision
 from cmrseg.runtime.errors import UsageError
@@ -56,6 +56,8 @@ class Segmentation:
         volumes_ml: image -> structure -> mL; images of the short axis.
         areas_cm2: image -> structure -> cm2; images of the long axis.
         ejection_fraction: ``LV``, ``RV`` -> percent, where both phases of the short axis are there.
+        stroke_volume_ml: ``LV``, ``RV`` -> mL, likewise.
+        mass_g: ``LV`` -> g, of the short axis at end-diastole.
         quality: image -> quality control's flag; empty where the weights have no quality control.
         uncertainty: image -> map -> float32 (z, y, x): ``entropy`` (0 to ln of the classes), for
             emidec ``variance`` of the dropout samples too.
@@ -69,6 +71,8 @@ class Segmentation:
     volumes_ml: Mapping[str, Mapping[str, float]]
     areas_cm2: Mapping[str, Mapping[str, float]]
     ejection_fraction: Mapping[str, float]
+    stroke_volume_ml: Mapping[str, float]
+    mass_g: Mapping[str, float]
     quality: Mapping[str, QualityFlag]
     uncertainty: Mapping[str, Mapping[str, Volume]] = field(repr=False)
     review: tuple[str, ...]
@@ -217,6 +221,8 @@ def _segmentation(challenge: Challenge, result: Result) -> Segmentation:
         volumes_ml=dict(_told(found, "volume_ml")),
         areas_cm2=dict(_told(found, "area_cm2")),
         ejection_fraction=result.measures.get(EJECTION, {}),
+        stroke_volume_ml=result.measures.get(STROKE, {}),
+        mass_g=result.measures.get(MASS, {}),
         quality={
             name: QualityFlag(told["out_of_distribution"], told["reason"])
             for name, told in _told(found, "quality")

@@ -297,7 +297,7 @@ def test_one_phase_alone_is_segmented_without_an_ejection_fraction(run, tmp_path
     assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_OK
     one, both = json.loads((tmp_path / "out/summary.json").read_text())["cases"]
     assert one["warnings"][0] == "SA_ES, LA_ED, LA_ES missing"
-    assert set(one["measures"]) == {"SA_ED"}
+    assert set(one["measures"]) == {"SA_ED", "mass_g"}
     # Twice the same image is one phase twice: nothing is known of what was ejected.
     assert set(both["measures"]) == {"SA_ED", "SA_ES"}
     assert any("same image" in reason for reason in both["review"])

@@ -97,8 +97,8 @@ def predict(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
     cases = batch.listed(opened)
-    batch.announce(opened.title, cases)
     found = bundle.find(challenge, Path(weights) if weights else None)
+    batch.announce(opened.title, cases)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
     settings |= _choose_files(opened, save_uncertainty, save_probabilities)

@@ -108,12 +108,15 @@ def _cell(text: str) -> str:
 
 
 def member(module: str, name: str) -> str:
-    """A function or class of a module: its signature and its docstring as Markdown."""
+    """A function, class or ``CLASS.METHOD``: its signature and its docstring as Markdown."""
     path = SOURCE.joinpath(*module.split(".")).with_suffix(".py")
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
-            return "\n\n".join([f"## {module}.{name}", *_described(node)])
-    raise LookupError(f"{module} has no {name}")
+    found: ast.AST = ast.parse(path.read_text(encoding="utf-8"))
+    for part in name.split("."):
+        inside = (node for node in ast.iter_child_nodes(found) if getattr(node, "name", "") == part)
+        found = next(inside, ast.Pass())
+    if not isinstance(found, ast.FunctionDef | ast.ClassDef):
+        raise LookupError(f"{module} has no {name}")
+    return "\n\n".join([f"## {module}.{name}", *_described(found)])
 
 
 def _described(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:

@@ -9,7 +9,7 @@ from cmrseg import __version__
 from cmrseg.cases.case import Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.folders import PassedOver
-from cmrseg.cases.summary import summary_csv, summary_json, to_json
+from cmrseg.cases.summary import closing, summary_csv, summary_json, to_json
 
 from .tools import save, threshold, tree
 
@@ -92,8 +92,15 @@ def test_no_cell_is_a_formula(name):
 
 
 def test_what_needs_review_is_a_field():
-    results = {"a": Result(review=("guessed",), warnings=("guessed",)), "b": Result()}
+    flagged = {"SA_ED": {"quality": {"out_of_distribution": True}}}
+    results = {
+        "a": Result(review=("guessed",), warnings=("guessed",)),
+        "b": Result(),
+        "c": Result(measures=flagged),
+        "d": Result(error="lost", review=("guessed",)),
+    }
+    assert closing(results) == "3 done, 2 need review, 1 failed"
     told = json.loads(summary_json("mnms2", "folder", results, [PassedOver("x.zip", ".zip")]))
-    assert told["review"] == 1
-    assert [case["review"] for case in told["cases"]] == [["guessed"], []]
+    assert told["review"] == 2
+    assert [case["review"] for case in told["cases"]] == [["guessed"], [], [], ["guessed"]]
     assert told["passed_over"] == [{"name": "x.zip", "kind": ".zip"}]

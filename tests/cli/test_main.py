@@ -17,13 +17,13 @@ from tiny import make_cache, make_checkpoint, save, volume
 
 COMMANDS = (
     "predict",
-    "serve",
+    "demo",
     "judge",
     "evaluate",
-    "evaluate-submission",
     "compare",
+    "serve",
+    "evaluate-submission",
     "info",
-    "demo",
     "completion",
 )
 LAB = ("prepare", "train", "pack")
@@ -129,6 +129,33 @@ def test_a_wrong_command_line_ends_with_2(arguments, capsys):
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["predct"], "predict"),
+        (["predict", "mnms3", "a", "b"], "mnms2"),
+        (["predict", "mnms2", "a", "b", "--miror", "1"], "--mirrors"),
+        (["predict", "tests", "mnms2", "b"], "RECIPE INPUT OUTPUT"),
+    ],
+)
+def test_a_wrong_word_gets_a_hint(arguments, hint, capsys, tmp_path, monkeypatch):
+    (tmp_path / "tests").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main.main(arguments)
+    assert hint in capsys.readouterr().err
+
+
+def test_swapped_folders_are_recognised(case, tmp_path, capsys):
+    assert main.main(["predict", "emidec", str(tmp_path / "out"), str(case)]) == 3
+    assert "INPUT and OUTPUT swapped" in told(capsys)
+    save(tmp_path / "truth" / "p_gt.nii.gz", volume(1))
+    save(tmp_path / "masks" / "p_pred.nii.gz", volume(1))
+    folders = [str(tmp_path / name) for name in ("truth", "masks")]
+    assert main.main(["evaluate", "emidec", *folders]) == 2
+    assert "swapped" in told(capsys)
+
+
 @pytest.fixture
 def case(tmp_path):
     """A folder with one image."""
@@ -141,7 +168,8 @@ def test_contradictions_end_with_2_too(case, bundles, tmp_path, capsys):
     out, cache = (str(tmp_path / name) for name in ("out", "cache"))
     predict = ["predict", "emidec", str(case), out, "--weights", str(bundles)]
     for arguments, problem in (
-        ([*predict, "--labels", "rv"], "labels 'rv' is not an option of emidec"),
+        ([*predict, "--labels", "rv"], "--labels is an option of mnms2"),
+        ([*predict, "--refine", "case"], "--refine is an option of mnms2"),
         ([*predict, "--contract", "mnms2"], "contract 'mnms2' is none of emidec's"),
         ([*predict, "--device", "abacus"], "there is no device abacus"),
         (["predict", "emidec", str(case), str(case)], "output folder holds input images"),
@@ -204,9 +232,9 @@ def test_options_reach_the_recipe(monkeypatch):
         return 4
 
     monkeypatch.setattr("cmrseg.run.predict.predict", predict)
-    command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
+    command = "predict mnms2 a b --labels rv1 --mirrors 2 --device cpu --weights w"
     command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
-    command += " --refine case --refine-budget 20 --case-timeout 0"
+    command += " --refine case --refine-budget 20 --case-timeout 0 --save-uncertainty"
     assert main.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -218,7 +246,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "labels": "rv1",
         "sockets": None,
         "mirrors": 2,
-        "samples": 0,
+        "samples": 20,
         "precision": "bf16",
         "frame": 3,
         "time_budget": 90.0,
@@ -228,6 +256,9 @@ def test_options_reach_the_recipe(monkeypatch):
         "shard": Shard(2, 4),
         "cohort": [],
         "report": None,
+        "save_uncertainty": True,
+        "save_probabilities": False,
+        "subjects": None,
     }
     assert main.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
@@ -277,6 +308,12 @@ def test_options_reach_the_judge(monkeypatch, capsys):
     [
         (MemoryError(), 7, "the memory does not suffice"),
         (RuntimeError("[enforce fail] can't allocate memory"), 7, "the memory does not suffice"),
+        (
+            ModuleNotFoundError(name="uvicorn"),
+            2,
+            "the package uvicorn is not installed. pip install",
+        ),
+        (ModuleNotFoundError(name="cmrseg.nowhere"), 1, "internal error (ModuleNotFoundError"),
         (KeyError("odd"), 1, "internal error (KeyError: 'odd'). Please report it"),
         (PermissionError(13, "Permission denied", "/out"), 5, "/out: Permission denied"),
     ],
@@ -306,7 +343,11 @@ def test_every_line_of_a_run_is_json(case, bundles, tmp_path, capfd):
     assert main.main([*command, *options]) == 4
     told = capfd.readouterr()
     out, err = ([json.loads(line) for line in text.splitlines()] for text in told)
-    done = [line["case"] for line in out if line["level"] == "info"]
+    infos = [line for line in out if line["level"] == "info"]
+    assert infos[0]["message"].startswith("Found 2 cases, plain folder")
+    assert infos[-1]["message"].startswith("1 done, 1 need")
+    assert infos[-1]["message"].endswith(f"Report: {tmp_path / 'out/report.html'}")
+    done = [line["case"] for line in infos if line["case"]]
     assert done == ["case 1 of 2", "case 2 of 2"]
     # Untrained networks may find no heart, which is a warning.
     assert {line["level"] for line in out} <= {"info", "warning"}

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
+from setuptools import build_meta
 
 from cmrseg.cli import main
 from cmrseg.models import bundle
@@ -40,6 +42,24 @@ def test_a_whole_bundle_is_loaded(bundles):
     for name, digest in found.manifest["files"].items():
         assert bundle.sha256(bundles / "emidec" / name) == digest
     assert len(digest) == 64
+
+
+def test_weights_travel_in_a_distribution_of_their_own(bundles, tmp_path, monkeypatch):
+    """The wheel of ``weights/``, here with tiny networks in it, is found once it is installed."""
+    source, site = tmp_path / "weights", tmp_path / "site"
+    shutil.copytree(bundles, source)
+    (source / "mine").mkdir()
+    (source / "mine" / "secret.safetensors").write_bytes(b"of a user")
+    shutil.copy(Path(bundle.__file__).parents[3] / "weights/pyproject.toml", source)
+    monkeypatch.chdir(source)
+    name = build_meta.build_wheel(str(tmp_path))
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        wheel.extractall(site)
+    monkeypatch.syspath_prepend(str(site))
+    for challenge in ("emidec", "mnms2"):
+        assert bundle.is_there(challenge)
+        assert bundle.find(challenge).folder == site / "cmrseg_weights" / challenge
+    assert not list(site.rglob("secret*"))
 
 
 def test_every_file_is_verified(copy):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -46,7 +47,13 @@ def run(bundles, tmp_path):
     """predict() into ``tmp_path/out`` with the tiny bundle."""
 
     def go(challenge, source, *, out="out", **options):
-        options = {"weights": bundles, "device": "cpu", **options}
+        sockets = any((Path(source) / name).exists() for name in ("inputs.json", "images"))
+        options = {
+            "weights": bundles,
+            "device": "cpu",
+            "save_uncertainty": not sockets,
+            **options,
+        }
         return predict(challenge, source, tmp_path / out, **options)
 
     return go
@@ -129,6 +136,26 @@ def test_every_layout_gets_masks_on_its_own_voxels(challenge, layout, allowed, r
     results = [*(tmp_path / "out").glob("summary.json"), *(tmp_path / "out").glob("results.json")]
     assert len(results) == 1
     json.loads(results[0].read_text(), parse_constant=pytest.fail)
+
+
+def test_maps_and_probabilities_are_written_on_request(run, tmp_path):
+    (image,) = [save(tmp_path / "in" / "imagesTs" / "p_SA_ED_0000.nii.gz", volume(4))]
+    assert run("mnms2", tmp_path / "in", save_uncertainty=False) == EXIT_OK
+    out = tmp_path / "out"
+    assert {p.name for p in out.rglob("*.nii.gz")} == {"p_SA_ED.nii.gz"}
+    assert json.loads((out / "dataset.json").read_text())["labels"]["RV"] == 3
+    assert run("mnms2", tmp_path / "in", save_probabilities=True, resume=True) == EXIT_OK
+    maps = {p.name.removeprefix("p_SA_ED_").split(".")[0] for p in out.glob("uncertainty/*")}
+    assert maps == {"entropy", *(f"probability-{name}" for name in ("LV", "MYO", "RV"))}
+    shares = [
+        read(out / f"uncertainty/p_SA_ED_probability-{name}.nii.gz") for name in ("LV", "MYO", "RV")
+    ]
+    assert all(one.array.dtype == np.uint8 for one in shares)
+    assert all(one.geometry.same_as(read(image).geometry) for one in shares)
+    foreground = np.sum([one.array.astype(int) for one in shares], axis=0)
+    assert foreground.max() <= 255 + len(shares)
+    mask = read(out / "p_SA_ED.nii.gz").array
+    assert (foreground[mask > 0] > 255 * 0.4).all(), "a structure is where it is likely"
 
 
 def test_emidec_tells_volumes_and_uncertainty(run, tmp_path):
@@ -270,7 +297,7 @@ def test_one_phase_alone_is_segmented_without_an_ejection_fraction(run, tmp_path
     assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_OK
     one, both = json.loads((tmp_path / "out/summary.json").read_text())["cases"]
     assert one["warnings"][0] == "SA_ES, LA_ED, LA_ES missing"
-    assert set(one["measures"]) == {"SA_ED"}
+    assert set(one["measures"]) == {"SA_ED", "mass_g"}
     # Twice the same image is one phase twice: nothing is known of what was ejected.
     assert set(both["measures"]) == {"SA_ED", "SA_ES"}
     assert any("same image" in reason for reason in both["review"])
@@ -408,7 +435,8 @@ def test_networks_of_a_view_are_averaged(tmp_path, run):
     entropies = []
     for name, chosen in (("one", paths[:1]), ("other", paths[1:]), ("both", paths)):
         weights = pack("mnms2", chosen, tmp_path / name)
-        predict("mnms2", tmp_path / "in", tmp_path / f"o{name}", weights=weights, device="cpu")
+        out = tmp_path / f"o{name}"
+        predict("mnms2", tmp_path / "in", out, weights=weights, device="cpu", save_uncertainty=True)
         entropies.append(read(tmp_path / f"o{name}" / "a_SA_ED_entropy.nii.gz").array)
     one, other, both = entropies
     # Entropy is concave: the mean's is at least the mean of the entropies.

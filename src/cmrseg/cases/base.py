@@ -13,12 +13,11 @@ import numpy as np
 
 from cmrseg.cases.case import Case, Contract, Prediction, Result
 from cmrseg.cases.folders import PassedOver, in_kinds
-from cmrseg.cases.labels import Challenge, label_code
+from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import summary_csv, summary_json
+from cmrseg.cases.summary import closing, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
-from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
@@ -61,6 +60,8 @@ class FileContract(Contract, ABC):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    """What the layout is called in words."""
     looked_for: ClassVar[str]
     challenges: ClassVar[tuple[Challenge, ...]]
     keeps_account: ClassVar[bool] = True
@@ -68,6 +69,10 @@ class FileContract(Contract, ABC):
     summary_stem = "summary"
     ledger: Ledger | None = None
     report: Report | None = None
+    with_maps: bool = True
+    """Whether uncertainty maps are written."""
+    with_probabilities: bool = False
+    """Whether each structure's probabilities are written."""
     passed_over: Sequence[PassedOver] = ()
     """What of the input folder no case is made of, known once the cases are listed."""
 
@@ -122,8 +127,7 @@ class FileContract(Contract, ABC):
         images: dict[str, Volume] = {}
         for role, prediction in result.predictions.items():
             try:
-                source = case.images[role]
-                images[role] = read(source.path, source.frame)
+                images[role] = case.images[role].read()
                 pieces += self._pieces(case, role, prediction, images[role])
             except CmrsegError as error:
                 raise error.within(role) from error
@@ -171,6 +175,10 @@ class FileContract(Contract, ABC):
         """Files that belong to a case beside masks and maps."""
         return []
 
+    def companions(self) -> list[Piece]:
+        """Files that belong to the whole run in this layout."""
+        return []
+
     def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
         """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
 
@@ -188,15 +196,27 @@ class FileContract(Contract, ABC):
             [
                 Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
                 for ending, text in texts.items()
-            ],
+            ]
+            + self.companions(),
             self.output_dir,
         )
-        stem = self.summary_stem.replace("summary", "report", 1)
+        stem = self._report_stem()
         problem = self.report.publish(stem, texts[".json"]) if self.report else ""
         if problem or not self.report:
             # An earlier run's page tells of other masks than those that lie here now.
             self._clear([PurePath(f"{stem}.html")])
         return (problem,) if problem else ()
+
+    def closing(self, results: Mapping[str, Result]) -> str | None:
+        """How many cases came to what, and where the report is; of one case a call nothing."""
+        if not self.keeps_account:
+            return None
+        page = self.output_dir / f"{self._report_stem()}.html"
+        told = f". Report: {page}" if self.report and page.is_file() else ""
+        return closing(results) + told
+
+    def _report_stem(self) -> str:
+        return self.summary_stem.replace("summary", "report", 1)
 
     def _deliver(
         self, case: Case, result: Result, pieces: list[Piece], images: Mapping[str, Volume]
@@ -238,9 +258,20 @@ class FileContract(Contract, ABC):
             like=image.geometry,
             labels=self.code.allowed,
         )
-        for name, volume in prediction.maps.items():
+        for name, volume in self._maps(prediction):
             path = self.map_path(case, role, name)
             if path is not None:
-                content = Volume(volume.array.astype(np.float32), volume.geometry, image.header)
+                content = replace(volume, header=image.header)
                 what = f"{role} {name} map"
                 yield Piece(path=path, what=what, content=content, like=image.geometry)
+
+    def _maps(self, prediction: Prediction) -> Iterator[tuple[str, Volume]]:
+        """What is written beside a mask, by name: uncertainty, and probabilities in 255ths."""
+        if self.with_maps:
+            for name, volume in prediction.maps.items():
+                yield name, replace(volume, array=volume.array.astype(np.float32))
+        if self.with_probabilities and prediction.probabilities:
+            classes = prediction.probabilities()
+            for label, name in NAMES[self.challenge].items():
+                share = np.rint(255 * classes[label]).astype(np.uint8)
+                yield f"probability-{name.replace(' ', '-')}", prediction.mask.like(share)

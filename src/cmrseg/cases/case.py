@@ -9,16 +9,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.read import read
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import CmrsegError
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine."""
+    """One image of a case: a file or a folder of DICOM slices, and a frame if it is a cine.
+
+    Attributes:
+        path: the file or folder.
+        frame: which frame of a cine, from 0.
+        volume: the image itself, where a program has it in memory; nothing is read then.
+    """
 
     path: Path
     frame: int | None = None
+    volume: Volume | None = None
+
+    def read(self) -> Volume:
+        """The image.
+
+        Raises:
+            InputError: as :func:`cmrseg.imaging.read.read`.
+            MemoryLimitError: it does not fit the memory.
+        """
+        return self.volume or read(self.path, self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +70,14 @@ class Prediction:
         maps: float32 volumes by name (for example ``variance``, ``entropy``).
         expected: makes the labels that quality control would have expected, for pictures; they are
             never written.
+        probabilities: makes the class probabilities that the mask came of, before any rule:
+            (classes, z, y, x) in 0 to 1, background first.
     """
 
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
     expected: Callable[[], Volume] | None = None
+    probabilities: Callable[[], Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +151,10 @@ class Contract(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What was odd about the input as a whole, known once the cases are listed."""
         return ()
+
+    def closing(self, results: Mapping[str, Result]) -> str | None:
+        """What to say of the whole run at its end, where something may be said."""
+        return None
 
     def account(self) -> str | None:
         """The file that tells of each case by name, if there will be one."""

@@ -5,19 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.cases.base import FileContract
+from cmrseg.cases.bids import BidsContract
 from cmrseg.cases.emidec import EmidecContract, holds_cases
 from cmrseg.cases.folder import FolderContract
 from cmrseg.cases.folders import entries, readable, same_folder
 from cmrseg.cases.grand_challenge import GrandChallengeContract
 from cmrseg.cases.labels import CODES, Challenge
 from cmrseg.cases.mnms2 import Mnms2Contract, holds_patients
+from cmrseg.cases.nnunet import NnunetContract
 from cmrseg.cases.staging import prepare_output
 from cmrseg.runtime.errors import InputError, UsageError
 
 # In the order in which they are tried: the plain folder takes what the others leave.
 CONTRACTS: dict[str, type[FileContract]] = {
     contract.name: contract
-    for contract in (GrandChallengeContract, EmidecContract, Mnms2Contract, FolderContract)
+    for contract in (
+        GrandChallengeContract,
+        EmidecContract,
+        Mnms2Contract,
+        NnunetContract,
+        BidsContract,
+        FolderContract,
+    )
 }
 
 
@@ -52,8 +61,13 @@ def open_contract(
         raise UsageError(f"challenge '{challenge}' is unknown", f"use one of: {', '.join(CODES)}")
     source, target = Path(input_dir), Path(output_dir)
     with readable("the input folder"):
-        _check_input(source)
-        kind = _named(name, challenge, source) if name else _detected(challenge, source)
+        try:
+            _check_input(source)
+            kind = _named(name, challenge, source) if name else _detected(challenge, source)
+        except InputError as error:
+            if _looks_like_input(challenge, target):
+                raise InputError(error.problem, "are INPUT and OUTPUT swapped?") from error
+            raise
         _check_apart(source, target)
     contract: FileContract
     if issubclass(kind, GrandChallengeContract):
@@ -113,6 +127,15 @@ def _check_input(source: Path) -> None:
         raise InputError("the input is a file", "give the folder that the image lies in")
     if not entries(source):
         raise InputError("the input folder is empty", "put cases there, or check the mount")
+
+
+def _looks_like_input(challenge: Challenge, target: Path) -> bool:
+    """Whether the output folder holds cases, and no run has written there."""
+    if not target.is_dir() or (target / "summary.json").exists():
+        return False
+    return any(
+        kind.recognises(target) for kind in CONTRACTS.values() if challenge in kind.challenges
+    )
 
 
 def _check_apart(source: Path, target: Path) -> None:

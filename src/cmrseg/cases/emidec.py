@@ -13,7 +13,7 @@ Out::
     OUT/
         Case_P001/
             Contours/Case_P001.nii.gz                labels, uint8
-            Uncertainty/Case_P001_variance.nii.gz    one float32 file a map, if the recipe has any
+            Uncertainty/Case_P001_variance.nii.gz    one file a map, on request
         summary.json, summary.csv
 
 Labels: 0 background, 1 cavity, 2 normal myocardium, 3 infarction, 4 no-reflow. Every output copies
@@ -46,6 +46,7 @@ class EmidecContract(FileContract):
     """``Case_*/Images`` in, ``Case_*/Contours`` out."""
 
     name = "emidec"
+    title = "EMIDEC layout"
     looked_for = "EMIDEC folders (Case_*/Images/Case_*.nii.gz)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec",)
 

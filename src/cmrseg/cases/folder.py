@@ -13,7 +13,7 @@ Everything else is passed over, and named in the summary.
 Out::
 
     OUT/<stem>_seg.nii.gz       labels, uint8 (.mha for .mha and .mhd input)
-    OUT/<stem>_<map>.nii.gz     one float32 file a map, if the recipe has any
+    OUT/<stem>_<map>.nii.gz     one file a map, on request
     OUT/summary.json, OUT/summary.csv
 
 Files come from hospitals here and may be named after patients: log lines say "case 3 of 20".
@@ -38,6 +38,7 @@ from cmrseg.cases.folders import (
     same_or_around,
 )
 from cmrseg.cases.labels import Challenge
+from cmrseg.cases.mask_names import case_and_role, split_format
 from cmrseg.cases.names import told_by
 from cmrseg.imaging.read import SUFFIXES
 from cmrseg.runtime.errors import InputError
@@ -48,7 +49,6 @@ class _Image:
     """An image found, and what its name tells."""
 
     path: Path
-    case_id: str
     role: str
     review: tuple[str, ...] = ()
 
@@ -57,6 +57,7 @@ class FolderContract(FileContract):
     """Images in, ``<stem>_seg`` out."""
 
     name = "folder"
+    title = "plain folder"
     looked_for = f"image files ({', '.join(SUFFIXES)}) or sub-folders of DICOM slices (.dcm)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
     frame: int | None = None
@@ -69,13 +70,14 @@ class FolderContract(FileContract):
 
     def cases(self) -> Iterator[Case]:
         """One case a file; for mnms2, one case for the files of a patient."""
-        role_of = _lge if self.challenge == "emidec" else _cine
         grouped: dict[str, list[_Image]] = {}
-        listing = _listing(self.input_dir, without=self.output_dir)
+        listing = self.listing()
         self.passed_over = listing.passed_over
         for path in listing.images:
-            case_id, role, guessed = role_of(self._name(path))
-            grouped.setdefault(case_id, []).append(_Image(path, case_id, role, guessed))
+            name = self.name_of(path)
+            case_id, role = case_and_role(self.challenge, name)
+            image = _Image(path, role, _guess(self.challenge, name, role))
+            grouped.setdefault(case_id, []).append(image)
         for number, (case_id, images) in enumerate(grouped.items(), 1):
             yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
 
@@ -87,24 +89,28 @@ class FolderContract(FileContract):
         """``<stem>_<map>.nii.gz``, or ``.mha``."""
         path = case.images[role].path
         ending = ".mha" if path.suffix.lower() in (".mha", ".mhd") else ".nii.gz"
-        return PurePath(f"{self._name(path)}_{name}{ending}")
+        return PurePath(f"{self.name_of(path)}_{name}{ending}")
 
-    def _name(self, path: Path) -> str:
+    def listing(self) -> Listing:
+        """The images, and what was passed over."""
+        return _listing(self.input_dir, without=self.output_dir)
+
+    def name_of(self, path: Path) -> str:
         """A file's stem; of a folder of slices further down the names on the way to it."""
         if path == self.input_dir or path.parent == self.input_dir:
-            return _stem(path)
+            return stem_of(path)
         return "_".join(path.relative_to(self.input_dir).parts)
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class Listing:
     """Image files and DICOM folders of an input folder, and what of it was passed over."""
 
     images: list[Path]
     passed_over: list[PassedOver]
 
 
-def _listing(input_dir: Path, without: Path | None = None) -> _Listing:
+def _listing(input_dir: Path, without: Path | None = None) -> Listing:
     """What lies in a folder; the folder itself where it holds slices and no image."""
     images: list[Path] = []
     passed: list[PassedOver] = []
@@ -120,8 +126,8 @@ def _listing(input_dir: Path, without: Path | None = None) -> _Listing:
         else:
             passed.append(PassedOver(path.name, _kind(path)))
     if not images and holds_dicom(input_dir):
-        return _Listing([input_dir], [])  # the reader tells what lies beside the slices
-    return _Listing(sorted(images), passed)
+        return Listing([input_dir], [])  # the reader tells what lies beside the slices
+    return Listing(sorted(images), passed)
 
 
 def _kind(path: Path) -> str:
@@ -132,28 +138,17 @@ def _kind(path: Path) -> str:
     return path.suffix.lower() or "file without ending"
 
 
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
     """The file name without its format's ending; a folder's name as it is."""
-    endings = sorted(SUFFIXES, key=len, reverse=True)
-    for ending in endings:
-        if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
-    return path.name or path.resolve().name
+    return split_format(path.name)[0] or path.resolve().name
 
 
-def _lge(name: str) -> tuple[str, str, tuple[str, ...]]:
-    """Case id, role, and what was guessed."""
-    return name, "LGE", ()
-
-
-def _cine(name: str) -> tuple[str, str, tuple[str, ...]]:
-    """A case id from a name's other words, the role that it tells, and what was guessed."""
+def _guess(challenge: Challenge, name: str, role: str) -> tuple[str, ...]:
+    """What was guessed of a name's role, in words."""
     told = told_by(name)
-    if told.view and told.phase:
-        return "_".join(told.others) or name, f"{told.view}_{told.phase}", ()
-    role = f"{told.view or 'SA'}_{told.phase or 'ED'}"
-    guess = f"taken as {role}: the name does not tell view (SA, LA) and phase (ED, ES)"
-    return name, role, (guess,)
+    if challenge == "emidec" or (told.view and told.phase):
+        return ()
+    return (f"taken as {role}: the name does not tell view (SA, LA) and phase (ED, ES)",)
 
 
 def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) -> Case:

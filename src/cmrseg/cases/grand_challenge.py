@@ -54,6 +54,7 @@ class GrandChallengeContract(FileContract):
     """
 
     name = "grand-challenge"
+    title = "Grand Challenge job"
     looked_for = "Grand Challenge sockets (inputs.json, or images/<socket>/*.mha)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
     keeps_account = False

@@ -18,7 +18,7 @@ Out, in the geometry of each image (the organisers' rule)::
     OUT/
         001/
             001_SA_ED_pred.nii.gz           uint8; RV = 3, everything else 0
-            001_SA_ED_<map>.nii.gz          one float32 file a map, if the recipe has any
+            001_SA_ED_<map>.nii.gz          one file a map, on request
             ...
         summary.json, summary.csv
 
@@ -56,6 +56,7 @@ class Mnms2Contract(FileContract):
     """``<id>/<id>_SA_ED.nii.gz`` in, ``<id>/<id>_SA_ED_pred.nii.gz`` out."""
 
     name = "mnms2"
+    title = "M&Ms-2 layout"
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
 

@@ -42,6 +42,26 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
     }
 
 
+def needs_review(result: Result) -> bool:
+    """Whether somebody has to look at a case that has masks: flagged, guessed or implausible."""
+    measures = result.measures
+    flags = [
+        one.get("quality") for one in (measures, *measures.values()) if isinstance(one, Mapping)
+    ]
+    flagged = any(isinstance(f, Mapping) and f.get("out_of_distribution") for f in flags)
+    return result.error is None and (flagged or bool(result.review))
+
+
+def closing(results: Mapping[str, Result]) -> str:
+    """A run in one line: how many cases are done, need review, failed."""
+    failed = sum(result.error is not None for result in results.values())
+    partial = sum(bool(result.failed) for result in results.values())
+    words = [f"{len(results) - failed - partial} done"]
+    words += [f"{partial} done in part"] if partial else []
+    review = sum(map(needs_review, results.values()))
+    return ", ".join([*words, f"{review} need{'s' * (review == 1)} review", f"{failed} failed"])
+
+
 def to_json(value: Any) -> str:
     """Strict JSON: what is NaN or infinite becomes null, numpy numbers become plain ones."""
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=2) + "\n"
@@ -69,7 +89,7 @@ def summary_json(
             "challenge": challenge,
             "contract": contract,
             **{status: counts[status] for status in ("done", "partial", "failed")},
-            "review": sum(bool(case["review"]) for case in cases),
+            "review": sum(map(needs_review, results.values())),
             "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
             "cases": cases,
         }

@@ -11,7 +11,7 @@ from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.imaging import read
 from cmrseg.report.overlay import Panel, contact_sheet
 from cmrseg.run.predict import predict
-from cmrseg.runtime.errors import EXIT_OK
+from cmrseg.runtime.errors import EXIT_OK, InputError
 
 PICTURE = "overlay.png"
 
@@ -25,11 +25,17 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
     Raises:
         CmrsegError: a recipe could not be started.
     """
+    if not samples.is_dir():
+        raise InputError(
+            f"there is no folder {samples}", "run it in a clone of the repository, or name one"
+        )
     rows: list[tuple[str, ...]] = []
     panels: list[Panel] = []
     for challenge in NAMES:
         out = output / challenge
-        code = predict(challenge, samples / challenge, out, device=device, labels="all")
+        code = predict(
+            challenge, samples / challenge, out, device=device, labels="all", save_uncertainty=True
+        )
         if code != EXIT_OK:
             return code
         for record in json.loads((out / "summary.json").read_text(encoding="utf-8"))["cases"]:
@@ -90,7 +96,7 @@ def _panels(challenge: Challenge, samples: Path, out: Path) -> list[Panel]:
     for case in contract.cases():
         role, source = next(iter(case.images.items()))
         mask = out / contract.mask_path(case, role)
-        image = read(source.path, source.frame)
+        image = source.read()
         title = f"{case.id} {role}"
         panels.append(Panel(title=title, image=image, mask=read(mask), names=NAMES[challenge]))
     return panels

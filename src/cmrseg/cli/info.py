@@ -45,7 +45,7 @@ def information(challenge: Challenge | None, weights: Path | None = None) -> dic
     if not there:
         raise WeightsError(
             f"there are no weights in {weights or 'the usual places'}",
-            "give --weights the bundle's folder, or train and pack one",
+            "give --weights a bundle's folder" if weights else bundle.CURE,
         )
     return {name: _about(name, bundle.find(name, weights)) for name in there}
 

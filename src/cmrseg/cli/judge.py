@@ -11,7 +11,9 @@ from cmrseg.runtime.errors import UsageError
 
 def add_judge(p: argparse.ArgumentParser) -> None:
     """`cmrseg judge`."""
-    p.add_argument("challenge", choices=("mnms2",), help="whose structures, views and phases")
+    p.add_argument(
+        "challenge", metavar="RECIPE", choices=("mnms2",), help="mnms2: structures, views, phases"
+    )
     p.add_argument("input", type=Path, help="the images: M&Ms-2, Grand Challenge or a plain folder")
     p.add_argument("output", type=Path, help="where the chosen masks and the verdicts go")
     p.add_argument(
@@ -23,46 +25,53 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         help="masks of one segmenter (1 LV, 2 myocardium, 3 RV), laid out as `cmrseg predict "
         "mnms2` does or called as their images; several: the best of each image is taken",
     )
-    options.add_weights(p)
-    p.add_argument(
+    quality = p.add_argument_group("quality")
+    options.add_weights(quality)
+    quality.add_argument(
         "--thresholds",
         choices=("frozen", "cohort"),
         default="frozen",
         help="what is out of distribution, by the bundle's own thresholds or by the masks at hand, "
         "8 images of a view and phase at least (folders only)",
     )
-    p.add_argument(
+    common = p.add_argument_group("common")
+    common.add_argument(
         "--contract",
-        choices=("grand-challenge", "mnms2", "folder"),
+        choices=("grand-challenge", "mnms2", "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
-    p.add_argument("--labels", default="all", help="how chosen masks are written: all (default), "
-                   "rv (RV = 3 alone) or rv1 (RV = 1)")  # fmt: skip
-    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
-    p.add_argument(
+    common.add_argument(
+        "--labels",
+        default="all",
+        help="how chosen masks are written: all, rv (RV = 3 alone) or rv1 (RV = 1)",
+    )
+    common.add_argument(
         "--frame", type=options.whole, help="plain folders: the frame of 4-D images, from 0"
     )
-    p.add_argument(
+    common.add_argument(
         "--resume",
         action="store_true",
         help="leave out cases done before with the same images, masks, weights and thresholds",
     )
-    p.add_argument(
+    common.add_argument(
         "--shard",
         type=options.shard,
         metavar="I/N",
         help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
         "--resume without --shard gathers them afterwards",
     )
-    p.add_argument(
+    common.add_argument(
         "--report",
         action=argparse.BooleanOptionalAction,
         help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
         "Challenge",
     )
-    options.add_case_timeout(p)
-    options.add_device(p)
-    options.add_log_format(p)
+    speed = p.add_argument_group("speed")
+    options.add_device(speed)
+    options.add_case_timeout(speed)
+    platform = p.add_argument_group("platform")
+    platform.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    options.add_log_format(platform)
     p.set_defaults(run=_run_judge)
 
 

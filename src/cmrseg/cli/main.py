@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from cmrseg import __version__
 from cmrseg.cli import completion, evaluate, judge, predict
+from cmrseg.cli.parser import Parser
 from cmrseg.runtime import share_cpus
 from cmrseg.runtime.errors import (
     DEBUG_VARIABLE,
@@ -25,12 +26,20 @@ from cmrseg.runtime.errors import (
     CmrsegError,
     UsageError,
 )
+from cmrseg.runtime.extras import missing
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
 from cmrseg.runtime.memory import ran_out
 
 STDOUT = 1
+COMMANDS = {
+    "segment": ("predict", "demo"),
+    "check and compare": ("judge", "evaluate", "compare"),
+    "platforms": ("serve", "evaluate-submission"),
+    "about": ("info", "completion"),
+}
+"""Heading -> commands."""
 EXIT_CODES = (
-    "exit codes: 0 all done, 1 internal error, 2 command line, 3 input, 4 some cases failed, "
+    "exit codes: 0 all done, 1 internal error, 2 command line, 3 input, 4 some cases failed,\n"
     "5 output, 6 weights, 7 memory, 130 interrupted, 143 terminated"
 )
 
@@ -57,6 +66,10 @@ def _run(options: argparse.Namespace) -> int:
         return int(options.run(options))
     except CmrsegError as error:
         return _ended(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if told := missing(error):
+            return _ended(str(told), told.exit_code)
+        return _fault(error)
     except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         return EXIT_OUTPUT
@@ -71,10 +84,15 @@ def _run(options: argparse.Namespace) -> int:
     except Exception as error:  # whatever it is, the last line says so and what to do
         if ran_out(error):
             return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
-        if os.environ.get(DEBUG_VARIABLE) == "1":
-            sys.excepthook(type(error), error, error.__traceback__)
-        told = f"internal error ({type(error).__name__}: {error}). Please report it"
-        return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    """What nobody foresaw."""
+    if os.environ.get(DEBUG_VARIABLE) == "1":
+        sys.excepthook(type(error), error, error.__traceback__)
+    told = f"internal error ({type(error).__name__}: {error}). Please report it"
+    return _ended(f"{told}; {DEBUG_VARIABLE}=1 shows where it happened.", EXIT_BUG)
 
 
 def _check_working_folder() -> None:
@@ -107,35 +125,60 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="cmrseg",
         description="Segments cardiac MR and says how far each result can be trusted.",
         epilog=EXIT_CODES,
+        groups=COMMANDS,
     )
     top.add_argument("--version", action="version", version=f"cmrseg {__version__}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
-    predict.add_predict(commands.add_parser("predict", help="segment a folder of cases"))
-    predict.add_serve(
-        commands.add_parser("serve", help="answer the platform's invocations over HTTP")
-    )
-    judge.add_judge(
-        commands.add_parser("judge", help="check the quality of external masks and choose the best")
-    )
-    evaluate.add_evaluate(
-        commands.add_parser("evaluate", help="score predictions against expert labels")
-    )
-    evaluate.add_evaluate_submission(
-        commands.add_parser(
-            "evaluate-submission", help="score a submission as a challenge's platform does"
-        )
-    )
-    evaluate.add_compare(
-        commands.add_parser("compare", help="compare two weights bundles or prediction folders")
-    )
-    predict.add_info(
-        commands.add_parser("info", help="show the weights, their scores and their limits")
-    )
-    predict.add_demo(commands.add_parser("demo", help="segment the sample cases with both recipes"))
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for add, name, text, example in (
+        (predict.add_predict, "predict", "segment a folder of cases", "predict mnms2 IN OUT"),
+        (
+            predict.add_demo,
+            "demo",
+            "segment the sample cases with both recipes",
+            "demo",
+        ),
+        (
+            judge.add_judge,
+            "judge",
+            "check the quality of external masks and choose the best",
+            "judge mnms2 IMAGES OUT --candidate nnunet=MASKS",
+        ),
+        (
+            evaluate.add_evaluate,
+            "evaluate",
+            "score predictions against expert labels",
+            "evaluate mnms2 OUT TRUTH --out SCORES",
+        ),
+        (
+            evaluate.add_compare,
+            "compare",
+            "compare two weights bundles or prediction folders",
+            "compare mnms2 OUT1 OUT2 COMPARISON --truth TRUTH",
+        ),
+        (
+            predict.add_serve,
+            "serve",
+            "answer the platform's invocations over HTTP",
+            "serve mnms2 --port 4743",
+        ),
+        (
+            evaluate.add_evaluate_submission,
+            "evaluate-submission",
+            "score a submission as a challenge's platform does",
+            "evaluate-submission mnms2 --predictions IN --truth TRUTH --out metrics.json",
+        ),
+        (
+            predict.add_info,
+            "info",
+            "show the weights, their scores and their limits",
+            "info mnms2",
+        ),
+    ):
+        add(commands.add_parser(name, help=text, example=f"cmrseg {example}"))
     completion.add_completion(
         commands.add_parser("completion", help="print a script for shell completion"), top
     )

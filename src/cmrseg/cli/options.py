@@ -4,89 +4,111 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from cmrseg.cli.parser import ForRecipe
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
     from cmrseg.run.batch import Shard
 
+Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 CHALLENGES = ("emidec", "mnms2")
 
 
 def add_challenge(p: argparse.ArgumentParser) -> None:
     """Which recipe."""
-    p.add_argument("challenge", choices=CHALLENGES, help="which recipe")
+    p.add_argument("challenge", metavar="RECIPE", choices=CHALLENGES, help="emidec or mnms2")
 
 
-def add_device(p: argparse.ArgumentParser) -> None:
+def add_device(p: Options) -> None:
     """Where to compute."""
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
-def add_weights(p: argparse.ArgumentParser) -> None:
+def add_weights(p: Options) -> None:
     """Which bundle."""
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
 
 
 def add_effort(p: argparse.ArgumentParser) -> None:
     """How a case is computed: what exec and invoke have in common."""
-    add_weights(p)
-    p.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
-    p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
-    p.add_argument(
-        "--samples", type=samples, default=20, help="emidec: dropout passes in all, 0 for none"
-    )
-    p.add_argument(
-        "--time-budget",
-        type=seconds,
-        metavar="SECONDS",
-        help="what a case may take, the first one's with start-up; where its first pass shows that "
-        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
-    )
-    add_case_timeout(p)
-    p.add_argument(
-        "--thresholds",
-        choices=("frozen", "cohort"),
-        default="frozen",
-        help="mnms2: what is out of distribution, by the bundle's own thresholds or by the cases "
-        "at hand, 8 at least (folders only; all cases are looked at first, so it takes twice the "
-        "time, with --resume too)",
-    )
-    p.add_argument(
-        "--refine",
-        choices=("never", "case", "cohort"),
-        default="never",
-        help="mnms2: refine who answers on each image out of distribution by itself, or on all of "
-        "them together (folders only; all cases are looked at first, with --resume too, which "
-        "answers a case anew if refinement came out differently)",
-    )
-    p.add_argument(
-        "--refine-budget",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="what refining one case may take, in a cohort on average (default: 60)",
-    )
-    add_device(p)
-    p.add_argument(
+    speed = p.add_argument_group("speed")
+    add_device(speed)
+    speed.add_argument(
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
         default="auto",
         help="what networks compute in (default: auto, bf16 or fp16 where the processor has matrix "
         "units for it, else fp32)",
     )
+    speed.add_argument(
+        "--mirrors",
+        type=int,
+        choices=(1, 2, 4),
+        default=4,
+        help="passes of test-time augmentation by flips",
+    )
+    speed.add_argument(
+        "--samples",
+        action=ForRecipe,
+        recipe="emidec",
+        type=samples,
+        default=20,
+        help="dropout passes in all, 0 for none",
+    )
+    speed.add_argument(
+        "--time-budget",
+        type=seconds,
+        metavar="SECONDS",
+        help="what a case may take, the first one's with start-up; where its first pass shows that "
+        "time is short, fewer mirror images are computed, then fewer samples, with a warning",
+    )
+    add_case_timeout(speed)
+    quality = p.add_argument_group("quality")
+    add_weights(quality)
+    quality.add_argument(
+        "--thresholds",
+        action=ForRecipe,
+        recipe="mnms2",
+        choices=("frozen", "cohort"),
+        default="frozen",
+        help="what is out of distribution, by the bundle's own thresholds or by the cases at "
+        "hand, 8 at least (folders only; all cases are looked at first, so it takes twice the "
+        "time, with --resume too)",
+    )
+    quality.add_argument(
+        "--refine",
+        action=ForRecipe,
+        recipe="mnms2",
+        choices=("never", "case", "cohort"),
+        default="never",
+        help="refine who answers on each image out of distribution by itself, or on all of "
+        "them together (folders only; all cases are looked at first, with --resume too, which "
+        "answers a case anew if refinement came out differently)",
+    )
+    quality.add_argument(
+        "--refine-budget",
+        action=ForRecipe,
+        recipe="mnms2",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="what refining one case may take, in a cohort on average",
+    )
+    platform = p.add_argument_group("platform")
+    platform.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
+    add_log_format(platform)
 
 
-def add_case_timeout(p: argparse.ArgumentParser) -> None:
+def add_case_timeout(p: Options) -> None:
     """How long a case may hang."""
     p.add_argument(
         "--case-timeout",
         type=whole,
         default=int(USUAL_S),
         metavar="SECONDS",
-        help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit "
-        f"(default: {USUAL_S:g})",
+        help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit",
     )
 
 
@@ -106,7 +128,7 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def add_log_format(p: argparse.ArgumentParser) -> None:
+def add_log_format(p: Options) -> None:
     """Lines in words or as JSON."""
     p.add_argument(
         "--log-format",

@@ -6,51 +6,74 @@ import argparse
 from pathlib import Path
 
 from cmrseg.cli import options
+from cmrseg.cli.parser import ForRecipe, check_recipe
 from cmrseg.runtime.errors import EXIT_OK
 
 
 def add_predict(p: argparse.ArgumentParser) -> None:
     """`cmrseg predict`."""
     options.add_challenge(p)
-    p.add_argument("input", type=Path, help="cases: EMIDEC, M&Ms-2, Grand Challenge or any images")
+    p.add_argument("input", type=Path, help="folder of cases, in any layout that is known")
     p.add_argument("output", type=Path, help="where results go")
-    p.add_argument(
+    common = p.add_argument_group("common")
+    common.add_argument(
         "--contract",
-        choices=("grand-challenge", "emidec", "mnms2", "folder"),
+        choices=("grand-challenge", "emidec", "mnms2", "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
-    p.add_argument(
+    common.add_argument(
         "--labels",
-        help="mnms2: all (default), rv (RV = 3 alone, as the challenge scores it) or rv1 (RV = 1)",
+        action=ForRecipe,
+        recipe="mnms2",
+        help="all (default), rv (RV = 3 alone, as the challenge scores it) or rv1 (RV = 1)",
     )
-    p.add_argument(
+    common.add_argument(
         "--frame", type=options.whole, help="plain folders: the frame of 4-D files, from 0"
     )
-    p.add_argument(
+    common.add_argument(
+        "--subjects",
+        action=ForRecipe,
+        recipe="mnms2",
+        type=Path,
+        metavar="CSV",
+        help="a table with case, height (cm), weight (kg) and sex, for values by body surface area "
+        "(default: the input's dataset_information.csv)",
+    )
+    common.add_argument(
+        "--save-uncertainty",
+        action="store_true",
+        help="write uncertainty maps beside the masks (Grand Challenge: as its sockets say)",
+    )
+    common.add_argument(
+        "--save-probabilities",
+        action="store_true",
+        help="write each structure's probability beside the masks, uint8 with 255 for 1",
+    )
+    common.add_argument(
+        "--report",
+        action=argparse.BooleanOptionalAction,
+        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
+        "Challenge, which would upload them",
+    )
+    common.add_argument(
         "--resume",
         action="store_true",
         help="leave out cases done before with the same images, weights and options; without it "
         "every case is computed and replaces what is there",
     )
-    p.add_argument(
+    common.add_argument(
         "--shard",
         type=options.shard,
         metavar="I/N",
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
-    p.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
-        "Challenge, which would upload them",
-    )
     options.add_effort(p)
-    options.add_log_format(p)
     p.set_defaults(run=_run_predict)
 
 
 def _run_predict(o: argparse.Namespace) -> int:
+    check_recipe(o)
     from cmrseg.run.predict import predict
 
     return predict(
@@ -63,6 +86,9 @@ def _run_predict(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        save_uncertainty=o.save_uncertainty,
+        save_probabilities=o.save_probabilities,
+        subjects=o.subjects,
         **options.effort(o),
     )
 
@@ -77,11 +103,11 @@ def add_serve(p: argparse.ArgumentParser) -> None:
     p.add_argument("--input", type=Path, default=Path("/input"), help="looked up at each request")
     p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
     options.add_effort(p)
-    options.add_log_format(p)
     p.set_defaults(run=_run_serve)
 
 
 def _run_serve(o: argparse.Namespace) -> int:
+    check_recipe(o)
     from cmrseg.run.serve import serve
 
     serve(
@@ -114,8 +140,20 @@ def _run_info(o: argparse.Namespace) -> int:
 
 def add_demo(p: argparse.ArgumentParser) -> None:
     """`cmrseg demo`."""
-    p.add_argument("samples", type=Path, help="folder with emidec/ and mnms2/ sample cases")
-    p.add_argument("output", type=Path, help="where masks and the picture go")
+    p.add_argument(
+        "samples",
+        nargs="?",
+        type=Path,
+        default=Path("tests/samples"),
+        help="folder with emidec/ and mnms2/ sample cases (default: a clone's)",
+    )
+    p.add_argument(
+        "output",
+        nargs="?",
+        type=Path,
+        default=Path("out/demo"),
+        help="where masks and the picture go (default: out/demo)",
+    )
     options.add_device(p)
     p.set_defaults(run=_run_demo)
 

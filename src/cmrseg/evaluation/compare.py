@@ -56,6 +56,13 @@ def compare(
     """
     if names[0] == names[1]:
         raise UsageError(f"both sides are called {names[0]}", "give them two --names")
+    # Bundles take a while: what is missing is told before.
+    truths: Index = {}
+    if truth is not None:
+        truths = index(challenge, "truth", truth, by_name=True)
+    for name, place in zip(names, (first, other), strict=True):
+        if not place.is_dir():
+            raise InputError(f"the folder of {name} does not exist", "check its path")
     a, b = (
         side(challenge, name, place, images, out / f"predictions-{number}", device)
         for number, (name, place) in enumerate(zip(names, (first, other), strict=True), 1)
@@ -63,9 +70,7 @@ def compare(
     notes = _lacking_notes(a, b)
     agreement, failed = _scores(challenge, b.masks, a.masks)
     scores: dict[str, Scores] = {}
-    truths: Index = {}
     if truth is not None:
-        truths = index(challenge, "truth", truth)
         for one in (a, b):
             scores[one.name], unfit = _scores(challenge, one.masks, truths)
             failed |= {f"{one.name}: {case}": error for case, error in unfit.items()}
@@ -186,7 +191,7 @@ def _drawn(
 
 def _behind(mask: Volume, source: ImageSource | None) -> Volume | None:
     """The grey image of a mask's voxels, if it is known."""
-    image = source and read(source.path, source.frame)
+    image = source and source.read()
     return image if image and image.geometry.same_as(mask.geometry) else None
 
 

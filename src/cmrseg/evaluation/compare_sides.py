@@ -49,7 +49,7 @@ def side(
         return Side(
             name=name,
             folder=place,
-            masks=index(challenge, "predictions", place),
+            masks=index(challenge, "predictions", place, by_name=True),
             about="predictions",
         )
     if images is None:
@@ -62,7 +62,6 @@ def side(
         challenge,
         images,
         out,
-        contract=challenge,
         weights=found.folder,
         labels="all",
         samples=0,
@@ -70,7 +69,7 @@ def side(
         device=device,
     )
     try:
-        masks = index(challenge, "predictions", out)
+        masks = index(challenge, "predictions", out, by_name=True)
     except InputError as error:
         raise InputError(f"{name} segmented nothing (exit code {code})", "see above") from error
     return Side(name=name, folder=out, masks=masks, about=_about(found))

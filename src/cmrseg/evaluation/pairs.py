@@ -12,22 +12,29 @@ M&Ms-2 (roles ``SA_ED``, ``SA_ES``, ``LA_ED``, ``LA_ES``)::
 
 Both folders may hold the layout one level deeper (``emidec-dataset-1.0.1/``, ``dataset/``), as the
 organisers' archives unpack.
+
+Where neither lies there, and a caller wants it, any image files do, by the names that
+:mod:`cmrseg.cases.mask_names` knows: ``p7_SA_ED_seg.nii.gz``, nnU-Net's ``x.nii.gz``, BIDS'
+``sub-1_acq-SAX_desc-cine_dseg.nii.gz``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cmrseg.runtime.errors import InputError
+from cmrseg.cases.mask_names import bare, case_and_role, is_mask, split_format
+from cmrseg.runtime.errors import InputError, UsageError
 
 Challenge = Literal["emidec", "mnms2"]
 Index = dict[str, dict[str, Path]]
 """Case -> role -> file."""
 
+MAPS = ("uncertainty", "report")
+"""Folders beside masks that hold none."""
 LOOKED_FOR = {
     ("emidec", "truth"): "Case_X/Contours/Case_X.nii.gz",
     ("emidec", "predictions"): "Case_X/Contours/Case_X.nii.gz or Case_X.nii.gz",
@@ -58,8 +65,8 @@ def find_pairs(challenge: Challenge, predictions_dir: Path, truth_dir: Path) -> 
         InputError: a folder is missing, cannot be read or holds nothing of the challenge; or no
             prediction has a truth.
     """
-    truths = index(challenge, "truth", truth_dir)
-    predictions = index(challenge, "predictions", predictions_dir)
+    truths = index(challenge, "truth", truth_dir, by_name=True)
+    predictions = index(challenge, "predictions", predictions_dir, by_name=True)
     found = {}
     for case, roles in truths.items():
         there = predictions.get(case, {})
@@ -89,11 +96,24 @@ def lacking(wanted: Index, there: Index) -> tuple[str, ...]:
     return tuple(names)
 
 
-def index(challenge: Challenge, which: Literal["truth", "predictions"], folder: Path) -> Index:
+def index(
+    challenge: Challenge,
+    which: Literal["truth", "predictions"],
+    folder: Path,
+    *,
+    by_name: bool = False,
+) -> Index:
     """The images in a folder of truths or of predictions, by case and role.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        which: what the folder holds.
+        folder: where to look.
+        by_name: take any image files where the challenge's layout is not there.
 
     Raises:
         InputError: it is missing, cannot be read or holds nothing of the challenge.
+        UsageError: it holds the other of the two.
     """
     if not folder.is_dir():
         raise InputError(f"the {which} folder does not exist", "check its path")
@@ -105,6 +125,8 @@ def index(challenge: Challenge, which: Literal["truth", "predictions"], folder: 
             found = _here_or_below(folder, _emidec)
             if not found and which == "predictions":
                 found = _flat(folder)
+        if not found and by_name:
+            found = _any(challenge, which, folder)
     except OSError as error:
         raise InputError(
             f"the {which} folder cannot be read ({error.strerror or type(error).__name__})",
@@ -143,6 +165,41 @@ def _flat(root: Path) -> Index:
     # Case_X_variance beside Case_X is a map of that case and no case of its own
     maps = {name for name in index for case in index if name.startswith(f"{case}_")}
     return {case: roles for case, roles in index.items() if case not in maps}
+
+
+def _any(challenge: Challenge, which: str, folder: Path) -> Index:
+    """Every mask below a folder by its name; those that say so, if any do."""
+    files = {path: split_format(path.name)[0] for path in _image_files(folder)}
+    other = {"truth": "_pred", "predictions": "_gt"}[which]
+    masks = {path: stem for path, stem in files.items() if is_mask(stem)}
+    if masks and all(stem.endswith(other) for stem in masks.values()):
+        raise UsageError(
+            f"the {which} folder holds masks called ...{other}",
+            "give PREDICTIONS first and TRUTH second: are they swapped?",
+        )
+    stems = set(files.values())
+    index: Index = {}
+    for path, stem in (masks or files).items():
+        if not masks and any(stem.startswith(f"{one}_") for one in stems):
+            continue  # a map of a case, or a further channel
+        case, role = case_and_role(challenge, bare(stem))
+        if role in index.setdefault(case, {}):
+            raise InputError(
+                f"the {which} folder has two masks of {case} {role}", "leave one, or rename it"
+            )
+        index[case][role] = path
+    return index
+
+
+def _image_files(folder: Path, depth: int = 5) -> Iterator[Path]:
+    """Image files below a folder, by name; not those in folders of maps."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name.lower() in MAPS:
+            continue
+        if path.is_dir() and depth:
+            yield from _image_files(path, depth - 1)
+        elif path.is_file() and split_format(path.name)[1]:
+            yield path
 
 
 def _mnms2(root: Path, ending: str) -> Index:

@@ -1,11 +1,12 @@
 """Volumes: read, orient, resample there and back, write.
 
 Importing this needs numpy only: SimpleITK and nibabel come with the first file of theirs, and
-``resample``, which needs scipy, with the first of its names.
+``resample`` and ``itk``, which need scipy and SimpleITK, with the first of their names.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cmrseg.imaging.grid import Grid
@@ -18,6 +19,7 @@ from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.imaging.write import write
 
 if TYPE_CHECKING:
+    from cmrseg.imaging.itk import to_itk
     from cmrseg.imaging.resample import (
         labels_to_grid,
         probabilities_to,
@@ -39,6 +41,7 @@ __all__ = [
     "resample_to",
     "robust_zscore",
     "to_grid",
+    "to_itk",
     "write",
 ]
 
@@ -46,6 +49,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from cmrseg.imaging import resample
-
-    return getattr(resample, name)
+    module = "itk" if name == "to_itk" else "resample"
+    return getattr(import_module(f"cmrseg.imaging.{module}"), name)

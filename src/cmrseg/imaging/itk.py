@@ -66,7 +66,17 @@ def to_itk(volume: Volume) -> Any:
 
 
 def from_itk(image: Any) -> Volume:
-    """A SimpleITK image of two or three dimensions and one value a voxel as a volume."""
+    """A SimpleITK image of two or three dimensions and one value a voxel as a volume.
+
+    Raises:
+        InputError: it has others.
+    """
+    if image.GetDimension() not in (2, 3) or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(
+            f"the image has {image.GetDimension()} dimensions and "
+            f"{image.GetNumberOfComponentsPerPixel()} values a voxel",
+            "give a grey image of two or three dimensions, one frame of a cine",
+        )
     geometry, warnings = _geometry(image)
     array = sitk.GetArrayFromImage(image).reshape(geometry.shape)
     return Volume(plain(array), geometry, {}, warnings)

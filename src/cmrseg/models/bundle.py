@@ -4,7 +4,8 @@ A bundle is a folder with ``manifest.json``, one safetensors file a network, and
 The manifest names every other file with its SHA-256, and carries its own over all else it says;
 loading checks each before a byte is used, and nothing is ever unpickled. Looked for, first hit
 wins: the path asked for, ``$CMRSEG_WEIGHTS``, ``/opt/ml/model`` (where the platform unpacks an
-algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout.
+algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout, the
+installed distribution ``cmrseg-weights``.
 
 The seal is a checksum, no signature: it finds damage and careless changes, not somebody who writes
 a new one.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Iterator
@@ -34,6 +36,12 @@ SEAL = "sha256"
 VARIABLE = "CMRSEG_WEIGHTS"
 PLACES = (Path("/opt/ml/model"), Path("/opt/cmrseg/weights"))
 CHECKOUT = Path(__file__).resolve().parents[3] / "weights"
+PACKAGE = "cmrseg_weights"
+CURE = (
+    f"in a clone of the repository run `pip install ./weights`, or set {VARIABLE} to its folder "
+    f"weights (export {VARIABLE}=/path/to/clone/weights), or give --weights a bundle's folder"
+)
+"""What to do where there are no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ def find(challenge: str, asked: Path | None = None) -> Bundle:
             )
     raise WeightsError(
         f"no weights for {challenge} in {', '.join(map(str, places))}",
-        "give --weights the bundle's folder, or train and pack one",
+        "give --weights a bundle's folder" if asked else CURE,
     )
 
 
@@ -152,6 +160,8 @@ def _places(asked: Path | None) -> Iterator[Path]:
         yield Path(named)
     yield from PLACES
     yield CHECKOUT
+    if installed := importlib.util.find_spec(PACKAGE):
+        yield from map(Path, installed.submodule_search_locations or ())
 
 
 def _holds_else(place: Path) -> bool:

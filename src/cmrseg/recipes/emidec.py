@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,7 +103,8 @@ class Emidec:
                 )
             roi, shown = self._located(prepared.image)
             mirrored = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples)
-            native = prepared.restore(roi.probabilities(mirrored.mean(axis=0)))
+            restored = partial(_restored, prepared, roi, mirrored.mean(axis=0))
+            native = restored()
             voxel_ml = source.geometry.voxel_ml
             mask, changes = labels(native), {}
             if self.rules and self.rules.steps:
@@ -115,7 +117,9 @@ class Emidec:
         return Result(
             predictions={
                 "LGE": Prediction(
-                    source.like(mask), {name: source.like(array) for name, array in maps.items()}
+                    source.like(mask),
+                    {name: source.like(array) for name, array in maps.items()},
+                    probabilities=restored,
                 )
             },
             measures={
@@ -191,6 +195,11 @@ class Emidec:
         if self.rules:
             mask = self.rules.apply(mask, probabilities, voxel_ml)
         return volumes(mask, voxel_ml)
+
+
+def _restored(prepared: Prepared, roi: Roi, mean: Array) -> Array:
+    """Class probabilities on the image's own voxels."""
+    return prepared.restore(roi.probabilities(mean))
 
 
 def intervals(

@@ -17,7 +17,14 @@ from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import measures
-from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
+from cmrseg.recipes.mnms2_volumes import (
+    EJECTION,
+    STRUCTURES,
+    ejection_fractions,
+    intervals,
+    mass_and_stroke,
+    sizes,
+)
 from cmrseg.recipes.phases import alike, image_digest
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Budget
@@ -187,7 +194,8 @@ class Mnms2:
     def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
         told = ejection_fractions(found)
         bands = self.bands.get(EJECTION, {})
-        return told | intervals(EJECTION, told.get(EJECTION, {}), bands, highest=100.0)
+        spread = intervals(EJECTION, told.get(EJECTION, {}), bands, highest=100.0)
+        return told | spread | mass_and_stroke(found)
 
     def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
         """Seconds by step; quality control's where there is any."""
@@ -222,7 +230,7 @@ class Mnms2:
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
         maps = {"entropy": volume.like(entropy.astype(np.float32))}
         expected = None if finding is None else partial(_natively, finding, prepared, volume)
-        prediction = Prediction(mask, maps, expected)
+        prediction = Prediction(mask, maps, expected, partial(prepared.restore, answer))
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
         found = sizes(role[:2], mask)
         ((size, values),) = found.items()

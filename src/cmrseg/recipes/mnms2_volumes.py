@@ -16,6 +16,9 @@ from cmrseg.runtime.errors import WeightsError
 
 STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
 EJECTION = "ejection_fraction_percent"
+MASS, STROKE = "mass_g", "stroke_volume_ml"
+MYOCARDIUM_G_ML = 1.05
+"""Density of myocardium (Kawel-Boehm et al., J Cardiovasc Magn Reson 2020;22:87)."""
 
 Bands = Mapping[str, Mapping[str, ErrorBand]]
 """Role, or :data:`EJECTION`, -> structure -> errors to expect."""
@@ -59,6 +62,17 @@ def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         EJECTION: fractions,
         f"{EJECTION}_note": {DECISIVE: said},
     }
+
+
+def mass_and_stroke(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """LV mass in g, of the myocardium at ED, and stroke volumes in mL, as far as known."""
+    ml = {role: found[role]["volume_ml"] for role in ("SA_ED", "SA_ES") if role in found}
+    if "SA_ED" not in ml:
+        return {}
+    told = {MASS: {"LV": round(ml["SA_ED"]["MYO"] * MYOCARDIUM_G_ML, 1)}}
+    if "SA_ES" in ml:
+        told[STROKE] = {n: round(ml["SA_ED"][n] - ml["SA_ES"][n], 1) for n in ("LV", "RV")}
+    return told
 
 
 def intervals(

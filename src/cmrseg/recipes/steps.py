@@ -9,7 +9,7 @@ from cmrseg.cases.case import ImageSource
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.prepare import Preparation, Prepared, prepare
-from cmrseg.imaging.read import check_image, read
+from cmrseg.imaging.read import check_image
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg.runtime.memory import too_little
@@ -29,7 +29,7 @@ def prepared_image(
         InputError: unreadable, no image (constant, not finite, a label map), or of a size that
             no scanner makes.
     """
-    volume = read(source.path, source.frame)
+    volume = source.read()
     check_image(volume)
     _check_field_of_view(volume.geometry)
     return volume, prepare(volume, grid, preparation)

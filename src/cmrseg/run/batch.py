@@ -13,7 +13,8 @@ from pathlib import Path
 from cmrseg.cases.case import Case, Contract, ImageSource, Result
 from cmrseg.run.account import Account, Say
 from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError, InputError, MemoryLimitError
-from cmrseg.runtime.logs import Line, tell
+from cmrseg.runtime.extras import missing
+from cmrseg.runtime.logs import Line, tell, under_way
 from cmrseg.runtime.memory import ran_out, too_little
 from cmrseg.runtime.time_limit import time_limit
 
@@ -63,6 +64,7 @@ def run(
     contract: Contract,
     segment: Callable[[Case], Result],
     *,
+    cases: Sequence[Case] | None = None,
     shard: Shard | None = None,
     case_timeout: float | None = None,
     say: Say = to_stdout,
@@ -79,6 +81,7 @@ def run(
     Args:
         contract: where cases come from and results go.
         segment: the recipe; raises a ``CmrsegError``, or returns a result.
+        cases: the contract's, where they have been listed already.
         shard: which cases to take; None for all.
         case_timeout: seconds after which a case has failed; None for no limit.
         say: takes progress lines, one a case and one a warning.
@@ -96,9 +99,7 @@ def run(
             return segment(case)
 
     try:
-        cases = list(contract.cases())
-        if not cases:
-            raise InputError("there is no case in the input folder", "put cases there")
+        cases = listed(contract) if cases is None else cases
     except CmrsegError as error:
         complain(Line(str(error), "error"))
         return error.exit_code
@@ -113,9 +114,29 @@ def run(
     try:
         for warning in contract.finish(account.results):
             say(Line(warning, "warning"))
+        if told := contract.closing(account.results):
+            say(Line(told))
     except CmrsegError as error:
         account.failed("summary", error)
     return account.close(contract.account())
+
+
+def listed(contract: Contract) -> list[Case]:
+    """A contract's cases, at least one.
+
+    Raises:
+        InputError: there is none, or the input folder cannot be used.
+    """
+    cases = list(contract.cases())
+    if not cases:
+        raise InputError("there is no case in the input folder", "put cases there")
+    return cases
+
+
+def announce(layout: str, cases: Sequence[Case]) -> None:
+    """Say what was found, before anything slow is loaded."""
+    tell(Line(f"Found {len(cases)} case{'s' * (len(cases) != 1)}, {layout}"))
+    under_way("Loading the networks ...")
 
 
 def _all_cases(
@@ -124,6 +145,7 @@ def _all_cases(
     cases: Sequence[Case],
     account: Account,
 ) -> None:
+    started, computed = time.monotonic(), 0
     for number, case in enumerate(cases, 1):
         progress = f"({number}/{len(cases)})"
         if account.stopped:
@@ -132,7 +154,19 @@ def _all_cases(
             account.results[case.id] = earlier
             account.say(Line(f"done before {progress}", case=case.log_name))
         else:
+            left = (
+                (time.monotonic() - started) / computed * (len(cases) - number + 1)
+                if computed
+                else 0
+            )
+            under_way(f"{case.log_name} {progress} ..." + f" about {_told(left)} left" * bool(left))
             _one_case(contract, segment, case, account, progress)
+            computed += 1
+
+
+def _told(seconds: float) -> str:
+    """A time for people."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _one_case(
@@ -197,6 +231,8 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
     except Exception as error:  # one case's fault must not cost the others
         if ran_out(error):
             raise too_little("the case does not fit the memory") from error
+        if isinstance(error, ModuleNotFoundError) and (told := missing(error)):
+            raise told from error
         raise _understood(error, case) from error
 
 

@@ -12,6 +12,7 @@ from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.folders import readable, same_folder
 from cmrseg.cases.ledger import Ledger
+from cmrseg.cases.mask_names import masks_of, split_format
 from cmrseg.imaging.orient import aligned
 from cmrseg.imaging.read import SUFFIXES, read
 from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Geometry, Volume
@@ -25,8 +26,8 @@ class GivenMasks:
 
     A mask is looked for where `predict` writes it for this input (``001/001_SA_ED_pred.nii.gz``,
     ``images/<socket>/output.mha``, ``<image>_seg.nii.gz``), then under that name right in the
-    folder, then under its image's name, in the folder or in one called after the case; in any
-    format that is read.
+    folder, then under its image's name or one made of it (``cases.mask_names``), in the folder or
+    in one called after the case; in any format that is read.
 
     Attributes:
         folders: candidate's name -> folder.
@@ -124,10 +125,9 @@ class GivenMasks:
         yield from _in_any_format(own)
         if self.contract.keeps_account:  # else every socket's mask is called output
             yield from _in_any_format(PurePath(own.name))
-        image = PurePath(case.images[role].path.name)
-        for called in dict.fromkeys((image, _of_nnunet(image))):
-            yield from _in_any_format(called)
-            yield from _in_any_format(case.id / called)
+        for called in masks_of(split_format(case.images[role].path.name)[0]):
+            yield from _in_any_format(PurePath(called))
+            yield from _in_any_format(PurePath(case.id, called))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,16 +154,9 @@ def together(errors: Sequence[CmrsegError]) -> CmrsegError:
     return type(errors[0])(problems, "; ".join(dict.fromkeys(error.remedy for error in errors)))
 
 
-def _of_nnunet(image: PurePath) -> PurePath:
-    """What nnU-Net calls an image's mask: the image's name without the number of its channel."""
-    stem, dot, ending = image.name.partition(".")
-    return image.with_name(stem.removesuffix("_0000") + dot + ending)
-
-
 def _in_any_format(path: PurePath) -> Iterator[PurePath]:
     """The same name with the ending of each format that is read."""
-    ends = [end for end in SUFFIXES if path.name.lower().endswith(end)]
-    stem = path.name[: len(path.name) - len(max(ends, key=len, default=""))]
+    stem, _ = split_format(path.name)
     yield from (path.with_name(stem + end) for end in SUFFIXES)
 
 

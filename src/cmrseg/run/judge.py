@@ -96,8 +96,9 @@ def judge(
     _check_options(opened, report, resume, shard, thresholds == "cohort")
     found = bundle.find("mnms2", Path(weights) if weights else None)
     given = GivenMasks(candidates, opened)
-    cases = list(opened.cases())
+    cases = batch.listed(opened)
     given.check(cases)
+    batch.announce(opened.title, cases)
     judging = Judge(found, given, use_device(device))
     if thresholds == "cohort":
         judging.settle(cases, tell)
@@ -108,7 +109,7 @@ def judge(
             opened.report = RunReport(
                 output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
             )
-    return batch.run(opened, judging.judge, shard=shard, case_timeout=case_timeout)
+    return batch.run(opened, judging.judge, cases=cases, shard=shard, case_timeout=case_timeout)
 
 
 class Judge:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
-from cmrseg.runtime.errors import UsageError, WeightsError
-from cmrseg.runtime.logs import tell
+from cmrseg.runtime.device import check_device
+from cmrseg.runtime.errors import InputError, UsageError, WeightsError
+from cmrseg.runtime.logs import Line, tell
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
+    from cmrseg.cases.subjects import Subject
     from cmrseg.recipes.emidec import Emidec
     from cmrseg.recipes.mnms2 import Mnms2
 
@@ -47,6 +50,9 @@ def predict(
     shard: batch.Shard | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
+    save_uncertainty: bool = False,
+    save_probabilities: bool = False,
+    subjects: str | Path | None = None,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
 
@@ -71,6 +77,10 @@ def predict(
         report: a page for people and a picture a case; None for where they may lie in the output
             folder, which is not so on Grand Challenge.
         case_timeout: seconds after which a case has failed; None for no limit.
+        save_uncertainty: write uncertainty maps; on Grand Challenge its sockets decide.
+        save_probabilities: write each structure's probabilities (uint8, 255 for 1).
+        subjects: a table of heights, weights and sexes (mnms2, ``cases.subjects``); None for the
+            input folder's ``dataset_information.csv``, if there is one.
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -82,12 +92,18 @@ def predict(
 
     started = time.perf_counter()
     runtime.share_cpus()
+    check_device(device)
     opened = open_contract(
         challenge, input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
     )
+    cases = batch.listed(opened)
     found = bundle.find(challenge, Path(weights) if weights else None)
+    batch.announce(opened.title, cases)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    settings |= _choose_files(opened, save_uncertainty, save_probabilities)
+    people = _people(opened, Path(subjects) if subjects else None)
+    settings |= {"subjects": repr(sorted(people.items()))} if people else {}
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _add_report(opened, found, report)
@@ -102,10 +118,12 @@ def predict(
         budget=budget,
         refine_s=refine_s,
     )
+    tell(Line(f"Computing on {_how(made)}, weights {found.digest[:7]}"))
     if cohort:
-        _settle(opened, made, cohort)
+        _settle(opened, made, cases, cohort)
     budget.start_up_s = 0.0 if cohort else time.perf_counter() - started
-    return batch.run(opened, made.segment, shard=shard, case_timeout=case_timeout)
+    segment = _with_bodies(made.segment, people) if people else made.segment
+    return batch.run(opened, segment, cases=cases, shard=shard, case_timeout=case_timeout)
 
 
 def recipe(challenge: Challenge, weights: bundle.Bundle, **how: Any) -> Segment:
@@ -177,6 +195,77 @@ def model(
     )
 
 
+def _choose_files(
+    opened: FileContract, save_uncertainty: bool, save_probabilities: bool
+) -> dict[str, bool]:
+    """Tell the layout what to write beside masks; what of it changes results, for the account.
+
+    Raises:
+        UsageError: it has no place for that.
+    """
+    if not opened.keeps_account:
+        if save_uncertainty or save_probabilities:
+            raise UsageError(
+                f"--save-uncertainty, --save-probabilities: contract '{opened.name}' writes what "
+                "its sockets declare",
+                "leave them out, or name sockets for maps in a socket table",
+            )
+        return {}
+    opened.with_maps, opened.with_probabilities = save_uncertainty, save_probabilities
+    chosen = {"uncertainty": save_uncertainty, "probabilities": save_probabilities}
+    return {name: True for name, wanted in chosen.items() if wanted}
+
+
+def _people(opened: FileContract, asked: Path | None) -> dict[str, Subject]:
+    """What is known of the patients' bodies; what lies beside the cases is taken if it can be.
+
+    Raises:
+        InputError: the table that was asked for cannot be used.
+        UsageError: the recipe has no use for it.
+    """
+    from cmrseg.cases.subjects import USUAL, read_subjects
+
+    if opened.challenge != "mnms2":
+        if asked:
+            raise UsageError(f"--subjects: {opened.challenge} takes no table", "leave it out")
+        return {}
+    if asked:
+        return read_subjects(asked)
+    beside = [opened.input_dir / USUAL, *sorted(opened.input_dir.glob(f"*/{USUAL}"))]
+    table = next((path for path in beside if path.is_file()), None)
+    if table is None or not opened.keeps_account:
+        return {}
+    try:
+        return read_subjects(table)
+    except InputError as error:
+        tell(Line(f"not indexed by body surface area: {error}", "warning"))
+        return {}
+
+
+def _with_bodies(segment: Segment, people: Mapping[str, Subject]) -> Segment:
+    """A recipe whose measures are also told by body surface area, where it is known."""
+    from cmrseg.cases.subjects import code
+    from cmrseg.recipes.body_size import by_body_size
+
+    def segmented(case: Case) -> Result:
+        result = segment(case)
+        subject = people.get(code(case.id))
+        if subject is None:
+            return result
+        measures = {**result.measures, **by_body_size(result.measures, subject)}
+        return replace(result, measures=measures)
+
+    return segmented
+
+
+def _how(made: Emidec | Mnms2) -> str:
+    """Device and precision, in words."""
+    from cmrseg.recipes.mnms2 import Mnms2
+
+    one = next(iter(made.segmenters.values())) if isinstance(made, Mnms2) else made.segmenter
+    return f"{str(one.device).upper()}, {one.precision}"
+
+
 def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
     """Refuse what is no cohort.
 
@@ -199,14 +288,16 @@ def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Sh
         )
 
 
-def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str]) -> None:
+def _settle(
+    opened: FileContract, made: Emidec | Mnms2, cases: Sequence[Case], cohort: Collection[str]
+) -> None:
     """Look at all cases before the first is answered; what was done is done under the same only."""
     from cmrseg.recipes.mnms2 import Mnms2
     from cmrseg.recipes.mnms2_cohort import settle
 
     if not isinstance(made, Mnms2):
         return
-    settled = settle(made, list(opened.cases()), cohort, tell)
+    settled = settle(made, cases, cohort, tell)
     if opened.ledger:
         opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
 

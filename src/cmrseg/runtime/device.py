@@ -26,8 +26,7 @@ def use_device(name: str = "auto") -> torch.device:
     Raises:
         UsageError: no such device, or CUDA is asked for and not there.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
-        raise UsageError(f"there is no device {name}", "use auto, cpu, cuda or cuda:N")
+    check_device(name)
     import torch
 
     torch.set_num_threads(cpu_limit())
@@ -42,6 +41,16 @@ def use_device(name: str = "auto") -> torch.device:
             f"there are {torch.cuda.device_count()} CUDA devices, no {name}", "use a lower number"
         )
     return device
+
+
+def check_device(name: str) -> None:
+    """Refuse what names no device, without loading torch.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise UsageError(f"there is no device {name}", "use auto, cpu, cuda or cuda:N")
 
 
 def _keep_freed_memory() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ LogFormat = Literal["text", "json"]
 Level = Literal["info", "warning", "error"]
 LONGEST = 4000
 """Characters of a message; platforms cut off or lose what is far longer."""
+ERASE = "\r\033[K"
+"""Empties the line that a terminal's cursor is on."""
 
 
 class Line(str):
@@ -48,7 +51,14 @@ def tell(line: Line) -> None:
     if isinstance(stream, JsonLines):
         stream.put(line)
     else:
-        print(line, file=stream, flush=True)
+        print(f"{ERASE if stream.isatty() else ''}{line}", file=stream, flush=True)
+
+
+def under_way(text: str) -> None:
+    """On a terminal: a line of what is being done, which the next line takes the place of."""
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        print(f"{ERASE}{one_line(text)[:width]}", end="", flush=True)
 
 
 def one_line(text: str) -> str:

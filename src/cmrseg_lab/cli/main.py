@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from cmrseg import __version__
 from cmrseg.cli.completion import add_completion
 from cmrseg.cli.main import EXIT_CODES, run
+from cmrseg.cli.parser import Parser
 from cmrseg_lab.cli import lint_image, reproduce, score, synthesize, train
 
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="cmrseg-lab",
         description="Trains, calibrates and studies the networks that cmrseg ships with.",
         epilog=EXIT_CODES,

@@ -17,6 +17,7 @@ COMMANDS = (
     "calibrate",
     "validate",
     "reproduce",
+    "study",
     "lint-image",
 )
 

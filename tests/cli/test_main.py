@@ -11,6 +11,7 @@ import pytest
 
 import cmrseg
 from cmrseg.cli import main
+from cmrseg.quality.selection import TIE
 from cmrseg.run.batch import Shard
 from cmrseg_lab.cli import main as lab
 from tiny import make_cache, make_checkpoint, save, volume
@@ -206,7 +207,7 @@ def test_options_reach_the_recipe(monkeypatch):
     monkeypatch.setattr("cmrseg.run.predict.predict", predict)
     command = "predict mnms2 a b --labels rv1 --mirrors 2 --samples 0 --device cpu --weights w"
     command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
-    command += " --refine case --refine-budget 20 --case-timeout 0"
+    command += " --refine case --refine-budget 20 --case-timeout 0 --selection paper"
     assert main.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -224,6 +225,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "time_budget": 90.0,
         "case_timeout": None,
         "refine_s": 20.0,
+        "tie": 0.0,
         "resume": True,
         "shard": Shard(2, 4),
         "cohort": [],
@@ -231,6 +233,7 @@ def test_options_reach_the_recipe(monkeypatch):
     }
     assert main.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
+    usual["tie"] = TIE
     assert usual.items() <= seen.items()
 
 

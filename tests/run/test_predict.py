@@ -165,13 +165,31 @@ def test_without_samples_there_is_no_uncertainty(run, tmp_path):
     assert all("uncertainty" not in case["measures"] for case in cases)
 
 
-def test_the_same_input_gives_the_same_output(run, tmp_path):
-    emidec_folders(tmp_path / "in")
-    for out in ("one", "two"):
-        run("emidec", tmp_path / "in", out=out, samples=2, mirrors=1)
-    for path in (tmp_path / "one").rglob("*.nii.gz"):
-        twin = tmp_path / "two" / path.relative_to(tmp_path / "one")
-        np.testing.assert_array_equal(read(path).array, read(twin).array)
+@pytest.mark.parametrize(("challenge", "role"), [("emidec", ""), ("mnms2", "_SA_ED")])
+def test_threads_and_the_order_of_cases_change_no_byte(run, tmp_path, monkeypatch, challenge, role):
+    """The same images under names that sort the other way, by two threads instead of one."""
+    for n, (name, other) in enumerate((("a", "z"), ("b", "y"), ("c", "x"))):
+        save(tmp_path / "in" / f"{name}{role}.nii.gz", volume(n, slices=4 + n))
+        save(tmp_path / "turned" / f"{other}{role}.nii.gz", volume(n, slices=4 + n))
+    assert run(challenge, tmp_path / "in", out="one", samples=2, mirrors=2) == EXIT_OK
+    monkeypatch.setattr("cmrseg.runtime.device.cpu_limit", lambda: 2)
+    assert run(challenge, tmp_path / "turned", out="two", samples=2, mirrors=2) == EXIT_OK
+    written = sorted((tmp_path / "one").glob("*.nii.gz"))
+    assert len(written) >= 3
+    for path in written:
+        twin = {"a": "z", "b": "y", "c": "x"}[path.name[0]] + path.name[1:]
+        assert path.read_bytes() == (tmp_path / "two" / twin).read_bytes()
+
+
+def test_the_paper_s_rule_is_part_of_what_decides_a_result(run, tmp_path):
+    """A run that chooses otherwise takes nothing from an earlier one's account."""
+    save(tmp_path / "in" / "a_SA_ED.nii.gz", volume())
+    pages = tmp_path / "out" / ".cmrseg"
+    keys = []
+    for tie in (0.005, 0.0, 0.005):
+        assert run("mnms2", tmp_path / "in", tie=tie, mirrors=1) == EXIT_OK
+        keys.append(json.loads(next(pages.glob("*.json")).read_text())["key"])
+    assert keys[0] == keys[2] != keys[1]
 
 
 STORED = [

@@ -68,6 +68,13 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="what refining one case may take, in a cohort on average (default: 60)",
     )
+    p.add_argument(
+        "--selection",
+        choices=("averaged", "paper"),
+        default="averaged",
+        help="mnms2: of candidates nearly as good as the best by pseudo-Dice take the mean, or the "
+        "best alone as the paper does",
+    )
     add_device(p)
     p.add_argument(
         "--precision",
@@ -92,6 +99,8 @@ def add_case_timeout(p: argparse.ArgumentParser) -> None:
 
 def effort(o: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
+    from cmrseg.quality.selection import TIE
+
     return {
         "weights": o.weights,
         "sockets": o.sockets,
@@ -102,6 +111,7 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
         "time_budget": o.time_budget,
         "case_timeout": o.case_timeout or None,
         "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
+        "tie": 0.0 if o.selection == "paper" else TIE,
         "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
     }
 

@@ -13,6 +13,7 @@ from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
+from cmrseg.quality.selection import TIE
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
 from cmrseg.runtime.errors import UsageError, WeightsError
@@ -42,6 +43,7 @@ def predict(
     samples: int = 20,
     time_budget: float | None = None,
     refine_s: float = 0.0,
+    tie: float = TIE,
     cohort: Collection[str] = (),
     resume: bool = False,
     shard: batch.Shard | None = None,
@@ -65,6 +67,8 @@ def predict(
         samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        tie: candidates within this of the best pDC are averaged (mnms2); 0 for the paper's rule,
+            which takes one (``cmrseg.quality.selection``).
         cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
@@ -88,6 +92,7 @@ def predict(
     found = bundle.find(challenge, Path(weights) if weights else None)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    settings |= {"tie": tie} if tie != TIE else {}
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _add_report(opened, found, report)
@@ -101,6 +106,7 @@ def predict(
         samples=samples,
         budget=budget,
         refine_s=refine_s,
+        tie=tie,
     )
     if cohort:
         _settle(opened, made, cohort)
@@ -123,6 +129,7 @@ def model(
     samples: int = 20,
     budget: Budget | None = None,
     refine_s: float = 0.0,
+    tie: float = TIE,
 ) -> Emidec | Mnms2:
     """A challenge's recipe with its networks loaded.
 
@@ -135,6 +142,7 @@ def model(
         samples: Monte-Carlo dropout passes (emidec), shared by the networks.
         budget: the time each case may take; None for as long as it takes.
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        tie: candidates within this of the best pDC are averaged (mnms2).
 
     Raises:
         WeightsError: the bundle has no network of the challenge, or one that does not fit.
@@ -169,7 +177,7 @@ def model(
         mirrors=mirrors,
         budget=budget,
         inspectors={
-            view: Inspector.from_bundle(weights, name, STRUCTURES, place)
+            view: Inspector.from_bundle(weights, name, STRUCTURES, place, tie)
             for view, name in names.items()
         },
         refine_s=refine_s,

@@ -110,6 +110,8 @@ def test_the_version_is_told(capsys):
         ["predict", "emidec", "in", "out", "--shard", "0/4"],
         ["predict", "emidec", "in", "out", "--shard", "5/4"],
         ["predict", "emidec", "in", "out", "--shard", "half"],
+        ["predict", "emidec", "in", "out", "--cases", ","],
+        ["predict", "emidec", "in", "out", "--cases", "a", "--shard", "1/2"],
         ["predict", "emidec", "in", "out", "--frame", "-1"],
         ["predict", "emidec", "in", "out", "--log-format", "xml"],
         ["train", "acdc", "cache", "run"],

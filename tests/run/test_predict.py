@@ -17,7 +17,7 @@ from cmrseg.cli import main
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
 from cmrseg.models import bundle, ensemble
 from cmrseg.recipes.steps import prepared_image
-from cmrseg.run.batch import Shard
+from cmrseg.run.batch import Chosen, Shard
 from cmrseg.run.predict import predict
 from cmrseg.runtime import SPINS, Budget, share_cpus
 from cmrseg.runtime.errors import (
@@ -579,6 +579,17 @@ def test_shards_leave_summaries_of_their_own_and_a_last_run_gathers_them(run, tm
         assert all(case[key] == same[key] for key in ("measures", "computed", "status"))
     assert run("emidec", tmp_path / "in", resume=True, samples=2, mirrors=1) == EXIT_OK
     assert "done before" not in capsys.readouterr().out
+
+
+def test_cases_are_taken_by_name(run, tmp_path, capsys):
+    for n in range(3):
+        save(tmp_path / "in" / f"p{n}.mha", volume(n, slices=2))
+    options = {"samples": 0, "mirrors": 1}
+    assert run("emidec", tmp_path / "in", shard=Chosen(("p2",)), **options) == EXIT_OK
+    assert [one["case"] for one in summary(tmp_path / "out", "summary-p2")["cases"]] == ["p2"]
+    assert run("emidec", tmp_path / "in", shard=Chosen(("p2", "p7")), **options) == EXIT_INPUT
+    assert "--cases: 1 of 2" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").glob("*_seg.mha")] == ["p2_seg.mha"]
 
 
 def test_a_frame_of_a_cine_in_a_plain_folder(run, tmp_path, capsys):

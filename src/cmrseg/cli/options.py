@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
-    from cmrseg.run.batch import Shard
+    from cmrseg.run.batch import Chosen, Shard
 
 CHALLENGES = ("emidec", "mnms2")
 
@@ -134,6 +134,16 @@ def shard(text: str) -> Shard:
         return Shard.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N") from error
+
+
+def cases(text: str) -> Chosen:
+    """``ID[,ID]``."""
+    from cmrseg.run.batch import Chosen
+
+    ids = tuple(dict.fromkeys(filter(None, text.split(","))))
+    if not ids:
+        raise argparse.ArgumentTypeError("give a case, or several apart by commas")
+    return Chosen(ids)
 
 
 def seconds(text: str) -> float:

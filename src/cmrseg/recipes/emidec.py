@@ -101,8 +101,8 @@ class Emidec:
                     "give all slices of the short axis in one file or DICOM folder",
                 )
             roi, shown = self._located(prepared.image)
-            mirrored = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples)
-            native = prepared.restore(roi.probabilities(mirrored.mean(axis=0)))
+            mean = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples).mean(axis=0)
+            native = prepared.restore(roi.probabilities(mean))
             voxel_ml = source.geometry.voxel_ml
             mask, changes = labels(native), {}
             if self.rules and self.rules.steps:
@@ -164,7 +164,7 @@ class Emidec:
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }
-        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), JUDGED)
+        agreed = agreement(measures.sample_labels(drawn), self.segmenter.shares(samples), JUDGED)
         if self.trust and (verdict := self.trust.judge(agreed)):
             told["quality"] = verdict
         return (

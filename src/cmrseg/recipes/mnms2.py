@@ -247,6 +247,7 @@ class Mnms2:
                 f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
+        from cmrseg.imaging.room import room_for_maps
         from cmrseg.models.roi_crop import Roi
 
         segmenter = self.segmenters[role[:2]]
@@ -254,7 +255,12 @@ class Mnms2:
             return volume, prepared, segmenter.mirrored(prepared.image, self.mirrors, share=share)
         roi, shown, beside = Roi.localised(segmenter, prepared.image, images.companion(role))
         maps = segmenter.mirrored(shown, self.mirrors, share=share, companion=beside)
-        return volume, prepared, np.stack([roi.probabilities(one) for one in maps])
+        if roi.share == 1:
+            return volume, prepared, maps
+        whole = room_for_maps((*maps.shape[:2], *roi.whole))
+        for place, one in zip(whole, maps, strict=True):
+            place[:] = roi.probabilities(one)
+        return volume, prepared, whole
 
     def candidates(self, role: str, case: Case) -> tuple[Volume, Array]:
         """An image as the networks see it, and each network's answer to it.

@@ -60,7 +60,7 @@ def judge(
     frame: int | None = None,
     thresholds: Literal["frozen", "cohort"] = "frozen",
     resume: bool = False,
-    shard: batch.Shard | None = None,
+    shard: batch.Part | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
 ) -> int:
@@ -103,7 +103,7 @@ def judge(
         judging.settle(cases, tell)
     if opened.keeps_account:
         _keep_account(opened, judging, resume)
-        opened.summary_stem += f"-{shard.number}of{shard.count}" if shard else ""
+        opened.summary_stem += f"-{shard.name}" if shard else ""
         if report is not False:
             opened.report = RunReport(
                 output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
@@ -247,7 +247,7 @@ def _check_options(
     opened: FileContract,
     report: bool | None,
     resume: bool,
-    shard: batch.Shard | None,
+    shard: batch.Part | None,
     cohort: bool,
 ) -> None:
     """Refuse what contradicts itself.

@@ -46,7 +46,7 @@ def predict(
     tie: float = TIE,
     cohort: Collection[str] = (),
     resume: bool = False,
-    shard: batch.Shard | None = None,
+    shard: batch.Part | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
 ) -> int:
@@ -185,7 +185,7 @@ def model(
     )
 
 
-def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
+def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Part | None) -> None:
     """Refuse what is no cohort.
 
     Raises:
@@ -203,7 +203,7 @@ def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Sh
         )
     if shard:
         raise UsageError(
-            f"{asked}: a shard sees a part of the cohort", "leave --shard out, or run without it"
+            f"{asked}: a shard sees a part of the cohort", "leave --shard and --cases out"
         )
 
 
@@ -240,7 +240,7 @@ def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | Non
 
 
 def _keep_account(
-    opened: FileContract, resume: bool, shard: batch.Shard | None, settings: dict[str, Any]
+    opened: FileContract, resume: bool, shard: batch.Part | None, settings: dict[str, Any]
 ) -> None:
     """Note what is done in the output folder, where anything but results may lie there.
 
@@ -251,7 +251,7 @@ def _keep_account(
         if resume or shard:
             raise UsageError(
                 f"contract '{opened.name}' is one case a call and keeps no account of it",
-                "leave --resume and --shard out",
+                "leave --resume, --shard and --cases out",
             )
         return
     told = {
@@ -263,4 +263,4 @@ def _keep_account(
     opened.ledger = Ledger(opened.output_dir, settings | told, resume)
     opened.ledger.open()
     if shard:
-        opened.summary_stem = f"summary-{shard.number}of{shard.count}"
+        opened.summary_stem = f"summary-{shard.name}"

@@ -39,7 +39,8 @@ from cmrseg_lab.studies.faults.inputs import FAULTS, HIDDEN, SHARES, Conditions,
 OUTCOMES = ("right", "refused", "wrong", "crashed", "hung", "half-written")
 BAD = OUTCOMES[2:]
 LONGEST_S = 120.0
-"""After that a run hangs."""
+"""After that, and after so many times a usual run's time, a run hangs."""
+MANY = 20.0
 KNOWN = (EXIT_OK, EXIT_INPUT, EXIT_PARTIAL, EXIT_OUTPUT, EXIT_MEMORY)
 SOUND = "sound_SA_ED"
 """The image without a fault."""
@@ -145,7 +146,7 @@ class Campaign:
         return scene
 
     def _gone_on_with(self, scene: Scene) -> tuple[str, str]:
-        """A run that was killed, with ``--resume``: twice, as the case under way is left out once."""
+        """A killed run with ``--resume``: twice, as the case under way is left out once."""
         outcome = "right", ""
         for _ in range(2):
             ran = self._run(scene, Conditions(what="resumed"), "--resume")
@@ -163,7 +164,8 @@ class Campaign:
         runs = [_Process.forked(lambda: self.main(words), conditions)]
         if conditions.twice:
             runs.append(_Process.forked(lambda: self.main(words), conditions))
-        ends = [one.end(ended_s, conditions.by) for one in runs]
+        longest_s = max(LONGEST_S, MANY * self.usual_s)
+        ends = [one.end(ended_s, conditions.by, longest_s) for one in runs]
         return max(ends, key=lambda one: -1 if one.code is None else one.code)
 
     def _outcome(self, scene: Scene, conditions: Conditions, ran: Run) -> tuple[str, str]:
@@ -244,6 +246,8 @@ class _Process:
             os.setpgid(0, 0)
             os.dup2(writing, 1)
             os.dup2(writing, 2)
+            # What the parent's streams know of their files is not true of a pipe.
+            sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
             _bound(conditions)
             code = work()
             sys.stdout.flush()
@@ -255,12 +259,12 @@ class _Process:
         finally:
             os._exit(code)  # nothing of the parent's may be run at this one's end
 
-    def end(self, after_s: float | None, by: signal.Signals) -> Run:
-        """Wait for it; ended by a signal after so many seconds, killed after :data:`LONGEST_S`."""
-        code = self._waited(after_s if after_s is not None else LONGEST_S)
+    def end(self, after_s: float | None, by: signal.Signals, longest_s: float = LONGEST_S) -> Run:
+        """Wait for it; ended by a signal after so many seconds, killed after the longest."""
+        code = self._waited(after_s if after_s is not None else longest_s)
         if code is None and after_s is not None:
             os.kill(self.pid, by)
-            code = self._waited(LONGEST_S)
+            code = self._waited(longest_s)
         if code is None:
             os.killpg(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

@@ -88,7 +88,9 @@ def test_every_table_names_bundles_commit_and_command(place, out):
         digest = bundle.load(place / name, "emidec").digest[:12]
         assert page.count(digest) == tables + 1
     assert page.count("code abc123") == tables
-    command = "cmrseg-lab reproduce emidec data out --weights proposed --baseline baseline --mirrors 1"
+    command = (
+        "cmrseg-lab reproduce emidec data out --weights proposed --baseline baseline --mirrors 1"
+    )
     assert page.count(command) == tables
     assert str(place) not in page
 

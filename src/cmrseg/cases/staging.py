@@ -18,7 +18,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -46,20 +46,20 @@ class Piece:
     Attributes:
         path: where, relative to the output folder.
         what: what it is, for messages ("SA_ED mask").
-        content: a volume, text, or bytes.
+        content: a volume, text, bytes, or text part by part.
         like: voxels the volume must lie on: those of the input image.
         labels: the values a mask may hold; None for a map.
     """
 
     path: PurePath
     what: str
-    content: Volume | str | bytes
+    content: Volume | str | bytes | Iterable[str]
     like: Geometry | None = None
     labels: frozenset[int] | None = None
 
 
-def deliver(pieces: Sequence[Piece], output_dir: Path) -> None:
-    """Write all ``pieces`` below ``output_dir``, or none of them.
+def deliver(pieces: Iterable[Piece], output_dir: Path) -> None:
+    """Write all ``pieces`` below ``output_dir``, or none of them; each is asked for in its turn.
 
     Raises:
         OutputError: a file could not be written or verified; nothing was changed.
@@ -131,10 +131,13 @@ def _stage(piece: Piece, stage: Path) -> None:
     with plain_words(TEMPORARY):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not isinstance(piece.content, Volume):
+            content = piece.content
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+                return
             # File names need not be valid text; escaped, they are still told.
-            text = piece.content
-            raw = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
-            path.write_bytes(raw)
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                stream.writelines([content] if isinstance(content, str) else content)
             return
         try:
             write(piece.content, path)

@@ -53,8 +53,8 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         dest="shard",
         type=options.cases,
         metavar="ID[,ID]",
-        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run again "
-        "in part; the summary is summary-ID",
+        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
+        "again in part; the summary is summary-ID",
     )
     part.add_argument(
         "--shard",

@@ -38,8 +38,8 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         dest="shard",
         type=options.cases,
         metavar="ID[,ID]",
-        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run again "
-        "in part; the summary is summary-ID",
+        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
+        "again in part; the summary is summary-ID",
     )
     part.add_argument(
         "--shard",

@@ -7,7 +7,7 @@ wins: the path asked for, ``$CMRSEG_WEIGHTS``, ``/opt/ml/model`` (where the plat
 algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of the checkout.
 
 The seal is a checksum, no signature: it finds damage and careless changes, not somebody who writes
-a new one.
+a new one. For a signature see :mod:`cmrseg.models.signature`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg.models import storage
+from cmrseg.models.signature import check_signature
 from cmrseg.runtime.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
         version, seal = manifest["format"], manifest.get(SEAL)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is not a bundle's manifest", "restore the bundle") from error
+    check_signature(path.parent, raw)
     if version != FORMAT:
         raise WeightsError(
             f"the bundle in {path.parent} has format {version}, this cmrseg reads {FORMAT}",

@@ -101,7 +101,7 @@ class Campaign:
     image: Volume
     options: Sequence[str]
     seed: int
-    usual_s: float = 1.0
+    usual_s: float = LONGEST_S
     mask: Array | None = None
 
     def trials(self, numbers: Iterable[int]) -> Iterator[Trial]:

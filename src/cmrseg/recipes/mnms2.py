@@ -18,7 +18,7 @@ from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, intervals, sizes
-from cmrseg.recipes.phases import alike, image_digest
+from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Budget
 from cmrseg.runtime.budget import FOR_PASSES
@@ -98,7 +98,7 @@ class CaseImages:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class ImageAnswer:
     """What came of one image: its prediction, measures, warnings, reasons for review, digest."""
 
     prediction: Prediction
@@ -152,7 +152,7 @@ class Mnms2:
         self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
-        answers: dict[str, _Answer] = {}
+        answers: dict[str, ImageAnswer] = {}
         failed: dict[str, CmrsegError] = {}
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
         images = self._images(case)
@@ -207,7 +207,7 @@ class Mnms2:
         said = "not segmented, the bundle has no network for its view"
         return [f"{role}: {said}" for role in case.images if role not in served]
 
-    def _image(self, role: str, images: CaseImages, share: float) -> _Answer:
+    def _image(self, role: str, images: CaseImages, share: float) -> ImageAnswer:
         """One image of one view; ``share`` is what it may take of the time left."""
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.recipes.steps import implausible, missing
@@ -233,8 +233,8 @@ class Mnms2:
             told["quality"] = finding.told
             warnings += finding.warnings
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
-        review = (*volume.review, *implausible(values, bounds))
-        return _Answer(prediction, told, warnings, review, image_digest(volume))
+        review = (*volume.review, *implausible(values, bounds), *lone_slice(role, volume))
+        return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
     def _segmented(
         self, role: str, images: CaseImages, share: float = 1.0

@@ -32,6 +32,8 @@ from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
 HIDDEN = ".cmrseg-"
+NOWHERE = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What comes of making a folder in a container where none was mounted."""
 OUTPUT, TEMPORARY = "the output folder", "the temporary folder"
 
 
@@ -83,7 +85,15 @@ def prepare_output(output_dir: Path) -> None:
     with plain_words(TEMPORARY), _temporary_folder("cmrseg-") as stage:
         (stage / "probe").write_bytes(b"cmrseg")
     with plain_words(OUTPUT):
-        output_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno not in NOWHERE or output_dir.exists():
+                raise
+            raise OutputGoneError(
+                f"{OUTPUT} does not exist, and user {os.getuid()} cannot make it there",
+                "make it, or mount it: docker run -v OUT:/output",
+            ) from error
         with _temporary_folder(HIDDEN, output_dir) as hidden:
             (hidden / "probe").write_bytes(b"cmrseg")
             _flush(hidden / "probe")

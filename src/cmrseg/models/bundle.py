@@ -174,7 +174,7 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
         raw = path.read_bytes()
         manifest: dict[str, Any] = json.loads(raw)
         version, seal = manifest["format"], manifest.get(SEAL)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a bundle's manifest", "restore the bundle") from error
     check_signature(path.parent, raw)
     if version != FORMAT:
@@ -203,7 +203,7 @@ def _challenge_of(path: Path) -> str | None:
     """Which challenge a manifest says it is for; None if it cannot be read."""
     try:
         return str(json.loads(path.read_bytes())["challenge"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -209,6 +209,7 @@ class Mnms2:
 
     def _image(self, role: str, images: CaseImages, share: float) -> ImageAnswer:
         """One image of one view; ``share`` is what it may take of the time left."""
+        from cmrseg.imaging.plausible import inverted
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.recipes.steps import implausible, missing
 
@@ -233,7 +234,12 @@ class Mnms2:
             told["quality"] = finding.told
             warnings += finding.warnings
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
-        review = (*volume.review, *implausible(values, bounds), *lone_slice(role, volume))
+        review = (
+            *volume.review,
+            *implausible(values, bounds),
+            *lone_slice(role, volume),
+            *inverted(volume),
+        )
         return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
     def _segmented(

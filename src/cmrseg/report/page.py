@@ -37,8 +37,8 @@ from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
 from cmrseg.report.scores import scores
 from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality
 
-CASES_A_PAGE = 500
-"""Browsers take some seconds for a page of so many, 5 MB with their thumbnails."""
+CASES_A_PAGE = 1000
+"""Browsers take some seconds for a page of so many, 11 MB with their thumbnails."""
 HERE = Path(__file__).parent
 MADE_WITH = {"bundle": "weights of the cases, SHA-256", "candidates": "masks given by"}
 """What settings of a record are called at the page's foot, where not by their own names."""

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,6 +47,14 @@ SOUND = "sound_SA_ED"
 """The image without a fault."""
 PIPE_BYTES = 1 << 20
 """A run's lines go through a pipe of that size: a file would have the bound of full disks."""
+
+HEAVY = (
+    *("cmrseg.run.predict", "cmrseg.models.ensemble", "cmrseg.report.run_report"),
+    *("cmrseg.recipes.emidec_rules", "cmrseg.recipes.mnms2", "cmrseg.quality.inspector"),
+    *("cmrseg.imaging.nifti", "cmrseg.imaging.itk", "cmrseg.imaging.dicom", "safetensors.torch"),
+    *("cmrseg.imaging.postprocess", "cmrseg.recipes.steps", "cmrseg.models.roi_crop"),
+)
+"""Loaded once, before processes are forked."""
 
 Main = Callable[[Sequence[str]], int]
 
@@ -115,6 +124,8 @@ class Campaign:
             yield self._trial(number)
 
     def _learn(self) -> None:
+        for name in HEAVY:
+            import_module(name)
         with TemporaryDirectory() as folder:
             scene = self._scene(Path(folder))
             started = time.perf_counter()

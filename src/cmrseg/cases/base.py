@@ -225,7 +225,7 @@ class FileContract(Contract, ABC):
             for path in (own_file(self.output_dir, path) for path in paths):
                 if path is None:
                     continue
-                path.unlink()
+                path.unlink(missing_ok=True)  # another run may have been quicker
                 for folder in path.relative_to(self.output_dir).parents:
                     if folder == PurePath() or any((self.output_dir / folder).iterdir()):
                         break

@@ -114,6 +114,8 @@ def _listing(input_dir: Path, without: Path | None = None) -> _Listing:
                 series = list(dicom_folders(path, without))
                 images += series
                 passed += _left_over(path, series, path.name, without)
+            elif path.is_symlink():
+                passed.append(PassedOver(path.name, "link to a folder around the output"))
         elif path.name.lower().endswith(SUFFIXES):
             # A link that leads nowhere is told when it is read, and so is a pipe.
             images.append(path)

@@ -103,11 +103,15 @@ class Ledger:
                 "result": record(case.id, result),
             }
             path = self._path(case.id)
-            handle, partial = tempfile.mkstemp(dir=path.parent)  # follows no link
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(to_json(page).encode("utf-8", "backslashreplace"))
-            Path(partial).chmod(0o644)
-            Path(partial).replace(path)
+            handle, name = tempfile.mkstemp(dir=path.parent)  # follows no link
+            partial = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(to_json(page).encode("utf-8", "backslashreplace"))
+                partial.chmod(0o644)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def files(self, case_id: str) -> list[PurePath]:
         """What an earlier run wrote for a case, relative to the output folder."""

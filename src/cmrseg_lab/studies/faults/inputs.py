@@ -216,7 +216,7 @@ def wrong_names(scene: Scene, rng: np.random.Generator) -> Conditions:
 def links(scene: Scene, rng: np.random.Generator) -> Conditions:
     """Links, pipes, devices and folders where files or folders should be."""
     kept = scene.folder / HIDDEN
-    at_input = {
+    at_input: dict[str, Callable[[Path], None]] = {
         "link to an endless device": lambda p: p.symlink_to("/dev/zero"),
         "pipe": os.mkfifo,
         "link that leads nowhere": lambda p: p.symlink_to("nowhere"),
@@ -226,7 +226,7 @@ def links(scene: Scene, rng: np.random.Generator) -> Conditions:
         "folder": Path.mkdir,
     }
     mask = scene.outputs / f"{scene.stem}_seg.nii.gz"
-    at_output = {
+    at_output: dict[str, tuple[Path, Callable[[Path], None]]] = {
         "mask is a link": (mask, lambda p: p.symlink_to(kept)),
         "mask is a folder": (mask, lambda p: (p / "x").mkdir(parents=True)),
         "account is a link": (scene.outputs / ".cmrseg", lambda p: p.symlink_to(scene.folder)),

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -188,6 +189,19 @@ def test_output_that_cannot_be_written_ends_with_5(case, bundles, tmp_path, caps
         assert ends(arguments) == 5, arguments
         told(capsys)
     assert blocked.read_text() == "in the way"
+
+
+def test_a_signal_before_the_command_begins_is_no_fault(monkeypatch, capsys):
+    def terminated():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    former = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("cmrseg.cli.main.share_cpus", terminated)
+    try:
+        assert main.main(["info"]) == 143
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert "terminated" in capsys.readouterr().err
 
 
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):

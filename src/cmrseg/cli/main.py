@@ -49,11 +49,8 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
         share_cpus()
         with formatted(getattr(options, "log_format", "text")):
             return _run(options)
-    # Here, not in _run: signals come at any moment, also before it begins.
-    except KeyboardInterrupt:
-        return _ended("interrupted. Nothing half-written was left.", 130)
-    except _TerminatedError:
-        return _ended("terminated. Nothing half-written was left.", 143)
+    except (KeyboardInterrupt, _TerminatedError) as error:  # they come at any moment
+        return _signalled(error)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -70,6 +67,8 @@ def _run(options: argparse.Namespace) -> int:
         # Unreadable input is a CmrsegError already; what is left are folders to write into.
         reason = error.strerror or type(error).__name__
         return _ended(f"{error.filename or 'the disk'}: {reason}. Check it.", EXIT_OUTPUT)
+    except (KeyboardInterrupt, _TerminatedError) as error:
+        return _signalled(error)
     except Exception as error:  # whatever it is, the last line says so and what to do
         if ran_out(error):
             return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
@@ -91,6 +90,12 @@ def _check_working_folder() -> None:
         raise UsageError(
             "the working folder does not exist any more", "change to another folder and run again"
         ) from error
+
+
+def _signalled(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return _ended("interrupted. Nothing half-written was left.", 130)
+    return _ended("terminated. Nothing half-written was left.", 143)
 
 
 def _ended(reason: str, code: int) -> int:

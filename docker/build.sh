@@ -28,9 +28,18 @@ export SOURCE_DATE_EPOCH
 origin=$({ git remote get-url origin 2> /dev/null || true; } | sed -nE \
     -e 's#^https://([^@/]*@)?(.*)$#https://\2#p' -e 's#^(ssh://)?git@([^:/]+)[:/](.*)$#https://\2/\3#p')
 source=${SOURCE:-${origin:-unknown}}
+# Other weights than the committed ones have a licence of their own, and always a digest.
+weights=weights/$name own=()
+[[ " $* " =~ WEIGHTS=([^ ]+) ]] && weights=${BASH_REMATCH[1]}
+if [ -f "$weights/manifest.json" ]; then
+    digest=$(sha256sum "$weights/manifest.json")
+    own+=(--build-arg WEIGHTS_DIGEST="${digest:0:64}")
+    git ls-files --error-unmatch "$weights/manifest.json" > /dev/null 2>&1 \
+        || own+=(--build-arg LICENSES="Apache-2.0 AND LicenseRef-weights")
+fi
 suffix=
 [[ " $* " =~ TORCH=(cu[0-9]+) ]] && suffix=-${BASH_REMATCH[1]}
 tags=(-t "cmrseg-$name:$version$suffix" -t "cmrseg-$name:latest$suffix")
 [ -z "${TAG:-}" ] || tags=(-t "$TAG")
 exec docker build -f "$file" "${tags[@]}" --build-arg VERSION="$version" \
-    --build-arg REVISION="$revision" --build-arg SOURCE="$source" "$@" .
+    --build-arg REVISION="$revision" --build-arg SOURCE="$source" "${own[@]}" "$@" .

@@ -15,7 +15,7 @@
 #
 # cmrseg runs as a child, not in this process's place: the kernel kills it alone when memory runs out,
 # and somebody must be left to say so.
-set -u
+set -uf # options are words, never patterns
 # shellcheck source=docker/child.sh
 . "$(dirname "$0")/child.sh"
 if [ $# -eq 0 ]; then

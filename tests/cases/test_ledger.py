@@ -12,7 +12,8 @@ import pytest
 import cmrseg
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.ledger import FOLDER, Ledger
+from cmrseg.cases.ledger import FOLDER, Digests, Ledger
+from cmrseg.models.bundle import sha256
 from cmrseg.run.batch import run
 from cmrseg.runtime.errors import InputError, OutputError
 
@@ -66,6 +67,27 @@ def test_what_is_done_is_not_done_again_and_stays_in_the_summary(go, tmp_path):
     assert told(tmp_path / "out") == first
     assert tree(tmp_path / "out") == before
     assert all(case["measures"]["volume_ml"]["LGE"] > 0 for case in first)
+
+
+def test_what_nobody_touched_is_not_read_again(go, tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "cmrseg.cases.ledger.sha256", lambda path: (read.append(path), sha256(path))[1]
+    )
+    go()
+    assert len(read) == 6, "an image and a mask each"
+    read.clear()
+    assert go() == ([], 0)
+    assert read == []
+    image = tmp_path / "in/Case_2/Images/Case_2.nii.gz"
+    os.utime(image, (1, 1))
+    assert go() == ([], 0)
+    assert read == [image]
+    mask = tmp_path / "out/Case_3/Contours/Case_3.nii.gz"
+    status = mask.stat()
+    mask.write_bytes(bytes(status.st_size))
+    os.utime(mask, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert go() == (["Case_3"], 0), "same size and date, other bytes"
 
 
 def test_without_resume_everything_is_computed(go):
@@ -147,7 +169,7 @@ def test_foreign_files_stay(go, tmp_path):
 
 def key(path, frame=None):
     ledger = Ledger(path.parent, {})
-    return ledger._key(Case("a", {"LGE": ImageSource(path, frame)}, "a"))
+    return ledger._key(Case("a", {"LGE": ImageSource(path, frame)}, "a"), Digests())
 
 
 def test_the_voxels_beside_a_header_count(tmp_path):

@@ -286,6 +286,16 @@ def test_no_temporary_folder_is_found_out_at_the_start(tmp_path, monkeypatch):
         prepare_output(tmp_path / "out")
 
 
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_an_output_folder_that_was_not_mounted(tmp_path, monkeypatch, number):
+    def refuse(*_args, **_kwargs):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match="mount it: docker run"):
+        prepare_output(tmp_path / "output")
+
+
 def test_permissions_follow_the_umask(opened, tmp_path):
     contract, case, result = opened
     contract.write(case, result)

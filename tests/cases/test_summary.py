@@ -9,7 +9,7 @@ from cmrseg import __version__
 from cmrseg.cases.case import Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.folders import PassedOver
-from cmrseg.cases.summary import closing, summary_csv, summary_json, to_json
+from cmrseg.cases.summary import Records, closing, run_summary, summary_csv, summary_json, to_json
 
 from .tools import save, threshold, tree
 
@@ -24,8 +24,23 @@ RESULTS = {
 }
 
 
+def as_csv(results):
+    return "".join(summary_csv(Records(results)))
+
+
+def as_json(results, passed_over=()):
+    return json.loads("".join(summary_json(run_summary("mnms2", "folder", results, passed_over))))
+
+
+def test_json_comes_case_by_case_and_looks_as_if_at_once():
+    for results in (RESULTS, {}):
+        told = run_summary("mnms2", "folder", results)
+        assert "".join(summary_json(told)) == to_json(told | {"cases": list(told["cases"])})
+    assert len(list(summary_json(run_summary("mnms2", "folder", RESULTS)))) == len(RESULTS) + 2
+
+
 def test_csv_has_a_line_a_case_and_a_column_a_measure():
-    rows = list(csv.DictReader(io.StringIO(summary_csv(RESULTS))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(RESULTS))))
     assert list(rows[0]) == [
         *("case", "status", "error", "seconds", "warnings", "review"),
         *("sa_ed.rv_ml", "sa_ed.flagged", "lv_ef"),
@@ -39,7 +54,7 @@ def test_csv_has_a_line_a_case_and_a_column_a_measure():
 
 
 def test_json_tells_everything():
-    told = json.loads(summary_json("mnms2", "folder", RESULTS))
+    told = as_json(RESULTS)
     assert {key: told[key] for key in told if key != "cases"} == {
         "cmrseg": __version__,
         "challenge": "mnms2",
@@ -85,7 +100,7 @@ def test_finish_writes_both_into_the_output_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+1", "-cmd", "\tx"])
 def test_no_cell_is_a_formula(name):
-    text = summary_csv({name: Result(measures={"change_ml": -1.5})})
+    text = as_csv({name: Result(measures={"change_ml": -1.5})})
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert row["case"] == f"'{name}"
     assert row["change_ml"] == "-1.5", "numbers stay numbers"
@@ -100,7 +115,7 @@ def test_what_needs_review_is_a_field():
         "d": Result(error="lost", review=("guessed",)),
     }
     assert closing(results) == "3 done, 2 need review, 1 failed"
-    told = json.loads(summary_json("mnms2", "folder", results, [PassedOver("x.zip", ".zip")]))
+    told = as_json(results, [PassedOver("x.zip", ".zip")])
     assert told["review"] == 2
     assert [case["review"] for case in told["cases"]] == [["guessed"], [], [], ["guessed"]]
     assert told["passed_over"] == [{"name": "x.zip", "kind": ".zip"}]

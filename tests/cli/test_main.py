@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import cmrseg
 from cmrseg.cli import main
+from cmrseg.quality.selection import TIE
 from cmrseg.run.batch import Shard
 from cmrseg_lab.cli import main as lab
 from tiny import make_cache, make_checkpoint, save, volume
@@ -109,6 +111,8 @@ def test_the_version_is_told(capsys):
         ["predict", "emidec", "in", "out", "--shard", "0/4"],
         ["predict", "emidec", "in", "out", "--shard", "5/4"],
         ["predict", "emidec", "in", "out", "--shard", "half"],
+        ["predict", "emidec", "in", "out", "--cases", ","],
+        ["predict", "emidec", "in", "out", "--cases", "a", "--shard", "1/2"],
         ["predict", "emidec", "in", "out", "--frame", "-1"],
         ["predict", "emidec", "in", "out", "--log-format", "xml"],
         ["train", "acdc", "cache", "run"],
@@ -215,6 +219,19 @@ def test_output_that_cannot_be_written_ends_with_5(case, bundles, tmp_path, caps
     assert blocked.read_text() == "in the way"
 
 
+def test_a_signal_before_the_command_begins_is_no_fault(monkeypatch, capsys):
+    def terminated():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    former = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("cmrseg.cli.main.share_cpus", terminated)
+    try:
+        assert main.main(["info"]) == 143
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert "terminated" in capsys.readouterr().err
+
+
 def test_an_interrupt_ends_with_130(monkeypatch, capsys):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
@@ -235,6 +252,7 @@ def test_options_reach_the_recipe(monkeypatch):
     command = "predict mnms2 a b --labels rv1 --mirrors 2 --device cpu --weights w"
     command += " --frame 3 --time-budget 90 --resume --shard 2/4 --precision bf16"
     command += " --refine case --refine-budget 20 --case-timeout 0 --save-uncertainty"
+    command += " --selection paper"
     assert main.main(command.split()) == 4
     assert seen == {
         "challenge": "mnms2",
@@ -252,6 +270,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "time_budget": 90.0,
         "case_timeout": None,
         "refine_s": 20.0,
+        "tie": 0.0,
         "resume": True,
         "shard": Shard(2, 4),
         "cohort": [],
@@ -262,6 +281,7 @@ def test_options_reach_the_recipe(monkeypatch):
     }
     assert main.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
+    usual["tie"] = TIE
     assert usual.items() <= seen.items()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -125,6 +126,73 @@ def test_a_signal_reaches_the_child_and_its_code_comes_back(tmp_path, signal):
     assert process.returncode == 143
 
 
+def test_an_image_with_other_weights_says_so_in_its_labels(tmp_path):
+    for name in ("docker", "src/cmrseg", "weights/emidec", "weights/mine"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("docker/build.sh", "src/cmrseg/__init__.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("emidec", "mine"):
+        (tmp_path / "weights" / name / "manifest.json").write_text(name)
+    for command in (["init", "-q"], ["add", "weights/emidec"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    stand_in = tmp_path / "bin/docker"
+    stand_in.parent.mkdir()
+    stand_in.write_text('#!/bin/sh\necho "$@"\n')
+    stand_in.chmod(0o755)
+
+    def told(*options):
+        return subprocess.run(
+            [tmp_path / "docker/build.sh", "emidec", *options],
+            env={"PATH": f"{stand_in.parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    committed, own = told(), told("--build-arg", "WEIGHTS=weights/mine")
+    for words, name in ((committed, "emidec"), (own, "mine")):
+        assert f"WEIGHTS_DIGEST={hashlib.sha256(name.encode()).hexdigest()}" in words
+    assert "LICENSES" not in committed
+    assert "LICENSES=Apache-2.0 AND LicenseRef-weights" in own
+
+
+def test_options_of_an_image_are_no_patterns(tmp_path):
+    (tmp_path / "cmrseg").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "cmrseg").chmod(0o755)
+    told = subprocess.run(
+        [ROOT / "docker/image.sh", "emidec"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "CMRSEG_OPTIONS": "--weights c*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "predict emidec --weights c* /input /output\n"
+
+
+def test_no_program_of_an_image_changes_the_user_and_none_installs(tmp_path):
+    kept = [tmp_path / name for name in ("usr/bin/python3", "var/lib/dpkg/status")]
+    gone = [
+        tmp_path / name
+        for name in (
+            *("usr/bin/apt-get", "usr/bin/dpkg", "usr/local/bin/pip3", "usr/lib/apt/methods"),
+            "usr/local/lib/python3.11/site-packages/pip/x.py",
+        )
+    ]
+    su = tmp_path / "usr/bin/su"
+    for path in (*kept, *gone, su):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("something")
+        path.chmod(0o755)
+    su.chmod(0o4755)
+    subprocess.run([ROOT / "docker/strip.sh", tmp_path], check=True)
+    assert su.stat().st_mode & 0o7777 == 0o755
+    assert all(path.read_text() == "something" for path in (*kept, su))
+    assert not any(path.read_text() or path.stat().st_mode & 0o111 for path in gone)
+    for path in (*DOCKERFILES[:2], EVALUATE):
+        assert instructions(path).rpartition("FROM ")[2].count("strip.sh sh /strip.sh") == 1
+
+
 def test_a_signal_that_comes_before_the_child_ends_it_too(tmp_path):
     script = tmp_path / "early.sh"
     script.write_text(f". {ROOT / 'docker/child.sh'}\nkill -TERM $$\nrun sleep 60\nexit $code\n")
@@ -191,5 +259,6 @@ def test_an_image_tells_where_its_code_is_without_logins(tmp_path, origin, sourc
     command = [tmp_path / "docker/build.sh", "emidec", "--build-arg", "WEIGHTS=weights/mine"]
     told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert f"--build-arg SOURCE={source} " in told.stdout
+    assert "LICENSES" not in told.stdout
     assert told.stdout.endswith("--build-arg WEIGHTS=weights/mine .\n")
     assert f"-t cmrseg-emidec:{cmrseg.__version__} -t cmrseg-emidec:latest" in told.stdout

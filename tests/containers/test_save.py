@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "0123456789abcdef" * 4
-TOOLS = "bash sh env dirname mkdir mktemp rm cp ls find sort tar gzip sha256sum xargs tee du"
+TOOLS = "bash sh env dirname mkdir mktemp mv rm cp ls find sort tar gzip sha256sum xargs tee du"
 # An engine with one image and one bundle, which writes both with the dates and order of the moment.
 ENGINE = f"""#!/bin/sh
 case "$1 $2" in
@@ -59,7 +59,8 @@ def save(tmp_path):
             text=True,
             check=True,
         )
-        digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+        files = [path for path in folder.iterdir() if path.is_file()]
+        digests = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
         return digests, done.stderr
 
     return run
@@ -80,6 +81,18 @@ def test_names_and_bytes_follow_from_the_content(tmp_path, save):
     with tarfile.open(tmp_path / "one" / f"cmrseg-emidec-weights-{bundle}.tar.gz") as tar:
         assert tar.getnames() == ["a.safetensors", "manifest.json"]
         assert {(m.mtime, m.uid, m.mode & 0o044) for m in tar} == {(0, 0, 0o044)}
+
+
+def test_a_second_save_leaves_one_file_of_each_kind(tmp_path, save):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "cmrseg-emidec-9.8-ba9876543210.tar.gz").write_bytes(b"former image")
+    (out / "cmrseg-mnms2-9.8-ba9876543210.tar.gz").write_bytes(b"another image")
+    saved, _ = save(out, date=1e9, sorting="")
+    assert len([name for name in saved if name.startswith("cmrseg-emidec-9")]) == 1
+    assert "9.8" not in (out / "emidec.sha256").read_text()
+    assert (out / "earlier/cmrseg-emidec-9.8-ba9876543210.tar.gz").read_bytes() == b"former image"
+    assert "cmrseg-mnms2-9.8-ba9876543210.tar.gz" in saved
 
 
 def test_an_sbom_lies_beside_where_syft_is_there(tmp_path, save):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cmrseg.cases.case import Result
-from cmrseg.cases.summary import record, summary_json
+from cmrseg.cases.summary import record, run_summary
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +50,7 @@ def test_scores_of_the_readme_are_those_of_the_committed_weights():
 
 def test_every_field_of_a_record_is_described():
     page = (ROOT / "docs/site/reference/summary.md").read_text(encoding="utf-8")
-    run = json.loads(summary_json("emidec", "folder", {"a": Result()}))
+    run = run_summary("emidec", "folder", {"a": Result()})
     assert [name for name in (*run, *record("a", Result())) if f"`{name}`" not in page] == []
 
 

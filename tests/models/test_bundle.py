@@ -89,7 +89,7 @@ def test_an_edited_manifest_is_told(copy):
         bundle.load(copy, "mnms2")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"format": 1', "\xff"])
+@pytest.mark.parametrize("text", ["", "[]", "7", "{}", '{"format": 1', "\xff", "[" * 200_000])
 def test_what_is_no_manifest_is_told(copy, text):
     (copy / bundle.MANIFEST).write_text(text, encoding="latin-1")
     with pytest.raises(WeightsError, match="not a bundle's manifest"):

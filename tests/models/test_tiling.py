@@ -82,17 +82,32 @@ def test_less_memory_makes_smaller_pieces(monkeypatch, recipe, depth, slices_lef
     x = stack(depth)
     per_slice = tiling.LIVE_MAPS * 4 * 4 * 32 * 32
     left = int(per_slice * slices_left / tiling.USABLE) + 1
-    monkeypatch.setattr(tiling, "memory_left", lambda: left)
+    kept = results(recipe, depth)
+    monkeypatch.setattr(tiling, "memory_left", lambda: kept + left)
     assert slices_that_fit(CONFIG[recipe], x, "fp32") == expected
-    monkeypatch.setattr(tiling, "memory_left", lambda: left // 2 + 1)
+    monkeypatch.setattr(tiling, "memory_left", lambda: kept + left // 2 + 1)
     assert slices_that_fit(CONFIG[recipe], x, "bf16") == expected
 
 
+def results(recipe, depth, passes=1):
+    return tiling.RESULT_COPIES * 4 * passes * CONFIG[recipe].classes * depth * 32 * 32
+
+
 def test_what_cannot_fit_is_refused_before_it_is_tried(monkeypatch):
-    monkeypatch.setattr(tiling, "memory_left", lambda: 13 * tiling.LIVE_MAPS * 4 * 4 * 32 * 32 - 1)
+    least = 13 * tiling.LIVE_MAPS * 4 * 4 * 32 * 32 - 1
+    monkeypatch.setattr(tiling, "memory_left", lambda: least + results("emidec", 40))
     with pytest.raises(MemoryLimitError, match="the image needs about"):
         slices_that_fit(CONFIG["emidec"], stack(40), "fp32")
     slices_that_fit(CONFIG["emidec"], stack(12), "fp32")
+
+
+def test_what_passes_come_to_is_planned_for(monkeypatch):
+    """Deep stacks were killed by their results, however small the pieces."""
+    left = 13 * tiling.LIVE_MAPS * 4 * 4 * 32 * 32 + results("emidec", 100)
+    monkeypatch.setattr(tiling, "memory_left", lambda: left)
+    assert slices_that_fit(CONFIG["emidec"], stack(100), "fp32", 1) == 1
+    with pytest.raises(MemoryLimitError):
+        slices_that_fit(CONFIG["emidec"], stack(100), "fp32", 4)
 
 
 @pytest.mark.parametrize(

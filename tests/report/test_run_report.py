@@ -14,6 +14,7 @@ from cmrseg.cases.detect import open_contract
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OutputGoneError
 from cmrseg.models.bundle import Bundle
+from cmrseg.report import page as page_module
 from cmrseg.report import run_report as report_module
 from cmrseg.report.run_report import RunReport
 from cmrseg.run import batch
@@ -124,6 +125,23 @@ def test_each_shard_has_a_page_and_a_last_run_gathers_them(tmp_path):
     assert sum(i.get("class") == "sheet" for i in page(out).all("img")) == 3
 
 
+def test_a_large_cohort_has_several_pages_and_a_smaller_one_leaves_none_behind(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(page_module, "CASES_A_PAGE", 2)
+    source, out = put(tmp_path / "in", "Case_P1", "Case_P2", "Case_P3"), tmp_path / "out"
+    run(opened(source, out))
+    first, second = page(out), page(out, "report.2.html")
+    assert len(first.cases) == 2
+    assert {*first.cases, *second.cases} == {"Case_P1", "Case_P2", "Case_P3"}
+    assert "report.2.html" in {link.get("href") for link in first.all("a")}
+    assert "report.html" in {link.get("href") for link in second.all("a")}
+    monkeypatch.setattr(page_module, "CASES_A_PAGE", 3)
+    run(opened(source, out))
+    assert len(page(out).cases) == 3
+    assert not (out / "report.2.html").exists()
+
+
 def test_a_run_that_is_ended_leaves_a_page_of_what_it_has_done(tmp_path):
     source, out = put(tmp_path / "in", "Case_P1", "Case_P2"), tmp_path / "out"
 
@@ -184,7 +202,7 @@ def test_a_page_that_cannot_be_written_is_a_warning_and_no_old_one_stays(
             raise problem
         problem()
 
-    monkeypatch.setattr(report_module, "run_page", fails)
+    monkeypatch.setattr(report_module, "run_pages", fails)
     code, lines = run(opened(source, out))
     assert code == EXIT_OK
     assert any(line.startswith("warning: there is no report") for line in lines)

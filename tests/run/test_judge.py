@@ -33,7 +33,8 @@ def patients(root, count=2):
             if role == "SA_ES":
                 mask = np.where(mask == 1, 2, mask).astype(np.uint8)
                 mask[0] = 0
-            save(root / "in" / name / f"{name}_{role}.nii.gz", image)
+            shown = image.like(image.array + (role == "SA_ES"))  # another phase, another image
+            save(root / "in" / name / f"{name}_{role}.nii.gz", shown)
             save(root / "good" / name / f"{name}_{role}_pred.nii.gz", image.like(mask))
             lost = np.where(mask == 3, 0, mask)
             save(root / "lost" / f"{name}_{role}.nii.gz", image.like(lost))
@@ -57,6 +58,15 @@ def run(tmp_path, weights):
 def summary(tmp_path):
     told = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     return {one["case"]: one for one in told["cases"]}
+
+
+def test_one_image_for_two_phases_has_no_ejection_fraction(tmp_path, run):
+    patients(tmp_path, count=1)
+    shutil.copy(tmp_path / "in/001/001_SA_ED.nii.gz", tmp_path / "in/001/001_SA_ES.nii.gz")
+    assert run() == EXIT_OK
+    (told,) = summary(tmp_path).values()
+    assert "ejection_fraction_percent" not in told["measures"]
+    assert any("same image" in reason for reason in told["review"])
 
 
 def test_the_best_mask_of_each_image_is_written_as_it_was(tmp_path, run, capsys):

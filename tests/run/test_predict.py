@@ -18,7 +18,7 @@ from cmrseg.cli import main
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
 from cmrseg.models import bundle, ensemble
 from cmrseg.recipes.steps import prepared_image
-from cmrseg.run.batch import Shard
+from cmrseg.run.batch import Chosen, Shard
 from cmrseg.run.predict import predict
 from cmrseg.runtime import SPINS, Budget, share_cpus
 from cmrseg.runtime.errors import (
@@ -192,13 +192,31 @@ def test_without_samples_there_is_no_uncertainty(run, tmp_path):
     assert all("uncertainty" not in case["measures"] for case in cases)
 
 
-def test_the_same_input_gives_the_same_output(run, tmp_path):
-    emidec_folders(tmp_path / "in")
-    for out in ("one", "two"):
-        run("emidec", tmp_path / "in", out=out, samples=2, mirrors=1)
-    for path in (tmp_path / "one").rglob("*.nii.gz"):
-        twin = tmp_path / "two" / path.relative_to(tmp_path / "one")
-        np.testing.assert_array_equal(read(path).array, read(twin).array)
+@pytest.mark.parametrize(("challenge", "role"), [("emidec", ""), ("mnms2", "_SA_ED")])
+def test_threads_and_the_order_of_cases_change_no_byte(run, tmp_path, monkeypatch, challenge, role):
+    """The same images under names that sort the other way, by two threads instead of one."""
+    for n, (name, other) in enumerate((("a", "z"), ("b", "y"), ("c", "x"))):
+        save(tmp_path / "in" / f"{name}{role}.nii.gz", volume(n, slices=4 + n))
+        save(tmp_path / "turned" / f"{other}{role}.nii.gz", volume(n, slices=4 + n))
+    assert run(challenge, tmp_path / "in", out="one", samples=2, mirrors=2) == EXIT_OK
+    monkeypatch.setattr("cmrseg.runtime.device.cpu_limit", lambda: 2)
+    assert run(challenge, tmp_path / "turned", out="two", samples=2, mirrors=2) == EXIT_OK
+    written = sorted((tmp_path / "one").glob("*.nii.gz"))
+    assert len(written) >= 3
+    for path in written:
+        twin = {"a": "z", "b": "y", "c": "x"}[path.name[0]] + path.name[1:]
+        assert path.read_bytes() == (tmp_path / "two" / twin).read_bytes()
+
+
+def test_the_paper_s_rule_is_part_of_what_decides_a_result(run, tmp_path):
+    """A run that chooses otherwise takes nothing from an earlier one's account."""
+    save(tmp_path / "in" / "a_SA_ED.nii.gz", volume())
+    pages = tmp_path / "out" / ".cmrseg"
+    keys = []
+    for tie in (0.005, 0.0, 0.005):
+        assert run("mnms2", tmp_path / "in", tie=tie, mirrors=1) == EXIT_OK
+        keys.append(json.loads(next(pages.glob("*.json")).read_text())["key"])
+    assert keys[0] == keys[2] != keys[1]
 
 
 STORED = [
@@ -589,6 +607,17 @@ def test_shards_leave_summaries_of_their_own_and_a_last_run_gathers_them(run, tm
         assert all(case[key] == same[key] for key in ("measures", "computed", "status"))
     assert run("emidec", tmp_path / "in", resume=True, samples=2, mirrors=1) == EXIT_OK
     assert "done before" not in capsys.readouterr().out
+
+
+def test_cases_are_taken_by_name(run, tmp_path, capsys):
+    for n in range(3):
+        save(tmp_path / "in" / f"p{n}.mha", volume(n, slices=2))
+    options = {"samples": 0, "mirrors": 1}
+    assert run("emidec", tmp_path / "in", shard=Chosen(("p2",)), **options) == EXIT_OK
+    assert [one["case"] for one in summary(tmp_path / "out", "summary-p2")["cases"]] == ["p2"]
+    assert run("emidec", tmp_path / "in", shard=Chosen(("p2", "p7")), **options) == EXIT_INPUT
+    assert "--cases: 1 of 2" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").glob("*_seg.mha")] == ["p2_seg.mha"]
 
 
 def test_a_frame_of_a_cine_in_a_plain_folder(run, tmp_path, capsys):

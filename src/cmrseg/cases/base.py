@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import closing, summary_csv, summary_json
+from cmrseg.cases.summary import closing, run_summary, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
@@ -39,7 +39,7 @@ class Report(Protocol):
         """Where a case's picture goes, relative to the output folder."""
         ...
 
-    def publish(self, stem: str, summary: str) -> str:
+    def publish(self, stem: str, summary: Mapping[str, Any]) -> str:
         """Write the run's page; why that failed, or nothing."""
         ...
 
@@ -188,10 +188,8 @@ class FileContract(Contract, ABC):
         Raises:
             OutputError: the summary could not be written.
         """
-        texts = {
-            ".json": summary_json(self.challenge, self.name, results, self.passed_over),
-            ".csv": summary_csv(results),
-        }
+        told = run_summary(self.challenge, self.name, results, self.passed_over)
+        texts = {".json": summary_json(told), ".csv": summary_csv(told["cases"])}
         deliver(
             [
                 Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
@@ -201,7 +199,8 @@ class FileContract(Contract, ABC):
             self.output_dir,
         )
         stem = self._report_stem()
-        problem = self.report.publish(stem, texts[".json"]) if self.report else ""
+        self._clear(self._further_pages(stem))
+        problem = self.report.publish(stem, told) if self.report else ""
         if problem or not self.report:
             # An earlier run's page tells of other masks than those that lie here now.
             self._clear([PurePath(f"{stem}.html")])
@@ -217,6 +216,10 @@ class FileContract(Contract, ABC):
 
     def _report_stem(self) -> str:
         return self.summary_stem.replace("summary", "report", 1)
+
+    def _further_pages(self, stem: str) -> list[PurePath]:
+        """The second and further pages of an earlier report."""
+        return [PurePath(path.name) for path in self.output_dir.glob(f"{stem}.[0-9]*.html")]
 
     def _deliver(
         self, case: Case, result: Result, pieces: list[Piece], images: Mapping[str, Volume]
@@ -242,7 +245,7 @@ class FileContract(Contract, ABC):
             for path in (own_file(self.output_dir, path) for path in paths):
                 if path is None:
                     continue
-                path.unlink()
+                path.unlink(missing_ok=True)  # another run may have been quicker
                 for folder in path.relative_to(self.output_dir).parents:
                     if folder == PurePath() or any((self.output_dir / folder).iterdir()):
                         break

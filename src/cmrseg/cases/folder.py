@@ -119,7 +119,9 @@ def _listing(input_dir: Path, without: Path | None = None) -> Listing:
             if without is None or not same_or_around(path, without):
                 series = list(dicom_folders(path, without))
                 images += series
-                passed += [] if series else [PassedOver(path.name, "folder without DICOM slices")]
+                passed += _left_over(path, series, path.name, without)
+            elif path.is_symlink():
+                passed.append(PassedOver(path.name, "link to a folder around the output"))
         elif path.name.lower().endswith(SUFFIXES):
             # A link that leads nowhere is told when it is read, and so is a pipe.
             images.append(path)
@@ -128,6 +130,23 @@ def _listing(input_dir: Path, without: Path | None = None) -> Listing:
     if not images and holds_dicom(input_dir):
         return Listing([input_dir], [])  # the reader tells what lies beside the slices
     return Listing(sorted(images), passed)
+
+
+def _left_over(
+    folder: Path, series: list[Path], name: str, without: Path | None
+) -> Iterator[PassedOver]:
+    """What below a folder belongs to no series, at any depth; a folder as a whole where it can."""
+    if not any(one.is_relative_to(folder) for one in series):
+        yield PassedOver(name, "folder without DICOM slices")
+        return
+    if folder in series:
+        return  # the reader tells what lies beside the slices
+    for path in entries(folder):
+        inner = f"{name}/{path.name}"
+        if not path.is_dir():
+            yield PassedOver(inner, _kind(path))
+        elif without is None or not same_or_around(path, without):
+            yield from _left_over(path, series, inner, without)
 
 
 def _kind(path: Path) -> str:

@@ -3,7 +3,8 @@
 One small file a case in ``OUT/.cmrseg/``, written after the case's own files lie in their places.
 It holds a key (a digest of all that decides the result: the case's files, the weights, the options
 and the version of cmrseg), the digest of every file written, and what the summary tells. A case is
-done if the key is the same now and the files are still what they were.
+done if the key is the same now and the files are still what they were. Files whose size, dates and
+place on the disk are those of their last digest are not read again.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Ledger:
     settings: Mapping[str, Any]
     resume: bool = False
     _keys: dict[str, str | None] = field(default_factory=dict)
+    _read: dict[str, Digests] = field(default_factory=dict)
 
     def open(self) -> None:
         """Make the account's folder before several runs (shards) want to.
@@ -56,12 +58,15 @@ class Ledger:
 
     def done(self, case: Case) -> Result | None:
         """What an earlier run found, if it is whole and would come out the same."""
-        # Taken before the images are used, so that one changed meanwhile is not thought done.
-        key = self._keys[case.id] = self._key(case)
         page = self._page(case.id)
-        if not self.resume or key is None or page.get("key") != key or not self._whole(page):
+        digests = self._read[case.id] = Digests(page.get("read") if self.resume else None)
+        # Taken before the images are used, so that one changed meanwhile is not thought done.
+        key = self._keys[case.id] = self._key(case, digests)
+        whole = self.resume and key is not None and page.get("key") == key
+        if not whole or not self._whole(page, digests):
             return None
         told = page["result"]
+        del self._read[case.id]
         try:
             return Result(
                 measures=dict(told["measures"]),
@@ -88,19 +93,25 @@ class Ledger:
             OutputError: the account cannot be written.
         """
         key = self._keys.pop(case.id, None)
+        digests = self._read.pop(case.id, Digests())
         with plain_words(OUTPUT):
             page = {
                 "case": case.id,
                 "key": None if result.failed else key,
-                "files": {str(path): sha256(self.output_dir / path) for path in files},
+                "files": {str(path): digests.of(self.output_dir / path) for path in files},
+                "read": digests.seen,
                 "result": record(case.id, result),
             }
             path = self._path(case.id)
-            handle, partial = tempfile.mkstemp(dir=path.parent)  # follows no link
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(to_json(page).encode("utf-8", "backslashreplace"))
-            Path(partial).chmod(0o644)
-            Path(partial).replace(path)
+            handle, name = tempfile.mkstemp(dir=path.parent)  # follows no link
+            partial = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(to_json(page).encode("utf-8", "backslashreplace"))
+                partial.chmod(0o644)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
 
     def files(self, case_id: str) -> list[PurePath]:
         """What an earlier run wrote for a case, relative to the output folder."""
@@ -126,39 +137,72 @@ class Ledger:
         sound = isinstance(page, dict) and isinstance(page.get("files"), dict)
         return page if sound else {}
 
-    def _whole(self, page: Mapping[str, Any]) -> bool:
+    def _whole(self, page: Mapping[str, Any], digests: Digests) -> bool:
         """Whether the files are there as they were written."""
         try:
             return all(
-                (path := own_file(self.output_dir, PurePath(name))) and sha256(path) == digest
+                (path := own_file(self.output_dir, PurePath(name))) and digests.of(path) == digest
                 for name, digest in page["files"].items()
             )
         except OSError:
             return False
 
-    def _key(self, case: Case) -> str | None:
+    def _key(self, case: Case, digests: Digests) -> str | None:
         """A digest of all that decides a case's result; None if it has images nobody can digest."""
         try:
-            images = {role: list(_digests(source)) for role, source in case.images.items()}
+            images = {role: list(_digests(source, digests)) for role, source in case.images.items()}
         except (OSError, ValueError):
             return None
         told = {"settings": self.settings, "images": images, "warnings": case.warnings}
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _digests(source: ImageSource) -> Iterator[str | int | None]:
+class Digests:
+    """SHA-256 of files, each read but once as long as nobody touches it.
+
+    A file is known by a digest of its path, and is the same if its size, number on the disk, and
+    dates of content and entry are: whoever changes a file changes the last one.
+
+    Args:
+        known: what :attr:`seen` was in an earlier run; anything else is not believed.
+    """
+
+    def __init__(self, known: object = None) -> None:
+        self.known = known if isinstance(known, dict) else {}
+        self.seen: dict[str, list[int | str]] = {}
+
+    def of(self, path: Path) -> str:
+        """The file's digest.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        status = path.stat()
+        mark = [status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns]
+        # Paths may name patients.
+        name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+        former = self.known.get(name)
+        if isinstance(former, list) and former[:-1] == mark and isinstance(former[-1], str):
+            digest = former[-1]
+        else:
+            digest = sha256(path)
+        self.seen[name] = [*mark, digest]
+        return digest
+
+
+def _digests(source: ImageSource, digests: Digests) -> Iterator[str | int | None]:
     """The frame, and the digest of every file that an image is made of."""
     yield source.frame
     if source.path.is_dir():
         for path in sorted(source.path.iterdir()):
             if path.is_file():
-                yield sha256(path)
+                yield digests.of(path)
         return
     if not source.path.is_file():
         raise ValueError("no regular file")
-    yield sha256(source.path)
+    yield digests.of(source.path)
     if source.path.suffix.lower() == ".mhd":
-        yield sha256(source.path.parent / _data_file(source.path))
+        yield digests.of(source.path.parent / _data_file(source.path))
 
 
 def _data_file(header: Path) -> str:

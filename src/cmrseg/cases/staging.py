@@ -15,11 +15,13 @@ So a reader of the output folder never sees half a file, and a failure leaves wh
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -32,6 +34,10 @@ from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
 HIDDEN = ".cmrseg-"
+JUST_MADE_S = 2.0
+"""A folder younger than this may not be locked yet."""
+NOWHERE = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""What comes of making a folder in a container where none was mounted."""
 OUTPUT, TEMPORARY = "the output folder", "the temporary folder"
 
 
@@ -46,20 +52,20 @@ class Piece:
     Attributes:
         path: where, relative to the output folder.
         what: what it is, for messages ("SA_ED mask").
-        content: a volume, text, or bytes.
+        content: a volume, text, bytes, or text part by part.
         like: voxels the volume must lie on: those of the input image.
         labels: the values a mask may hold; None for a map.
     """
 
     path: PurePath
     what: str
-    content: Volume | str | bytes
+    content: Volume | str | bytes | Iterable[str]
     like: Geometry | None = None
     labels: frozenset[int] | None = None
 
 
-def deliver(pieces: Sequence[Piece], output_dir: Path) -> None:
-    """Write all ``pieces`` below ``output_dir``, or none of them.
+def deliver(pieces: Iterable[Piece], output_dir: Path) -> None:
+    """Write all ``pieces`` below ``output_dir``, or none of them; each is asked for in its turn.
 
     Raises:
         OutputError: a file could not be written or verified; nothing was changed.
@@ -83,7 +89,16 @@ def prepare_output(output_dir: Path) -> None:
     with plain_words(TEMPORARY), _temporary_folder("cmrseg-") as stage:
         (stage / "probe").write_bytes(b"cmrseg")
     with plain_words(OUTPUT):
-        output_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno not in NOWHERE or output_dir.exists():
+                raise
+            raise OutputGoneError(
+                f"{OUTPUT} does not exist, and user {os.getuid()} cannot make it there",
+                "make it, or mount it: docker run -v OUT:/output",
+            ) from error
+        _clean(output_dir)
         with _temporary_folder(HIDDEN, output_dir) as hidden:
             (hidden / "probe").write_bytes(b"cmrseg")
             _flush(hidden / "probe")
@@ -131,10 +146,13 @@ def _stage(piece: Piece, stage: Path) -> None:
     with plain_words(TEMPORARY):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not isinstance(piece.content, Volume):
+            content = piece.content
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+                return
             # File names need not be valid text; escaped, they are still told.
-            text = piece.content
-            raw = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
-            path.write_bytes(raw)
+            with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                stream.writelines([content] if isinstance(content, str) else content)
             return
         try:
             write(piece.content, path)
@@ -195,9 +213,8 @@ def _place(arrivals: Path, target_dir: Path, replaced: Path, undo: ExitStack) ->
         target = target_dir / arrival.name
         if arrival.is_dir():
             refuse_link(target)
-        if not os.path.lexists(target):
+        if not os.path.lexists(target) and _renamed(arrival, target):
             # Registered after the rename: what another process put there must never be undone.
-            arrival.rename(target)
             undo.callback(shutil.rmtree if target.is_dir() else Path.unlink, target)
         elif arrival.is_dir() and target.is_dir():
             _place(arrival, target, replaced, undo)
@@ -209,6 +226,17 @@ def _place(arrivals: Path, target_dir: Path, replaced: Path, undo: ExitStack) ->
             _keep(target, former)
             undo.callback(former.replace, target)
             arrival.replace(target)
+
+
+def _renamed(arrival: Path, target: Path) -> bool:
+    """Whether it came to a place that was free; another run may have made the folder meanwhile."""
+    try:
+        arrival.rename(target)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def _keep(target: Path, former: Path) -> None:
@@ -223,10 +251,27 @@ def _keep(target: Path, former: Path) -> None:
 def _temporary_folder(prefix: str, where: Path | None = None) -> Iterator[Path]:
     """A fresh folder, removed at the end; in the system's temporary directory unless told."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=where))
+    handle = os.open(folder, os.O_RDONLY)
     try:
+        with suppress(OSError):  # not every file system has locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _clean(output_dir: Path) -> None:
+    """Remove hidden folders of runs that were killed; those at work hold a lock on theirs."""
+    for folder in output_dir.glob(f"{HIDDEN}*"):
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - os.fstat(handle).st_mtime > JUST_MADE_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def _flush(path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,10 +29,9 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
     ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
     ``seconds`` is the case's wall clock; ``timings_s`` its steps.
     """
-    status = "failed" if result.error else "partial" if result.failed else "done"
     return {
         "case": case_id,
-        "status": status,
+        "status": _status(result),
         "error": result.error or " | ".join(map(str, result.failed.values())) or None,
         "seconds": result.timings_s.get("total"),
         "measures": result.measures,
@@ -67,13 +67,35 @@ def to_json(value: Any) -> str:
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=2) + "\n"
 
 
-def summary_json(
+class Records(Sequence[Mapping[str, Any]]):
+    """Every case's :func:`record` in JSON's own types, made when it is asked for.
+
+    Those of a large cohort would fill the memory.
+
+    Args:
+        results: case id -> what came of it.
+    """
+
+    def __init__(self, results: Mapping[str, Result]) -> None:
+        self._results, self._ids = results, list(results)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(len(self)))]
+        case_id = self._ids[index]
+        return _plain(record(case_id, self._results[case_id]))
+
+
+def run_summary(
     challenge: str,
     contract: str,
     results: Mapping[str, Result],
     passed_over: Sequence[PassedOver] = (),
-) -> str:
-    """``summary.json``: version, challenge, contract, counts, and every case's record.
+) -> dict[str, Any]:
+    """What is told of a run: version, challenge, contract, counts, and every case's record.
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
@@ -81,30 +103,41 @@ def summary_json(
         results: case id -> what came of it.
         passed_over: what in the input folder no case was made of.
     """
-    cases = [record(case_id, result) for case_id, result in results.items()]
-    counts = Counter(case["status"] for case in cases)
-    return to_json(
-        {
-            "cmrseg": __version__,
-            "challenge": challenge,
-            "contract": contract,
-            **{status: counts[status] for status in ("done", "partial", "failed")},
-            "review": sum(map(needs_review, results.values())),
-            "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
-            "cases": cases,
-        }
-    )
+    counts = Counter(map(_status, results.values()))
+    return {
+        "cmrseg": __version__,
+        "challenge": challenge,
+        "contract": contract,
+        **{status: counts[status] for status in ("done", "partial", "failed")},
+        "review": sum(map(needs_review, results.values())),
+        "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
+        "cases": Records(results),
+    }
 
 
-def summary_csv(results: Mapping[str, Result]) -> str:
+def summary_json(summary: Mapping[str, Any]) -> Iterator[str]:
+    """``summary.json``, of a :func:`run_summary`, case by case."""
+    head = to_json({**summary, "cases": []})
+    yield head.removesuffix("]\n}\n")
+    between = "\n"
+    for told in summary["cases"]:
+        yield between + textwrap.indent(to_json(told).rstrip(), "    ")
+        between = ",\n"
+    yield "]\n}\n" if between == "\n" else "\n  ]\n}\n"
+
+
+def summary_csv(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """``summary.csv``: one line a case; nested measures become dotted columns (``sa.rv_ml``)."""
-    rows = [_row(case_id, result) for case_id, result in results.items()]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    columns = list(dict.fromkeys(column for told in records for column in _row(told)))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({column: cell(value) for column, value in row.items()} for row in rows)
-    return text.getvalue()
+    for told in records:
+        writer.writerow({column: cell(value) for column, value in _row(told).items()})
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 def cell(value: Any) -> Any:
@@ -112,8 +145,11 @@ def cell(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def _row(case_id: str, result: Result) -> dict[str, Any]:
-    told = _plain(record(case_id, result))
+def _status(result: Result) -> str:
+    return "failed" if result.error else "partial" if result.failed else "done"
+
+
+def _row(told: Mapping[str, Any]) -> dict[str, Any]:
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
     row |= {key: " | ".join(told[key]) for key in ("warnings", "review")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))

@@ -53,7 +53,16 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out cases done before with the same images, masks, weights and thresholds",
     )
-    common.add_argument(
+    part = common.add_mutually_exclusive_group()
+    part.add_argument(
+        "--cases",
+        dest="shard",
+        type=options.cases,
+        metavar="ID[,ID]",
+        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
+        "again in part; the summary is summary-ID",
+    )
+    part.add_argument(
         "--shard",
         type=options.shard,
         metavar="I/N",

@@ -51,12 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
     """Run one command of a parser, whose ``run`` default takes the options; its exit code."""
-    signal.signal(signal.SIGTERM, _end)
-    use_utf8()
-    options = parser.parse_args(arguments)
-    share_cpus()
-    with formatted(getattr(options, "log_format", "text")):
-        return _run(options)
+    try:
+        signal.signal(signal.SIGTERM, _end)
+        use_utf8()
+        options = parser.parse_args(arguments)
+        share_cpus()
+        with formatted(getattr(options, "log_format", "text")):
+            return _run(options)
+    except (KeyboardInterrupt, _TerminatedError) as error:  # they come at any moment
+        return _signalled(error)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -77,10 +80,8 @@ def _run(options: argparse.Namespace) -> int:
         # Unreadable input is a CmrsegError already; what is left are folders to write into.
         reason = error.strerror or type(error).__name__
         return _ended(f"{error.filename or 'the disk'}: {reason}. Check it.", EXIT_OUTPUT)
-    except KeyboardInterrupt:
-        return _ended("interrupted. Nothing half-written was left.", 130)
-    except _TerminatedError:
-        return _ended("terminated. Nothing half-written was left.", 143)
+    except (KeyboardInterrupt, _TerminatedError) as error:
+        return _signalled(error)
     except Exception as error:  # whatever it is, the last line says so and what to do
         if ran_out(error):
             return _ended("the memory does not suffice. Give the process more memory.", EXIT_MEMORY)
@@ -107,6 +108,12 @@ def _check_working_folder() -> None:
         raise UsageError(
             "the working folder does not exist any more", "change to another folder and run again"
         ) from error
+
+
+def _signalled(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        return _ended("interrupted. Nothing half-written was left.", 130)
+    return _ended("terminated. Nothing half-written was left.", 143)
 
 
 def _ended(reason: str, code: int) -> int:

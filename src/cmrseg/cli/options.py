@@ -10,7 +10,7 @@ from cmrseg.cli.parser import ForRecipe
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
-    from cmrseg.run.batch import Shard
+    from cmrseg.run.batch import Chosen, Shard
 
 Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 CHALLENGES = ("emidec", "mnms2")
@@ -96,6 +96,15 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="what refining one case may take, in a cohort on average",
     )
+    quality.add_argument(
+        "--selection",
+        action=ForRecipe,
+        recipe="mnms2",
+        choices=("averaged", "paper"),
+        default="averaged",
+        help="of candidates nearly as good as the best by pseudo-Dice take the mean, or the best "
+        "alone as the paper does",
+    )
     platform = p.add_argument_group("platform")
     platform.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     add_log_format(platform)
@@ -114,6 +123,8 @@ def add_case_timeout(p: Options) -> None:
 
 def effort(o: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
+    from cmrseg.quality.selection import TIE
+
     return {
         "weights": o.weights,
         "sockets": o.sockets,
@@ -124,6 +135,7 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
         "time_budget": o.time_budget,
         "case_timeout": o.case_timeout or None,
         "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
+        "tie": 0.0 if o.selection == "paper" else TIE,
         "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
     }
 
@@ -146,6 +158,16 @@ def shard(text: str) -> Shard:
         return Shard.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 1 to N") from error
+
+
+def cases(text: str) -> Chosen:
+    """``ID[,ID]``."""
+    from cmrseg.run.batch import Chosen
+
+    ids = tuple(dict.fromkeys(filter(None, text.split(","))))
+    if not ids:
+        raise argparse.ArgumentTypeError("give a case, or several apart by commas")
+    return Chosen(ids)
 
 
 def seconds(text: str) -> float:

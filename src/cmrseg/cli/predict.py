@@ -61,7 +61,16 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="leave out cases done before with the same images, weights and options; without it "
         "every case is computed and replaces what is there",
     )
-    common.add_argument(
+    part = common.add_mutually_exclusive_group()
+    part.add_argument(
+        "--cases",
+        dest="shard",
+        type=options.cases,
+        metavar="ID[,ID]",
+        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
+        "again in part; the summary is summary-ID",
+    )
+    part.add_argument(
         "--shard",
         type=options.shard,
         metavar="I/N",

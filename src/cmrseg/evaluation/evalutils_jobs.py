@@ -145,7 +145,7 @@ def _listed(path: Path, kind: type) -> Any:
         raise InputError(
             f"{path.name} cannot be read ({error.strerror})", "check that it may be read"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path.name} is not JSON", "give it as the platform does") from error
     if not isinstance(told, kind):
         raise InputError(f"{path.name} is no {kind.__name__}", "give it as the platform does")

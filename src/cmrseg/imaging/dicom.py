@@ -89,7 +89,13 @@ def _look(folder: Path) -> _Found:
 def _pixels(stack: list[Slice]) -> Array:
     """(z, y, x) grey values; padded pixels become the smallest of the others."""
     decode = lru_cache(maxsize=1)(_decoded)
-    array = np.stack([decode(one.path)[one.frame] for one in stack])
+    planes = [decode(one.path) for one in stack]
+    if any(
+        len(frames) <= one.frame or frames.shape[1:] != one.size[::-1]
+        for frames, one in zip(planes, stack, strict=True)
+    ):
+        raise damaged()
+    array = np.stack([frames[one.frame] for frames, one in zip(planes, stack, strict=True)])
     padded = np.stack([_padded(plane, one) for plane, one in zip(array, stack, strict=True)])
     if padded.any() and not padded.all():
         array[padded] = array[~padded].min()

@@ -7,6 +7,7 @@ are read here; nothing a header promises is believed beyond the end of its file.
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -59,9 +60,10 @@ class Elements:
     def numbers(self, tag: int) -> tuple[float, ...]:
         """A decimal string's numbers; none if it is absent or holds anything else."""
         try:
-            return tuple(float(part) for part in self.text(tag).split("\\"))
+            found = tuple(float(part) for part in self.text(tag).split("\\"))
         except ValueError:
             return ()
+        return found if all(map(math.isfinite, found)) else ()
 
     def binary(self, tag: int, form: str) -> int | float | None:
         """A binary number, ``form`` as in :mod:`struct`; None if it is absent."""

@@ -30,6 +30,8 @@ nib: Any = nibabel  # its headers are untyped
 
 HeaderDataError: type[Exception] = nib.spatialimages.HeaderDataError
 
+DAMAGE = (OSError, EOFError, zlib.error)
+"""What comes of a file that ends too soon or is packed wrongly."""
 MOST_PACKED = 1032
 """Bytes that one byte of a deflate stream stands for at most."""
 MOST_BEHIND = 64 << 20
@@ -57,7 +59,7 @@ def read_frame(path: Path, frame: int | None) -> Volume:
             data = np.asarray(nib.arrayproxy.ArrayProxy(stream, header, mmap=False)[index])
             if _frames(shape) == 1:
                 _to_the_end(stream)
-        except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
+        except (*DAMAGE, ValueError, OverflowError, HeaderDataError) as error:
             raise _broken() from error
     array = plain(data.reshape((*data.shape, 1, 1)[:3]).T)
     geometry, warnings, review = geometry_of(header)
@@ -151,7 +153,7 @@ def _open(path: Path) -> BinaryIO:
 def _header(stream: BinaryIO) -> Any:
     try:
         raw = stream.read(nib.Nifti2Header.sizeof_hdr)
-    except (OSError, EOFError, zlib.error) as error:
+    except DAMAGE as error:
         raise _broken() from error
     return _parse(raw)
 
@@ -173,13 +175,15 @@ def _shape(header: Any) -> tuple[int, ...]:
             "give a 2D or 3D image, or a 4D cine and the frame to take",
         )
     try:
-        colours = header.get_data_dtype().fields is not None
+        kind = header.get_data_dtype()
     except KeyError as error:
         raise InputError(
             f"the image holds numbers of an unknown type ({int(header['datatype'])})",
             "export the image again with 16-bit integers or 32-bit floats",
         ) from error
-    if colours:
+    if kind.kind not in "biufc" and kind.fields is None:
+        raise InputError("the image does not hold numbers", "export the image again")
+    if kind.fields is not None:
         raise InputError("the image holds colours, not one grey value a voxel", "give a grey image")
     return shape
 

@@ -18,6 +18,9 @@ Preparation = Literal["nonzero", "interior"]
 """What sets an image's grey scale: all voxels that are not zero, on the recipe's grid (networks of
 the first bundles), or all within the constant border, on the native grid."""
 
+MODERATE = (1e-3, 1e9)
+"""The largest value of an image in usual units; others are scaled before they are interpolated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -58,7 +61,7 @@ def prepare(volume: Volume, grid: Grid, preparation: Preparation = "nonzero") ->
     if preparation == "interior":
         return prepare_interior(volume, grid)
     turned, orientation = canonical(volume)
-    on_grid = to_grid(turned, grid)
+    on_grid = to_grid(_moderate(turned), grid)
     image = on_grid.like(robust_zscore(on_grid.array))
     return Prepared(image, turned.geometry, orientation)
 
@@ -74,6 +77,14 @@ def prepare_interior(volume: Volume, grid: Grid) -> Prepared:
     box = bounding_box(inside)
     scaled = replace(turned, array=standardised(turned.array, inside))
     return Prepared(to_grid(_crop(scaled, box), grid), turned.geometry, orientation, box)
+
+
+def _moderate(volume: Volume) -> Volume:
+    """The volume in units in which nothing overflows or counts as nothing."""
+    peak = float(np.abs(volume.array.astype(np.float64)).max())
+    if peak == 0 or MODERATE[0] <= peak <= MODERATE[1]:
+        return volume
+    return replace(volume, array=(volume.array / peak * 1000).astype(np.float32))
 
 
 def _crop(volume: Volume, box: tuple[slice, slice, slice]) -> Volume:

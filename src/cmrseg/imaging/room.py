@@ -1,7 +1,12 @@
-"""Room in memory, asked for before a file's promises are believed."""
+"""Room in memory, asked for before a file's promises are believed, and before much is computed."""
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from cmrseg.imaging.volume import Array
 from cmrseg.runtime.memory import USABLE, memory_left, told, too_little
 
 COPIES = 3
@@ -25,3 +30,27 @@ def check_room(count: int, what: str) -> None:
         raise too_little(
             f"{what} takes {told(COPIES * count)} while it is read, of {told(left)} that are left"
         )
+
+
+def room_for_maps(shape: tuple[int, ...]) -> Array:
+    """Memory for maps that are computed one by one, taken at once.
+
+    The system gives memory when it is first written to. What is written now is no longer counted as
+    left when the size of the pieces is planned that networks see at a time.
+
+    Args:
+        shape: of all maps together.
+
+    Returns:
+        float32 of that shape, zeros.
+
+    Raises:
+        MemoryLimitError: it does not fit.
+    """
+    count = 4 * math.prod(shape)
+    left = memory_left() if count > SMALL else None
+    if left is not None and count > USABLE * left:
+        raise too_little(f"what networks say takes {told(count)}, of {told(left)} that are left")
+    maps = np.empty(shape, np.float32)
+    maps.fill(0)
+    return maps

@@ -8,7 +8,7 @@ algorithm's model), ``/opt/cmrseg/weights`` (inside our images), ``weights/`` of
 installed distribution ``cmrseg-weights``.
 
 The seal is a checksum, no signature: it finds damage and careless changes, not somebody who writes
-a new one.
+a new one. For a signature see :mod:`cmrseg.models.signature`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg.models import storage
+from cmrseg.models.signature import check_signature
 from cmrseg.runtime.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -183,8 +184,9 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
         raw = path.read_bytes()
         manifest: dict[str, Any] = json.loads(raw)
         version, seal = manifest["format"], manifest.get(SEAL)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a bundle's manifest", "restore the bundle") from error
+    check_signature(path.parent, raw)
     if version != FORMAT:
         raise WeightsError(
             f"the bundle in {path.parent} has format {version}, this cmrseg reads {FORMAT}",
@@ -211,7 +213,7 @@ def _challenge_of(path: Path) -> str | None:
     """Which challenge a manifest says it is for; None if it cannot be read."""
     try:
         return str(json.loads(path.read_bytes())["challenge"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

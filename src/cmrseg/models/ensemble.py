@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from cmrseg.imaging.prepare import Preparation
+from cmrseg.imaging.room import room_for_maps
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.fusion import fuse
@@ -135,12 +137,12 @@ class Segmenter:
         self.pass_s = seconds
         further = self.budget.further_passes(seconds, share)
         self._settle(asked, asked.within(further, len(self.networks)))
-        found = [first]
-        for network in self.networks:
-            for flip in MIRRORS[: self.last.mirrors]:
-                if network is not self.networks[0] or flip != MIRRORS[0]:
-                    found.append(self._run(network, image, flip, companion=companion)[0])
-        return np.concatenate(found)
+        passes = list(product(self.networks, MIRRORS[: self.last.mirrors]))
+        found = room_for_maps((len(passes), *first.shape[1:]))
+        found[0] = first[0]
+        for place, (network, flip) in zip(found[1:], passes[1:], strict=True):
+            place[:] = self._run(network, image, flip, companion=companion)[0][0]
+        return found
 
     def look(self, image: Volume, companion: Array | None = None) -> Array:
         """Where things are: the networks' mean over one pass each, which is no effort to tell of.
@@ -176,7 +178,8 @@ class Segmenter:
         Returns:
             (samples, C, z, y, x) class probabilities, float32, network by network.
         """
-        drawn = []
+        drawn = room_for_maps((samples, self.networks[0].config.classes, *image.array.shape))
+        start = 0
         with torch.random.fork_rng(devices=[self.at] if self.at.type == "cuda" else []):
             torch.manual_seed(seed)
             for network, own in zip(self.networks, self.shares(samples), strict=True):
@@ -185,10 +188,11 @@ class Segmenter:
                 dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
                 for layer in dropouts:
                     layer.train()
-                drawn.append(self._run(network, image, (False, False), own)[0])
+                drawn[start : start + own] = self._run(network, image, (False, False), own)[0]
+                start += own
                 for layer in dropouts:
                     layer.eval()
-        return np.concatenate(drawn)
+        return drawn
 
     def shares(self, samples: int) -> list[int]:
         """How many of so many samples each network gives; the first give one more."""
@@ -241,7 +245,7 @@ class Segmenter:
         # What pays on another device need not pay here.
         usual: Precision = self.precision or "fp32" if self.at == self.device else "fp32"
         for precision in dict.fromkeys((usual, "fp32")):
-            slices = slices_that_fit(network.config, x, precision)
+            slices = slices_that_fit(network.config, x, precision, passes)
             logits = in_pieces(network, x, precision, passes, slices)
             if torch.isfinite(logits).all():
                 return logits

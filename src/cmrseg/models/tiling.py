@@ -22,6 +22,8 @@ LIVE_MAPS = 11
 
 Measured: 5 to 10, the most with several dropout passes (2-D and 3-D, both sizes, all precisions).
 """
+RESULT_COPIES = 3
+"""How often a pass's result lies in memory at its end, in fp32: logits, softmax, turned back."""
 NUMBER_BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -30,8 +32,10 @@ def reach(config: UNetConfig) -> int:
     return 2 * (sum(config.across) + sum(config.across[:-1]))
 
 
-def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision) -> int:
+def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision, passes: int = 1) -> int:
     """How many slices of ``x`` (1, 1, Z, Y, X) may be computed at once.
+
+    What all of them come to is kept in memory beside the slices under way.
 
     Raises:
         MemoryLimitError: the CPU's memory does not even suffice for the smallest piece.
@@ -41,6 +45,8 @@ def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision) -> int:
     left = _left(x.device)
     if left is None:
         return wanted
+    kept = RESULT_COPIES * 4 * passes * config.classes * x[0, 0].numel()
+    left = max(0, left - kept)
     slice_bytes = LIVE_MAPS * config.features[0] * NUMBER_BYTES[precision] * x[0, 0, 0].numel()
     fitting = int(left * USABLE / slice_bytes)
     if fitting >= wanted:
@@ -48,8 +54,10 @@ def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision) -> int:
     smallest = min(depth, 1 + 2 * halo)
     # A GPU says no by itself; a container would be killed.
     if x.device.type == "cpu" and left < smallest * slice_bytes:
-        needed = smallest * slice_bytes
-        raise too_little(f"the image needs about {told(needed)} of memory, {told(left)} are left")
+        needed = kept + smallest * slice_bytes
+        raise too_little(
+            f"the image needs about {told(needed)} of memory, {told(left + kept)} are left"
+        )
     slices = max(1, fitting - 2 * halo)
     # Pieces that bring the whole stack along save nothing.
     return slices if slices + 2 * halo < depth else wanted

@@ -77,6 +77,7 @@ class QualityControl:
         recipe: str,
         structures: Mapping[str, Sequence[int]],
         device: torch.device,
+        tie: float = TIE,
     ) -> QualityControl | None:
         """The autoencoder a bundle has for a recipe (``mnms2-sa-qc``, ...); None if it has none.
 
@@ -94,7 +95,7 @@ class QualityControl:
                     f"the weights in {entry['file']} do not fit this cmrseg's networks",
                     "use the cmrseg that packed the bundle, or pack it anew",
                 ) from error
-            return cls(Reconstructor(network.eval().to(device), device), structures)
+            return cls(Reconstructor(network.eval().to(device), device), structures, tie)
         return None
 
     def measure(self, mask: Array, spacing_mm: Sequence[float]) -> dict[str, Pseudo]:

@@ -23,7 +23,7 @@ from cmrseg.quality.adapt_at_test_time import Effort, Refiner, flagged_image
 from cmrseg.quality.adaptation_types import Flagged
 from cmrseg.quality.control import Assessment, QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
-from cmrseg.quality.selection import combine
+from cmrseg.quality.selection import TIE, combine
 from cmrseg.quality.thresholds import Thresholds
 from cmrseg.runtime.errors import WeightsError
 
@@ -72,13 +72,16 @@ class Inspector:
         recipe: str,
         structures: Mapping[str, Sequence[int]],
         device: torch.device,
+        tie: float = TIE,
     ) -> Inspector | None:
         """A view's quality control; None if the bundle lacks its autoencoder or thresholds.
+
+        ``tie``: candidates within this of the best pDC are averaged (:func:`choose`).
 
         Raises:
             WeightsError: what the bundle has does not fit.
         """
-        control = QualityControl.from_bundle(bundle, f"{recipe}-qc", structures, device)
+        control = QualityControl.from_bundle(bundle, f"{recipe}-qc", structures, device, tie)
         entry = bundle.manifest.get("quality", {}).get(recipe)
         if control is None or entry is None:
             return None

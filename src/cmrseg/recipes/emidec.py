@@ -168,7 +168,7 @@ class Emidec:
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }
-        agreed = agreement(drawn.argmax(axis=1), self.segmenter.shares(samples), JUDGED)
+        agreed = agreement(measures.sample_labels(drawn), self.segmenter.shares(samples), JUDGED)
         if self.trust and (verdict := self.trust.judge(agreed)):
             told["quality"] = verdict
         return (

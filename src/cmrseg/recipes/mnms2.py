@@ -25,7 +25,7 @@ from cmrseg.recipes.mnms2_volumes import (
     mass_and_stroke,
     sizes,
 )
-from cmrseg.recipes.phases import alike, image_digest
+from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Budget
 from cmrseg.runtime.budget import FOR_PASSES
@@ -105,7 +105,7 @@ class CaseImages:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class ImageAnswer:
     """What came of one image: its prediction, measures, warnings, reasons for review, digest."""
 
     prediction: Prediction
@@ -159,7 +159,7 @@ class Mnms2:
         self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
-        answers: dict[str, _Answer] = {}
+        answers: dict[str, ImageAnswer] = {}
         failed: dict[str, CmrsegError] = {}
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
         images = self._images(case)
@@ -215,8 +215,9 @@ class Mnms2:
         said = "not segmented, the bundle has no network for its view"
         return [f"{role}: {said}" for role in case.images if role not in served]
 
-    def _image(self, role: str, images: CaseImages, share: float) -> _Answer:
+    def _image(self, role: str, images: CaseImages, share: float) -> ImageAnswer:
         """One image of one view; ``share`` is what it may take of the time left."""
+        from cmrseg.imaging.plausible import inverted
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.recipes.steps import implausible, missing
 
@@ -241,8 +242,13 @@ class Mnms2:
             told["quality"] = finding.told
             warnings += finding.warnings
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
-        review = (*volume.review, *implausible(values, bounds))
-        return _Answer(prediction, told, warnings, review, image_digest(volume))
+        review = (
+            *volume.review,
+            *implausible(values, bounds),
+            *lone_slice(role, volume),
+            *inverted(volume),
+        )
+        return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
     def _segmented(
         self, role: str, images: CaseImages, share: float = 1.0
@@ -255,6 +261,7 @@ class Mnms2:
                 f"a long-axis image has {slices} slices, not one",
                 "give one 4-chamber slice, or name the file SA if it is a short-axis stack",
             )
+        from cmrseg.imaging.room import room_for_maps
         from cmrseg.models.roi_crop import Roi
 
         segmenter = self.segmenters[role[:2]]
@@ -262,7 +269,12 @@ class Mnms2:
             return volume, prepared, segmenter.mirrored(prepared.image, self.mirrors, share=share)
         roi, shown, beside = Roi.localised(segmenter, prepared.image, images.companion(role))
         maps = segmenter.mirrored(shown, self.mirrors, share=share, companion=beside)
-        return volume, prepared, np.stack([roi.probabilities(one) for one in maps])
+        if roi.share == 1:
+            return volume, prepared, maps
+        whole = room_for_maps((*maps.shape[:2], *roi.whole))
+        for place, one in zip(whole, maps, strict=True):
+            place[:] = roi.probabilities(one)
+        return volume, prepared, whole
 
     def candidates(self, role: str, case: Case) -> tuple[Volume, Array]:
         """An image as the networks see it, and each network's answer to it.

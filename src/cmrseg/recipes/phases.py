@@ -1,4 +1,4 @@
-"""Two phases that are one image: no heart is alike at end-diastole and at end-systole."""
+"""What a patient's images should be: two phases, not one twice, and stacks where volumes count."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from itertools import combinations
 
+from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
+
+
+def lone_slice(role: str, volume: Volume) -> tuple[str, ...]:
+    """What to say of a short axis of one slice: many files of one never say how thick it is."""
+    if not role.startswith("SA") or volume.geometry.shape[slice_axis(volume.geometry)] > 1:
+        return ()
+    return (
+        "the short axis has one slice, so volumes are those of one slice, as thick as the header "
+        "says or as was assumed: give the whole stack",
+    )
 
 
 def image_digest(volume: Volume) -> str:

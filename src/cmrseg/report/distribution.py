@@ -18,6 +18,7 @@ WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
 BINS = 28
 FEWEST = 3
 """Fewer values than this are no distribution; beside a fence, one value tells something."""
+EMPTY: Mapping[int, str] = {}
 NAMED = 12
 """So many cases beyond a fence are marked one by one, the farthest first."""
 
@@ -92,8 +93,14 @@ def distributions(
     return [one for one in drawn if len(one.values) >= (1 if one.fence else FEWEST)]
 
 
-def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
-    """The drawing; ``names`` are the cases'. Cases beyond the fence are links into the page."""
+def svg(drawn: Distribution, names: Sequence[str], places: Mapping[int, str] = EMPTY) -> Markup:
+    """The drawing. Cases beyond the fence are links into the page.
+
+    Args:
+        drawn: what is drawn.
+        names: of the cases.
+        places: case number -> the page that it stands on, where that is another one.
+    """
     least, most = _ends(drawn)
     room = (most - least) * 0.04 or max(abs(most) * 0.05, 1e-6)
     low, high = least - room, most + room
@@ -106,7 +113,10 @@ def svg(drawn: Distribution, names: Sequence[str]) -> Markup:
         parts.append(_population(drawn.population, x))
     if drawn.fence is not None:
         parts.append(_fence(drawn.fence, x(drawn.fence.value)))
-    parts += [_mark(n, x(drawn.values[n]), names[n], drawn) for n in drawn.beyond[:NAMED]]
+    parts += [
+        _mark(n, x(drawn.values[n]), names[n], drawn, places.get(n, ""))
+        for n in drawn.beyond[:NAMED]
+    ]
     parts.append(
         f'<path class="axis" d="M{LEFT} {BASE}H{WIDE - LEFT}"/>'
         f'<text x="{x(least):.1f}" y="{BASE + 16}">{number(least)}</text>'
@@ -240,9 +250,9 @@ def _population(quantiles: Sequence[float], x: Any) -> str:
     )
 
 
-def _mark(n: int, x: float, name: str, drawn: Distribution) -> str:
+def _mark(n: int, x: float, name: str, drawn: Distribution, place: str) -> str:
     words = escape(f"{name}: {number(drawn.values[n])}")
     return (
-        f'<a href="#case-{n}"><path class="mark" d="M{x:.1f} {BASE - 8}l5 9h-10z"/>'
+        f'<a href="{place}#case-{n}"><path class="mark" d="M{x:.1f} {BASE - 8}l5 9h-10z"/>'
         f"<title>{words}</title></a>"
     )

@@ -1,8 +1,8 @@
 """One page a run: all cases, worst first, and how their values lie against the training's.
 
 The page is one file that asks for nothing but the cases' pictures beside it; without them it still
-shows thumbnails and all numbers. It is made from the parsed ``summary.json``, so that it lists what
-earlier runs did too.
+shows thumbnails and all numbers. A large cohort has several pages. They are made of what
+``summary.json`` tells, so that they list what earlier runs did too.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -36,6 +37,8 @@ from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
 from cmrseg.report.scores import scores
 from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality
 
+CASES_A_PAGE = 1000
+"""Browsers take some seconds for a page of so many, 11 MB with their thumbnails."""
 HERE = Path(__file__).parent
 MADE_WITH = {"bundle": "weights of the cases, SHA-256", "candidates": "masks given by"}
 """What settings of a record are called at the page's foot, where not by their own names."""
@@ -121,52 +124,82 @@ class Entry:
 def run_page(
     summary: Mapping[str, Any], pictures: Mapping[str, Picture], weights: Weights | None = None
 ) -> str:
-    """The page of a run.
+    """The page of a run, HTML; of a large cohort the first one. See :func:`run_pages`."""
+    return next(run_pages(summary, pictures.get, weights))[1]
+
+
+def run_pages(
+    summary: Mapping[str, Any],
+    picture_of: Callable[[str], Picture | None],
+    weights: Weights | None = None,
+    stem: str = "report",
+) -> Iterator[tuple[str, str]]:
+    """The pages of a run, one after the other: all at once would fill the memory.
 
     Args:
-        summary: the parsed ``summary.json``.
-        pictures: case id -> its picture, for those that have one.
+        summary: as ``summary.json`` has it.
+        picture_of: case id -> its picture, if it has one.
         weights: what made the masks.
+        stem: of the first page's name; further ones add ``.2`` and so on.
 
-    Returns:
-        HTML.
+    Yields:
+        A file's name and its HTML, with :data:`CASES_A_PAGE` cases at most.
     """
     records: Sequence[Record] = summary["cases"]
+    verdicts = [judge(record) for record in records]
+    order = sorted(range(len(records)), key=lambda n: verdicts[n].order)
+    parts = [order[at : at + CASES_A_PAGE] for at in range(0, len(order), CASES_A_PAGE)] or [[]]
+    files = [f"{stem}.{n}.html" if n > 1 else f"{stem}.html" for n in range(1, len(parts) + 1)]
+    places = {n: file for file, part in zip(files[1:], parts[1:], strict=True) for n in part}
+    counted = Counter(verdict.kind for verdict in verdicts)
     columns = COLUMNS[summary["challenge"]]
-    entries = [_entry(n, record, columns, pictures) for n, record in enumerate(records)]
-    counted = Counter(entry.verdict.kind for entry in entries)
     manifest = weights.manifest if weights else {}
     drawn = distributions(summary["challenge"], records, manifest)
     names = [str(record["case"]) for record in records]
     colours = "".join(f".{kind.name} {{ color: {kind.colour}; }}\n" for kind in KINDS)
     css, js = _file("page.css") + colours, _file("page.js")
-    return _template().render(
-        summary=summary,
-        entries=sorted(entries, key=lambda entry: entry.verdict.order),
-        counts=[(kind, counted[kind]) for kind in KINDS if counted[kind]],
-        kinds=KINDS,
-        doubted=FLAGGED,
-        columns=columns,
-        drawings=[(one, svg(one, names)) for one in drawn],
-        fenceless=not has_fences(manifest),
-        pseudo=PSEUDO if any(_has_pseudo(record) for record in records) else "",
-        about=list(_about(summary, weights)),
-        scores=scores(manifest),
-        css=Markup(css),
-        js=Markup(js),
-        policy=_policy(css, js),
-    )
+    told = {
+        "summary": summary,
+        "total": len(records),
+        "files": [quote(file) for file in files],
+        "counts": [(kind, counted[kind]) for kind in KINDS if counted[kind]],
+        "kinds": KINDS,
+        "doubted": FLAGGED,
+        "columns": columns,
+        "pseudo": PSEUDO if any(_has_pseudo(record) for record in records) else "",
+        "about": list(_about(summary, weights)),
+        "scores": scores(manifest),
+        "css": Markup(css),
+        "js": Markup(js),
+        "policy": _policy(css, js),
+    }
+    drawings = [(one, svg(one, names, places)) for one in drawn]
+    for file, part in zip(files, parts, strict=True):
+        first = file == files[0]
+        yield (
+            file,
+            _template().render(
+                told,
+                entries=[_entry(n, records[n], columns, picture_of) for n in part],
+                here=quote(file),
+                drawings=drawings if first else [],
+                fenceless=first and not has_fences(manifest),
+            ),
+        )
 
 
 def _entry(
-    n: int, record: Record, columns: Sequence[Column], pictures: Mapping[str, Picture]
+    n: int,
+    record: Record,
+    columns: Sequence[Column],
+    picture_of: Callable[[str], Picture | None],
 ) -> Entry:
     return Entry(
         number=n,
         record=record,
         verdict=judge(record),
         cells=tuple(_cell(column, record) for column in columns),
-        picture=pictures.get(record["case"]),
+        picture=picture_of(record["case"]),
         overview=overview(record),
         tables=(
             *tables(record["measures"]),

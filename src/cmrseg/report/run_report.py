@@ -2,7 +2,8 @@
 
 Out, below the output folder::
 
-    report.html                 all cases, worst first; of a shard ``report-IofN.html``
+    report.html                 all cases, worst first; of a shard ``report-IofN.html``;
+                                of a large cohort ``report.2.html`` and so on go on with it
     report/<case>.png           one a case: slices with contours, uncertainty, the verdict
     labels.ctbl                 names and colours of the masks' labels, for 3D Slicer
     labels-itksnap.txt          the same for ITK-SNAP
@@ -18,8 +19,9 @@ import json
 import os
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -34,7 +36,7 @@ from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.canvas import carried
 from cmrseg.report.case_sheet import View, case_sheet
 from cmrseg.report.overview import overview
-from cmrseg.report.page import Picture, Weights, run_page
+from cmrseg.report.page import Picture, Weights, run_pages
 from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
 from cmrseg.report.status import judge
 from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError
@@ -100,35 +102,32 @@ class RunReport:
             name = name[:LONGEST] + f"-{digest}".encode()
         return PurePath(FOLDER, os.fsdecode(name) + ".png")
 
-    def publish(self, stem: str, summary: str) -> str:
-        """Write the run's page and the label descriptions.
+    def publish(self, stem: str, summary: Mapping[str, Any]) -> str:
+        """Write the run's pages and the label descriptions.
 
         Args:
-            stem: of the page's name.
-            summary: the text of ``summary.json``.
+            stem: of the first page's name.
+            summary: as ``summary.json`` has it; its cases are gone through several times.
 
         Returns:
             Why that failed; empty if it did not.
         """
         try:
-            deliver(self._pages(stem, json.loads(summary)), self.output_dir)
+            deliver(self._pages(stem, summary), self.output_dir)
         except CmrsegError as error:
             return f"there is no report: {error}"
         except Exception as error:  # nor may a page's fault make a run one that failed
             return f"there is no report: {_fault(error)}"
         return ""
 
-    def _pages(self, stem: str, summary: Mapping[str, Any]) -> list[Piece]:
-        names = [case["case"] for case in summary["cases"]]
-        found = {name: self._picture(name) for name in names}
+    def _pages(self, stem: str, summary: Mapping[str, Any]) -> Iterator[Piece]:
         weights = Weights(digest=self.weights.digest, manifest=self.weights.manifest)
         labels = written_labels(NAMES[self.challenge], self.code.written)
-        texts = {
-            f"{stem}.html": run_page(summary, {n: p for n, p in found.items() if p}, weights),
-            SLICER: slicer_table(labels),
-            ITK_SNAP: itk_snap_table(labels),
-        }
-        return [Piece(path=PurePath(n), what="report", content=t) for n, t in texts.items()]
+        texts = chain(
+            run_pages(summary, self._picture, weights, stem),
+            [(SLICER, slicer_table(labels)), (ITK_SNAP, itk_snap_table(labels))],
+        )
+        return (Piece(path=PurePath(n), what="report", content=t) for n, t in texts)
 
     def _picture(self, case_id: str) -> Picture | None:
         """A case's picture, if it is there."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +19,9 @@ from cmrseg.runtime.extras import missing
 from cmrseg.runtime.logs import Line, tell, under_way
 from cmrseg.runtime.memory import ran_out, too_little
 from cmrseg.runtime.time_limit import time_limit
+
+LONGEST_NAME = 60
+PLAIN_NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,51 @@ class Shard:
         number, _, count = text.partition("/")
         return cls(int(number), int(count))
 
+    @property
+    def name(self) -> str:
+        """What its summary and report are called after."""
+        return f"{self.number}of{self.count}"
+
     def of(self, cases: Sequence[Case]) -> list[Case]:
         """This shard's cases."""
         return list(cases[self.number - 1 :: self.count])
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A run over some of the cases of a folder, by name.
+
+    Attributes:
+        ids: of the cases.
+    """
+
+    ids: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What its summary and report are called after: a single case, or a digest of several."""
+        told = "+".join(self.ids)
+        if len(told) <= LONGEST_NAME and PLAIN_NAME.fullmatch(told):
+            return told
+        return hashlib.sha256(os.fsencode(told)).hexdigest()[:16]
+
+    def of(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases of these names.
+
+        Raises:
+            InputError: the folder lacks one.
+        """
+        lacking = set(self.ids) - {case.id for case in cases}
+        if lacking:
+            raise InputError(
+                f"--cases: {len(lacking)} of {len(self.ids)} are not in the input folder",
+                "give the names that summary.csv has in its first column, apart by commas",
+            )
+        return [case for case in cases if case.id in self.ids]
+
+
+Part = Shard | Chosen
+"""Which cases a run takes."""
 
 
 def to_stdout(line: str) -> None:
@@ -65,7 +112,7 @@ def run(
     segment: Callable[[Case], Result],
     *,
     cases: Sequence[Case] | None = None,
-    shard: Shard | None = None,
+    shard: Part | None = None,
     case_timeout: float | None = None,
     say: Say = to_stdout,
     complain: Say = to_stderr,
@@ -100,13 +147,14 @@ def run(
 
     try:
         cases = listed(contract) if cases is None else cases
+        chosen = shard.of(cases) if shard else list(cases)
     except CmrsegError as error:
         complain(Line(str(error), "error"))
         return error.exit_code
     for note in contract.notes():
         say(Line(note, "warning"))
     try:
-        _all_cases(contract, timed, shard.of(cases) if shard else cases, account)
+        _all_cases(contract, timed, chosen, account)
     except BaseException:
         with contextlib.suppress(CmrsegError):
             contract.finish(account.results)

@@ -26,9 +26,10 @@ from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.thresholds import of_cohort
 from cmrseg.quality.uncertainty.measures import predictive_entropy
-from cmrseg.recipes.mnms2 import RECIPES
+from cmrseg.recipes.mnms2 import RECIPES, SHORT_AXIS, ImageAnswer
 from cmrseg.recipes.mnms2_judge import assessed, inspectors_of, judged, one_hot
 from cmrseg.recipes.mnms2_volumes import EJECTION, ejection_fractions, sizes
+from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.steps import prepared_image, within_role
 from cmrseg.report.run_report import RunReport
 from cmrseg.run import batch
@@ -60,7 +61,7 @@ def judge(
     frame: int | None = None,
     thresholds: Literal["frozen", "cohort"] = "frozen",
     resume: bool = False,
-    shard: batch.Shard | None = None,
+    shard: batch.Part | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
 ) -> int:
@@ -104,7 +105,7 @@ def judge(
         judging.settle(cases, tell)
     if opened.keeps_account:
         _keep_account(opened, judging, resume)
-        opened.summary_stem += f"-{shard.number}of{shard.count}" if shard else ""
+        opened.summary_stem += f"-{shard.name}" if shard else ""
         if report is not False:
             opened.report = RunReport(
                 output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
@@ -139,37 +140,35 @@ class Judge:
             MemoryLimitError: no image fits.
             WeightsError: there is no quality control for any of the images.
         """
-        predictions: dict[str, Prediction] = {}
-        found: dict[str, Any] = {}
+        answers: dict[str, ImageAnswer] = {}
         failed: dict[str, CmrsegError] = {}
-        warnings: list[str] = []
-        review: list[str] = []
         for role, inspector in self._served(case):
             try:
                 with within_role(role):
-                    predictions[role], found[role], told, odd = self._image(case, role, inspector)
+                    answers[role] = self._image(case, role, inspector)
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
-            else:
-                warnings += [f"{role}: {warning}" for warning in told]
-                review += [f"{role}: {reason}" for reason in odd]
-        if failed and not predictions:
+        if failed and not answers:
             raise together(list(failed.values()))
-        unserved = [role for role in case.images if role not in (*predictions, *failed)]
-        if not predictions:
+        unserved = [role for role in case.images if role not in (*answers, *failed)]
+        if not answers:
             raise WeightsError(
                 f"the bundle has no quality control for {', '.join(unserved)}",
                 "give one that has it",
             )
         said = "not judged, the bundle has no quality control for it"
-        ejected = ejection_fractions(found)
+        warnings = [f"{role}: {one}" for role, answer in answers.items() for one in answer.warnings]
+        review = [f"{role}: {one}" for role, answer in answers.items() for one in answer.review]
+        found = {role: answer.measures for role, answer in answers.items()}
+        twins = alike({role: answer.digest for role, answer in answers.items()})
+        ejected = {} if SHORT_AXIS & set(twins) else ejection_fractions(found)
         return Result(
-            predictions=predictions,
+            predictions={role: answer.prediction for role, answer in answers.items()},
             failed=failed,
             measures=found | ejected,
             computed=self.computed,
             warnings=(*warnings, *(f"{role}: {said}" for role in unserved), *_grown(ejected)),
-            review=tuple(review),
+            review=(*review, *twins.values()),
         )
 
     def settle(self, cases: Sequence[Case], say: Say) -> None:
@@ -206,10 +205,8 @@ class Judge:
         volume, prepared = prepared_image(case.images[role], RECIPES[role[:2]].grid)
         return volume, prepared, self.given.read(case, role, volume.geometry)
 
-    def _image(
-        self, case: Case, role: str, inspector: Inspector
-    ) -> tuple[Prediction, dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-        """One image: its chosen mask, measures, warnings and reasons for review."""
+    def _image(self, case: Case, role: str, inspector: Inspector) -> ImageAnswer:
+        """One image: its chosen mask, and what is to be told of it."""
         volume, prepared, given = self._read(case, role)
         found = judged(inspector, role, prepared, given)
         mask = volume.like(found.mask)
@@ -219,7 +216,9 @@ class Judge:
             maps["entropy"] = volume.like(predictive_entropy(shares).astype(np.float32))
         prediction = Prediction(mask, maps, lambda: volume.like(found.expected))
         told = sizes(role[:2], mask) | {"quality": found.told}
-        return prediction, told, (*volume.warnings, *found.warnings), volume.review
+        warnings = (*volume.warnings, *found.warnings)
+        review = (*volume.review, *lone_slice(role, volume))
+        return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
 
 def _of_cohort(
@@ -248,7 +247,7 @@ def _check_options(
     opened: FileContract,
     report: bool | None,
     resume: bool,
-    shard: batch.Shard | None,
+    shard: batch.Part | None,
     cohort: bool,
 ) -> None:
     """Refuse what contradicts itself.

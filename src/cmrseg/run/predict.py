@@ -14,6 +14,7 @@ from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
+from cmrseg.quality.selection import TIE
 from cmrseg.run import batch
 from cmrseg.runtime import Budget, Precision
 from cmrseg.runtime.device import check_device
@@ -45,9 +46,10 @@ def predict(
     samples: int = 20,
     time_budget: float | None = None,
     refine_s: float = 0.0,
+    tie: float = TIE,
     cohort: Collection[str] = (),
     resume: bool = False,
-    shard: batch.Shard | None = None,
+    shard: batch.Part | None = None,
     report: bool | None = False,
     case_timeout: float | None = USUAL_S,
     save_uncertainty: bool = False,
@@ -71,6 +73,8 @@ def predict(
         samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        tie: candidates within this of the best pDC are averaged (mnms2); 0 for the paper's rule,
+            which takes one (``cmrseg.quality.selection``).
         cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
@@ -104,6 +108,7 @@ def predict(
     settings |= _choose_files(opened, save_uncertainty, save_probabilities)
     people = _people(opened, Path(subjects) if subjects else None)
     settings |= {"subjects": repr(sorted(people.items()))} if people else {}
+    settings |= {"tie": tie} if tie != TIE else {}
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _add_report(opened, found, report)
@@ -117,6 +122,7 @@ def predict(
         samples=samples,
         budget=budget,
         refine_s=refine_s,
+        tie=tie,
     )
     tell(Line(f"Computing on {_how(made)}, weights {found.digest[:7]}"))
     if cohort:
@@ -141,6 +147,7 @@ def model(
     samples: int = 20,
     budget: Budget | None = None,
     refine_s: float = 0.0,
+    tie: float = TIE,
 ) -> Emidec | Mnms2:
     """A challenge's recipe with its networks loaded.
 
@@ -153,6 +160,7 @@ def model(
         samples: Monte-Carlo dropout passes (emidec), shared by the networks.
         budget: the time each case may take; None for as long as it takes.
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
+        tie: candidates within this of the best pDC are averaged (mnms2).
 
     Raises:
         WeightsError: the bundle has no network of the challenge, or one that does not fit.
@@ -187,7 +195,7 @@ def model(
         mirrors=mirrors,
         budget=budget,
         inspectors={
-            view: Inspector.from_bundle(weights, name, STRUCTURES, place)
+            view: Inspector.from_bundle(weights, name, STRUCTURES, place, tie)
             for view, name in names.items()
         },
         refine_s=refine_s,
@@ -266,7 +274,7 @@ def _how(made: Emidec | Mnms2) -> str:
     return f"{str(one.device).upper()}, {one.precision}"
 
 
-def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Shard | None) -> None:
+def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Part | None) -> None:
     """Refuse what is no cohort.
 
     Raises:
@@ -284,7 +292,7 @@ def _check_cohort(opened: FileContract, cohort: Collection[str], shard: batch.Sh
         )
     if shard:
         raise UsageError(
-            f"{asked}: a shard sees a part of the cohort", "leave --shard out, or run without it"
+            f"{asked}: a shard sees a part of the cohort", "leave --shard and --cases out"
         )
 
 
@@ -323,7 +331,7 @@ def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | Non
 
 
 def _keep_account(
-    opened: FileContract, resume: bool, shard: batch.Shard | None, settings: dict[str, Any]
+    opened: FileContract, resume: bool, shard: batch.Part | None, settings: dict[str, Any]
 ) -> None:
     """Note what is done in the output folder, where anything but results may lie there.
 
@@ -334,7 +342,7 @@ def _keep_account(
         if resume or shard:
             raise UsageError(
                 f"contract '{opened.name}' is one case a call and keeps no account of it",
-                "leave --resume and --shard out",
+                "leave --resume, --shard and --cases out",
             )
         return
     told = {
@@ -346,4 +354,4 @@ def _keep_account(
     opened.ledger = Ledger(opened.output_dir, settings | told, resume)
     opened.ledger.open()
     if shard:
-        opened.summary_stem = f"summary-{shard.number}of{shard.count}"
+        opened.summary_stem = f"summary-{shard.name}"

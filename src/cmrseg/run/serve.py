@@ -88,7 +88,8 @@ def serve(
         time_budget: seconds a case may take (``runtime.budget``).
         case_timeout: seconds after which a case has failed; None for no limit.
         cohort: must be empty: a request brings one case.
-        how: device, precision, mirrors, samples and refine_s of :func:`cmrseg.run.predict.recipe`.
+        how: device, precision, mirrors, samples, refine_s and tie of
+            :func:`cmrseg.run.predict.recipe`.
 
     Raises:
         CmrsegError: the server could not be started (its extra, the port, the weights).

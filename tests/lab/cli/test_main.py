@@ -15,6 +15,7 @@ COMMANDS = (
     "calibrate",
     "validate",
     "reproduce",
+    "study",
     "lint-image",
 )
 

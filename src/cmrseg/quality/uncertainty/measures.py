@@ -18,7 +18,9 @@ def mean_and_variance(samples: Array) -> tuple[Array, Array]:
     Returns:
         Two arrays (C, z, y, x).
     """
-    return samples.mean(axis=0), samples.var(axis=0)
+    # Class by class, as the variance takes a copy of what it is of.
+    variance = np.stack([samples[:, c].var(axis=0) for c in range(samples.shape[1])])
+    return samples.mean(axis=0), variance
 
 
 def image_uncertainty(variance: Array) -> float:
@@ -55,11 +57,16 @@ def dice_within_samples(
         Name -> Dice in 0..1; a structure in neither mask agrees fully (1).
     """
     central = mean.argmax(axis=0)
-    masks = samples.argmax(axis=1)
+    masks = sample_labels(samples)
     return {
         name: float(np.mean([_dice(np.isin(central, parts), np.isin(m, parts)) for m in masks]))
         for name, parts in structures.items()
     }
+
+
+def sample_labels(samples: Array) -> Array:
+    """(N, C, z, y, x) class probabilities to (N, z, y, x) uint8 labels, sample by sample."""
+    return np.stack([one.argmax(axis=0).astype(np.uint8) for one in samples])
 
 
 def _dice(a: Array, b: Array) -> float:

@@ -16,7 +16,7 @@ from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.counted import loads_told
-from cmrseg_lab.studies.bench.samples import copies, sample_case
+from cmrseg_lab.studies.bench.samples import SIZES, copies, sample_case
 from cmrseg_lab.studies.bench.spread import Spread
 from cmrseg_lab.studies.bench.table import Row
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cmrseg_lab.studies.bench.walk import Walk
 
 HELP_S, FIRST_MASK_S, PEAK_MB, OUTSIDE_PERCENT, QUALITY_PERCENT = 0.3, 6.0, 1500.0, 40.0, 15.0
+GROWTH_MB = 100.0
+TRIMMED = 3
+"""Pixels that an image is narrower than the one before it, where sizes differ."""
 CASE_S: dict[str, dict[Challenge, float]] = {
     "cpu": {"emidec": 10.0, "mnms2": 6.0},
     "cuda": {"emidec": 1.0},
@@ -106,6 +109,14 @@ class Plan:
         peak = Spread.of([ran.peak_mb for ran in cold])
         yield self._row("peak memory of one case", peak, "MB", PEAK_MB)
         yield from self._many(Spread.of([ran.seconds for ran in cold]))
+        self.say(f"{self.challenge}: {self.cases} cases of {SIZES} sizes in one run")
+        folder = copies(
+            self.challenge, self.case, self.cases, self.scratch / "sizes", trimmed=TRIMMED
+        )
+        sizes = self._predict(process.cmrseg(), folder, self.scratch / "sizes-out")
+        growth = Spread.of([sizes.peak_mb - peak.median])
+        figure = f"memory that {self.cases} cases of different sizes take beyond one"
+        yield self._row(figure, growth, "MB", GROWTH_MB)
 
     def _many(self, alone: Spread) -> Iterator[Row]:
         """One long run against a run of one case, both from process start to end."""

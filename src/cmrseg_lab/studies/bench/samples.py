@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from cmrseg.cases.case import Case
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
+from cmrseg.imaging.orient import slice_axis
+from cmrseg.imaging.read import read
+from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.synthetic.synthesize import synthesize
 
 CHECKOUT = Path(__file__).resolve().parents[4] / "tests" / "samples"
 """The committed sample cases."""
 SEED = 1
+SIZES = 13
+"""So many sizes of trimmed images, a number that no even count of cases divides by."""
 LAYOUT: Final[dict[Challenge, tuple[str, str]]] = {
     "emidec": ("Case_P{number:03d}", "Images/{name}.nii.gz"),
     "mnms2": ("{number:03d}", "{name}_{role}.nii.gz"),
@@ -43,8 +52,16 @@ def sample_case(challenge: Challenge, samples: Path | None, scratch: Path) -> Ca
     return case
 
 
-def copies(challenge: Challenge, case: Case, count: int, folder: Path) -> Path:
+def copies(challenge: Challenge, case: Case, count: int, folder: Path, *, trimmed: int = 0) -> Path:
     """A folder with one case many times over, in its challenge's layout.
+
+    Args:
+        challenge: whose layout.
+        case: the case.
+        count: how many.
+        folder: where.
+        trimmed: pixels that each image is narrower than the one before it, on every side in plane
+            and in turns, so that sizes differ.
 
     Raises:
         InputError: the case's images are no ``.nii.gz`` files.
@@ -57,5 +74,16 @@ def copies(challenge: Challenge, case: Case, count: int, folder: Path) -> Path:
                 raise InputError(f"{role} is no .nii.gz file", "give --samples in that format")
             path = folder / name / image_name.format(name=name, role=role)
             path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source.path, path)
+            if trimmed:
+                write(_narrower(read(source.path), trimmed * ((number - 1) % SIZES)), path)
+            else:
+                shutil.copyfile(source.path, path)
     return folder
+
+
+def _narrower(image: Volume, pixels: int) -> Volume:
+    """An image without so many pixels on every side of its slices."""
+    cut = [slice(pixels, n - pixels) for n in image.array.shape]
+    cut[slice_axis(image.geometry)] = slice(None)
+    array = np.ascontiguousarray(image.array[tuple(cut)])
+    return Volume(array, replace(image.geometry, shape=array.shape), image.header)

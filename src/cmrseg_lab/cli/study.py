@@ -1,0 +1,96 @@
+"""What tries cmrseg out on inputs that it should take in its stride."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cmrseg.cli import options
+from cmrseg.runtime.errors import EXIT_OK, EXIT_PARTIAL
+
+
+def add_study(p: argparse.ArgumentParser) -> None:
+    """`cmrseg-lab study`."""
+    studies = p.add_subparsers(metavar="STUDY", required=True)
+    _add_invariance(
+        studies.add_parser("invariance", help="whether an image's form changes its mask")
+    )
+    _add_faults(
+        studies.add_parser("faults", help="what faulty inputs, kills and full disks come to")
+    )
+
+
+def _add_invariance(p: argparse.ArgumentParser) -> None:
+    options.add_challenge(p)
+    p.add_argument("data", type=Path, nargs="?", help="cases (default: the checkout's samples)")
+    p.add_argument("--out", type=Path, help="write the table there, as Markdown, too")
+    p.add_argument("--cases", type=options.count, default=2, help="how many (default: 2)")
+    options.add_weights(p)
+    options.add_device(p)
+    p.set_defaults(run=_run_invariance)
+
+
+def _run_invariance(o: argparse.Namespace) -> int:
+    from cmrseg.models import bundle
+    from cmrseg.run.predict import recipe
+    from cmrseg_lab.studies import invariance
+    from cmrseg_lab.studies.bench.samples import CHECKOUT
+
+    found = bundle.find(o.challenge, o.weights)
+    cases = invariance.cases_of(o.challenge, o.data or CHECKOUT / o.challenge, o.cases)
+    segment = recipe(o.challenge, found, device=o.device)
+    outcomes = invariance.study(o.challenge, cases, segment, _progress)
+    text = invariance.table(o.challenge, outcomes).markdown()
+    print(text)
+    if o.out:
+        shown = o.data.name if o.data else "the sample cases"
+        words = (
+            f"# Invariance: {o.challenge}\n\nLowest Dice against the unchanged image's own mask; "
+            f"{len(cases)} cases of {shown}, weights {found.digest[:12]}.\n\n"
+        )
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(f"{words}{text}\n", encoding="utf-8")
+    return EXIT_OK
+
+
+def _add_faults(p: argparse.ArgumentParser) -> None:
+    options.add_challenge(p)
+    p.add_argument("--trials", type=options.count, default=100, help="how many (default: 100)")
+    p.add_argument("--first", type=options.whole, default=0, help="number of the first one")
+    p.add_argument("--seed", type=options.whole, default=0, help="decides all faults")
+    p.add_argument("--out", type=Path, help="write the table there, as Markdown, too")
+    options.add_weights(p)
+    p.set_defaults(run=_run_faults)
+
+
+def _run_faults(o: argparse.Namespace) -> int:
+    from cmrseg.cli.main import main
+    from cmrseg.models import bundle
+    from cmrseg_lab.studies.bench.samples import CHECKOUT
+    from cmrseg_lab.studies.faults import campaign
+
+    found = bundle.find(o.challenge, o.weights)
+    source = CHECKOUT / "mnms2/dataset/001/001_SA_ED.nii.gz"
+    words = ["--weights", str(found.folder), "--device", "cpu", "--mirrors", "1", "--samples", "0"]
+    trials = []
+    made = campaign.Campaign(main, o.challenge, campaign.small_stack(source), words, o.seed)
+    for trial in made.trials(range(o.first, o.first + o.trials)):
+        trials.append(trial)
+        why = f" ({trial.reason})" if trial.outcome in campaign.BAD else ""
+        _progress(f"{trial.number} {trial.kind}, {trial.what}: {trial.outcome}{why}")
+    text = campaign.table(trials).markdown()
+    print(text)
+    if o.out:
+        made_by = f"cmrseg-lab study faults {o.challenge} --seed {o.seed} --trials {o.trials}"
+        made_by += f" --first {o.first}" if o.first else ""
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(
+            f"# Faults: {o.challenge}\n\nTrials by what they came to; `{made_by}`.\n\n{text}\n",
+            encoding="utf-8",
+        )
+    return EXIT_PARTIAL if any(one.outcome in campaign.BAD for one in trials) else EXIT_OK
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Mutated inputs, kills, full disks, little memory: what cmrseg makes of them, counted."""

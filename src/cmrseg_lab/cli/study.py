@@ -13,12 +13,48 @@ from cmrseg.runtime.errors import EXIT_OK, EXIT_PARTIAL
 def add_study(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab study`."""
     studies = p.add_subparsers(metavar="STUDY", required=True)
+    _add_long_axis(
+        studies.add_parser("long-axis", help="how good long axes are, on patients held out")
+    )
     _add_invariance(
         studies.add_parser("invariance", help="whether an image's form changes its mask")
     )
     _add_faults(
         studies.add_parser("faults", help="what faulty inputs, kills and full disks come to")
     )
+
+
+def _add_long_axis(p: argparse.ArgumentParser) -> None:
+    p.add_argument("data", nargs="+", type=options.named, metavar="SOURCE=FOLDER")
+    p.add_argument(
+        "--bundle",
+        action="append",
+        type=options.named,
+        metavar="NAME=FOLDER",
+        help="a bundle and what to call it; several (default: the usual one)",
+    )
+    p.add_argument("--most", type=options.count, default=30, help="patients of each source")
+    p.add_argument("--out", type=Path, help="write the page there, as Markdown, too")
+    options.add_device(p)
+    p.set_defaults(run=_run_long_axis)
+
+
+def _run_long_axis(o: argparse.Namespace) -> int:
+    from cmrseg_lab.studies import long_axis
+
+    tables = {
+        name: long_axis.scores(dict(o.data), folder, most=o.most, device=o.device)
+        for name, folder in o.bundle or [("bundle", None)]
+    }
+    named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
+    bundles = "".join(f" --bundle {name}={folder.name}" for name, folder in o.bundle or [])
+    command = f"cmrseg-lab study long-axis {named}{bundles} --most {o.most}"
+    text = long_axis.page(tables, command)
+    print(text)
+    if o.out:
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(text, encoding="utf-8")
+    return EXIT_OK
 
 
 def _add_invariance(p: argparse.ArgumentParser) -> None:

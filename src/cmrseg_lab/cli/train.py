@@ -22,20 +22,13 @@ def add_prepare(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "data",
         nargs="+",
-        type=_source,
+        type=options.named,
         metavar="SOURCE=FOLDER",
         help="a data set's name in manifest and model card, and its folder; NAME-reformatted: cut "
         "4-chamber slices out of short-axis stacks, NAME-implanted: put infarcts on",
     )
     options.add_log_format(p)
     p.set_defaults(run=_run_prepare)
-
-
-def _source(text: str) -> tuple[str, Path]:
-    name, _, folder = text.partition("=")
-    if not name or not folder:
-        raise argparse.ArgumentTypeError(f"{text} is not SOURCE=FOLDER: write acdc=path/to/data")
-    return name, Path(folder)
 
 
 def _run_prepare(o: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import summary_csv, summary_json
+from cmrseg.cases.summary import details_csv, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, OutputError
+
+ReportKind = bool | Literal["single-file"]
+"""Whether there is a page with pictures beside it, or one that holds them."""
 
 
 class Report(Protocol):
@@ -128,6 +131,8 @@ class FileContract(Contract, ABC):
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
+        masks = {role: self.mask_path(case, role).as_posix() for role in result.predictions}
+        result = replace(result, masks=masks)
         result, written = self._deliver(case, result, pieces, images)
         self._clear(self.outputs(case) - written)
         if self.ledger:
@@ -172,7 +177,7 @@ class FileContract(Contract, ABC):
         return []
 
     def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
-        """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
+        """Write ``summary.json``, ``summary.csv``, ``details.csv`` and the report.
 
         Returns:
             Why there is no report although one was asked for.
@@ -180,19 +185,18 @@ class FileContract(Contract, ABC):
         Raises:
             OutputError: the summary could not be written.
         """
+        summary = summary_json(self.challenge, self.name, results, self.passed_over)
         texts = {
-            ".json": summary_json(self.challenge, self.name, results, self.passed_over),
-            ".csv": summary_csv(results),
+            f"{self.summary_stem}.json": summary,
+            f"{self.summary_stem}.csv": summary_csv(results),
+            f"{self.summary_stem.replace('summary', 'details', 1)}.csv": details_csv(results),
         }
         deliver(
-            [
-                Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
-                for ending, text in texts.items()
-            ],
+            [Piece(path=PurePath(n), what="summary", content=t) for n, t in texts.items()],
             self.output_dir,
         )
         stem = self.summary_stem.replace("summary", "report", 1)
-        problem = self.report.publish(stem, texts[".json"]) if self.report else ""
+        problem = self.report.publish(stem, summary) if self.report else ""
         if problem or not self.report:
             # An earlier run's page tells of other masks than those that lie here now.
             self._clear([PurePath(f"{stem}.html")])

@@ -30,7 +30,8 @@ class Case:
         images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
             ``LA_ES`` (mnms2).
         log_name: how the case is called in log lines, where no file name may stand.
-        warnings: what was odd about the case's files, in words (a missing view, say).
+        warnings: what was odd about the case's files, in words.
+        notes: what is worth knowing and nothing to worry about, in words (a view not given).
         problem: why the case cannot be segmented, known from its files alone; the run then
             reports it without calling the recipe.
         review: what was guessed about the case's files, in words: somebody has to look at it.
@@ -40,6 +41,7 @@ class Case:
     images: Mapping[str, ImageSource]
     log_name: str
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     problem: CmrsegError | None = None
     review: tuple[str, ...] = ()
 
@@ -74,6 +76,8 @@ class Result:
         computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
         review: why somebody has to look at the case whatever quality control says, in words:
             guessed roles, sizes that no heart has. The run adds each to ``warnings``.
+        notes: what is worth knowing and nothing to worry about, in words.
+        masks: role -> where its mask lies, relative to the output folder, once it is written.
     """
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
@@ -84,6 +88,8 @@ class Result:
     failed: Mapping[str, CmrsegError] = field(default_factory=dict)
     computed: Mapping[str, Any] = field(default_factory=dict)
     review: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    masks: Mapping[str, str] = field(default_factory=dict)
 
 
 class Contract(Protocol):

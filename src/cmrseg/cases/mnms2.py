@@ -10,7 +10,7 @@ In::
             001_LA_ES.nii.gz
             001_SA_CINE.nii.gz ...      whole cines, and ..._gt.nii.gz labels: never read here
 
-A missing view or phase makes a case with fewer images and a warning; a folder of other NIfTI files
+A missing view or phase makes a case with fewer images and a note; a folder of other NIfTI files
 is a failed case, one without any is passed over with a warning.
 
 Out, in the geometry of each image (the organisers' rule)::
@@ -115,7 +115,8 @@ def _case(folder: Path) -> Case | None:
             f"its folder holds none of the images {', '.join(ROLES)}",
             f"name them {case_id}_SA_ED.nii.gz and so on, or take the folder away",
         )
-    return Case(case_id, images, f"case {case_id}", _warnings(folder, images), problem)
+    notes = _not_given(folder, images)
+    return Case(case_id, images, f"case {case_id}", notes=notes, problem=problem)
 
 
 def _kind(path: Path) -> str:
@@ -127,14 +128,15 @@ def _given(path: Path) -> bool:
     return path.is_file() or path.is_symlink()
 
 
-def _warnings(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
-    missing = [role for role in ROLES if role not in images]
-    cines = [
-        view
-        for view in ("SA", "LA")
-        if not any(role.startswith(view) for role in images)
-        and (folder / f"{folder.name}_{view}_CINE.nii.gz").is_file()
-    ]
-    said = [f"{', '.join(missing)} missing"] if missing else []
-    said += [f"{view} cine ignored: only ED and ES images are read" for view in cines]
+def _not_given(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
+    """What to note of views and phases that are not there."""
+    said: list[str] = []
+    for view, words in (("SA", "short axis"), ("LA", "long axis")):
+        missing = [role for role in ROLES if role.startswith(view) and role not in images]
+        if len(missing) == 1:
+            said.append(f"{missing[0]} not given")
+        elif missing:
+            said.append(f"no {words} given")
+            if (folder / f"{folder.name}_{view}_CINE.nii.gz").is_file():
+                said.append(f"{view} cine ignored: only ED and ES images are read")
     return tuple(said)

@@ -18,11 +18,16 @@ from cmrseg.cases.folders import PassedOver
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of cells that spreadsheets compute."""
+UNITS = ("_ml", "_g", "_percent", "_cm2", "_ml_m2", "_g_m2")
+"""Ends of names of measures of the heart that the short table lists."""
+BESIDE = frozenset({"quality", "samples", "segments", "slices", "rules", "cine"})
+"""Measures that only the long table and the JSON tell."""
 
 
 def record(case_id: str, result: Result) -> dict[str, Any]:
     """What is told of one case: id, status, error, measures, how it was computed, warnings.
 
+    ``notes`` are nothing to worry about, ``masks`` where masks lie by role.
     ``review`` says why somebody has to look at the case; where it is not empty, no verdict of
     quality control counts as passed.
     ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
@@ -39,6 +44,8 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
         "timings_s": result.timings_s,
         "warnings": list(result.warnings),
         "review": list(result.review),
+        "notes": list(result.notes),
+        "masks": dict(result.masks),
     }
 
 
@@ -77,14 +84,61 @@ def summary_json(
 
 
 def summary_csv(results: Mapping[str, Result]) -> str:
-    """``summary.csv``: one line a case; nested measures become dotted columns (``sa.rv_ml``)."""
-    rows = [_row(case_id, result) for case_id, result in results.items()]
+    """``summary.csv``: one line a case with what most people want, numbers with two decimals.
+
+    Columns are case, status, flagged, review and error, then the numbers that carry a unit and are
+    measured of the heart, those of the patient before those of an image. ``flagged`` names the
+    images that quality control flagged, ``yes`` where a case has one image alone; it is ``no``
+    where none was, and empty where nothing was judged.
+    """
+    return _table([_short_row(case_id, result) for case_id, result in results.items()])
+
+
+def details_csv(results: Mapping[str, Result]) -> str:
+    """``details.csv``: one line a case with all there is; nested measures become dotted columns."""
+    return _table([_row(case_id, result) for case_id, result in results.items()])
+
+
+def flagged(measures: Mapping[str, Any]) -> list[str] | None:
+    """The images that quality control flagged, by role, ``yes`` for a case; None if none judged."""
+    controls = {
+        role: found["quality"]["out_of_distribution"]
+        for role, found in (("yes", measures), *measures.items())
+        if isinstance(found, Mapping) and "out_of_distribution" in found.get("quality", {})
+    }
+    return [role for role, out in controls.items() if out] if controls else None
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = list(dict.fromkeys(column for row in rows for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({column: cell(value) for column, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _short_row(case_id: str, result: Result) -> dict[str, Any]:
+    told = _plain(record(case_id, result))
+    found = flagged(told["measures"])
+    numbers = [
+        (name, value)
+        for name, value in _leaves(told["measures"])
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and any(part.endswith(UNITS) for part in name.split("."))
+        and not BESIDE & set(name.split("."))
+        and "_interval" not in name
+    ]
+    numbers.sort(key=lambda one: one[0].count("."))
+    return {
+        "case": told["case"],
+        "status": told["status"],
+        "flagged": "" if found is None else " ".join(found) or "no",
+        "review": " | ".join(told["review"]),
+        "error": told["error"],
+        **{name: f"{value:.2f}" for name, value in numbers},
+    }
 
 
 def cell(value: Any) -> Any:
@@ -95,7 +149,7 @@ def cell(value: Any) -> Any:
 def _row(case_id: str, result: Result) -> dict[str, Any]:
     told = _plain(record(case_id, result))
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
-    row |= {key: " | ".join(told[key]) for key in ("warnings", "review")}
+    row |= {key: " | ".join(told[key]) for key in ("warnings", "review", "notes")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))
 
 

@@ -54,12 +54,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
         "--resume without --shard gathers them afterwards",
     )
-    p.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
-        "Challenge",
-    )
+    options.add_report(p)
     options.add_case_timeout(p)
     options.add_device(p)
     options.add_log_format(p)
@@ -94,5 +89,6 @@ def _run_judge(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        command=o.command,
         case_timeout=o.case_timeout or None,
     )

@@ -39,12 +39,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
-    p.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
-        "Challenge, which would upload them",
-    )
+    options.add_report(p)
     options.add_effort(p)
     options.add_log_format(p)
     p.set_defaults(run=_run_predict)
@@ -63,6 +58,7 @@ def _run_predict(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        command=o.command,
         **options.effort(o),
     )
 

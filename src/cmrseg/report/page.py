@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from cmrseg.cases.labels import NAMES
 from cmrseg.report.columns import COLUMNS, Column
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.formatting import (
@@ -31,10 +36,12 @@ from cmrseg.report.formatting import (
     segment_tables,
     tables,
 )
+from cmrseg.report.methods import methods
+from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import Overview, overview
 from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
 from cmrseg.report.scores import scores
-from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality
+from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality, warnings_beside
 
 HERE = Path(__file__).parent
 MADE_WITH = {"bundle": "weights of the cases, SHA-256", "candidates": "masks given by"}
@@ -49,11 +56,17 @@ class Picture:
         href: percent-encoded, relative to the page.
         thumbnail: a JPEG in base64; None if the picture carries none.
         size: width and height in pixels.
+        viewer: what stands where in the next two (``viewer.Leaves.about``); empty for none.
+        slices: every slice, percent-encoded like ``href``.
+        lines: the contours over them.
     """
 
     href: str
     thumbnail: str | None
     size: tuple[int, int]
+    viewer: str = ""
+    slices: str = ""
+    lines: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +100,23 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFile:
+    """A mask beside the page.
+
+    Attributes:
+        role: of its image.
+        path: as it is called, relative to the page.
+        href: percent-encoded.
+        slicer: a command that opens it in 3D Slicer, called where the page lies.
+    """
+
+    role: str
+    path: str
+    href: str
+    slicer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One case as the page shows it.
 
@@ -94,6 +124,7 @@ class Entry:
         number: its place in the summary; names its anchor.
         record: as the summary tells it.
         verdict: what it comes to.
+        warnings: those that the verdict does not tell.
         cells: its numbers, by column.
         picture: None if there is none.
         overview: its numbers at a glance.
@@ -105,6 +136,7 @@ class Entry:
     number: int
     record: Record
     verdict: Verdict
+    warnings: tuple[str, ...]
     cells: tuple[Cell, ...]
     picture: Picture | None
     overview: Overview
@@ -117,9 +149,19 @@ class Entry:
         """Where its time went."""
         return list(seconds(self.record["timings_s"]))
 
+    @property
+    def masks(self) -> list[MaskFile]:
+        """Where its masks lie."""
+        return [mask_file(role, path) for role, path in self.record.get("masks", {}).items()]
+
 
 def run_page(
-    summary: Mapping[str, Any], pictures: Mapping[str, Picture], weights: Weights | None = None
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, Picture],
+    weights: Weights | None = None,
+    *,
+    command: str = "",
+    made: datetime | None = None,
 ) -> str:
     """The page of a run.
 
@@ -127,18 +169,26 @@ def run_page(
         summary: the parsed ``summary.json``.
         pictures: case id -> its picture, for those that have one.
         weights: what made the masks.
+        command: what was called.
+        made: when.
 
     Returns:
         HTML.
     """
     records: Sequence[Record] = summary["cases"]
-    columns = COLUMNS[summary["challenge"]]
+    columns = [
+        column
+        for column in COLUMNS[summary["challenge"]]
+        if any(column.value(record) is not None for record in records)
+    ]
     entries = [_entry(n, record, columns, pictures) for n, record in enumerate(records)]
     counted = Counter(entry.verdict.kind for entry in entries)
     manifest = weights.manifest if weights else {}
     drawn = distributions(summary["challenge"], records, manifest)
     names = [str(record["case"]) for record in records]
     colours = "".join(f".{kind.name} {{ color: {kind.colour}; }}\n" for kind in KINDS)
+    structures = NAMES[summary["challenge"]]
+    colours += "".join(f".pen{k} {{ border-color: {COLOURS[k]}; }}\n" for k in structures)
     css, js = _file("page.css") + colours, _file("page.js")
     return _template().render(
         summary=summary,
@@ -150,7 +200,11 @@ def run_page(
         drawings=[(one, svg(one, names)) for one in drawn],
         fenceless=not has_fences(manifest),
         pseudo=PSEUDO if any(_has_pseudo(record) for record in records) else "",
-        about=list(_about(summary, weights)),
+        about=list(_about(summary, weights, command)),
+        made=f"{made:%Y-%m-%d %H:%M} UTC" if made else "",
+        command=command,
+        structures=structures,
+        methods=methods(summary, manifest, weights.digest if weights else ""),
         scores=scores(manifest),
         css=Markup(css),
         js=Markup(js),
@@ -165,6 +219,7 @@ def _entry(
         number=n,
         record=record,
         verdict=judge(record),
+        warnings=tuple(warnings_beside(record)),
         cells=tuple(_cell(column, record) for column in columns),
         picture=pictures.get(record["case"]),
         overview=overview(record),
@@ -189,9 +244,19 @@ def _cell(column: Column, record: Record) -> Cell:
     return Cell(title=title, value=value, text=text, doubt=column.doubt(record) if text else "")
 
 
-def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
+def mask_file(role: str, path: str) -> MaskFile:
+    """How a mask is linked and opened."""
+    code = f"slicer.util.loadVolume('IMAGE'); slicer.util.loadSegmentation({path!r})"
+    href = quote(os.fsencode(path))
+    return MaskFile(
+        role=role, path=path, href=href, slicer=f"Slicer --python-code {shlex.quote(code)}"
+    )
+
+
+def _about(summary: Mapping[str, Any], weights: Weights | None, command: str) -> list[Row]:
     """Versions, digests and settings, each as often as the run's cases differ in it."""
     rows = [Row("cmrseg", str(summary["cmrseg"])), Row("input layout", str(summary["contract"]))]
+    rows += [Row("command", command)] if command else []
     told: dict[str, Counter[str]] = {}
     for record in summary["cases"]:
         for key, value in record["computed"].items():

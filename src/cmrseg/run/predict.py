@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg import __version__, runtime
-from cmrseg.cases.base import FileContract
+from cmrseg.cases.base import FileContract, ReportKind
 from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.ledger import Ledger
@@ -45,7 +45,8 @@ def predict(
     cohort: Collection[str] = (),
     resume: bool = False,
     shard: batch.Shard | None = None,
-    report: bool | None = False,
+    report: ReportKind | None = False,
+    command: str = "",
     case_timeout: float | None = USUAL_S,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
@@ -68,8 +69,9 @@ def predict(
         cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
-        report: a page for people and a picture a case; None for where they may lie in the output
-            folder, which is not so on Grand Challenge.
+        report: a page for people with pictures beside it, or in it (``single-file``); None for
+            True where that may lie in the output folder, which is not so on Grand Challenge.
+        command: what the report says was called.
         case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
@@ -90,7 +92,18 @@ def predict(
     settings |= {"refine_s": refine_s} if refine_s else {}
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
-    _add_report(opened, found, report)
+    _check_report(opened, report)
+    if opened.keeps_account and report is not False:
+        # Its drawing libraries take a while to load.
+        from cmrseg.report.run_report import RunReport
+
+        opened.report = RunReport(
+            output_dir=opened.output_dir,
+            code=opened.code,
+            weights=found,
+            command=command,
+            single_file=report == "single-file",
+        )
     budget = Budget(time_budget)
     made = model(
         challenge,
@@ -211,11 +224,11 @@ def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str])
         opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
 
 
-def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | None) -> None:
-    """Have the contract draw for people.
+def _check_report(opened: FileContract, wanted: ReportKind | None) -> None:
+    """Refuse a report where everything in the output folder would be uploaded.
 
     Raises:
-        UsageError: it is asked to, and everything in its output folder would be uploaded.
+        UsageError: it is asked for.
     """
     if wanted and not opened.keeps_account:
         raise UsageError(
@@ -223,12 +236,6 @@ def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | Non
             "is uploaded",
             "leave --report out",
         )
-    if wanted is False or not opened.keeps_account:
-        return
-    # Its drawing libraries take a while to load.
-    from cmrseg.report.run_report import RunReport
-
-    opened.report = RunReport(output_dir=opened.output_dir, code=opened.code, weights=weights)
 
 
 def _keep_account(

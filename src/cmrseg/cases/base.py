@@ -11,15 +11,16 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
-from cmrseg.cases.case import Case, Contract, Prediction, Result
+from cmrseg.cases.case import CINE, Case, Cine, Contract, ImageSource, Prediction, Result
 from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import details_csv, summary_csv, summary_json
+from cmrseg.cases.summary import curves_csv, details_csv, summary_csv, summary_json
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.write import packed_cine
 from cmrseg.runtime.errors import CmrsegError, OutputError
 
 ReportKind = bool | Literal["single-file"]
@@ -123,6 +124,10 @@ class FileContract(Contract, ABC):
             raise OutputError("there is no mask to write", "please report it as an internal error")
         pieces: list[Piece] = []
         images: dict[str, Volume] = {}
+        if result.cine:
+            source = case.images[CINE]
+            phases = {r: ImageSource(source.path, n) for r, n in result.cine.frames.items()}
+            case = replace(case, images={**case.images, **phases})
         for role, prediction in result.predictions.items():
             try:
                 source = case.images[role]
@@ -131,7 +136,11 @@ class FileContract(Contract, ABC):
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
-        masks = {role: self.mask_path(case, role).as_posix() for role in result.predictions}
+        roles = list(result.predictions)
+        if result.cine:
+            pieces.append(self._cine(case, result.cine, images))
+            roles.append(CINE)
+        masks = {role: self.mask_path(case, role).as_posix() for role in roles}
         result = replace(result, masks=masks)
         result, written = self._deliver(case, result, pieces, images)
         self._clear(self.outputs(case) - written)
@@ -191,6 +200,11 @@ class FileContract(Contract, ABC):
             f"{self.summary_stem}.csv": summary_csv(results),
             f"{self.summary_stem.replace('summary', 'details', 1)}.csv": details_csv(results),
         }
+        curves = PurePath(f"{self.summary_stem.replace('summary', 'curves', 1)}.csv")
+        if text := curves_csv(results):
+            texts[str(curves)] = text
+        else:
+            self._clear([curves])
         deliver(
             [Piece(path=PurePath(n), what="summary", content=t) for n, t in texts.items()],
             self.output_dir,
@@ -231,6 +245,13 @@ class FileContract(Contract, ABC):
                     if folder == PurePath() or any((self.output_dir / folder).iterdir()):
                         break
                     (self.output_dir / folder).rmdir()
+
+    def _cine(self, case: Case, cine: Cine, images: Mapping[str, Volume]) -> Piece:
+        """The mask of all frames, on the voxels of any of them."""
+        like = next(image for role, image in images.items() if role in cine.frames)
+        labels = np.stack([self.code.encode(like.like(frame)).array for frame in cine.labels])
+        content = packed_cine(labels, like)
+        return Piece(path=self.mask_path(case, CINE), what="cine mask", content=content)
 
     def _pieces(
         self, case: Case, role: str, prediction: Prediction, image: Volume

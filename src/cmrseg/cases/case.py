@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from cmrseg.imaging.volume import Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import CmrsegError
 
 
@@ -21,6 +21,10 @@ class ImageSource:
     frame: int | None = None
 
 
+CINE = "SA_CINE"
+"""The role of a short-axis cine of which all frames are wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One patient's images, by role.
@@ -28,22 +32,22 @@ class Case:
     Attributes:
         id: names the case in outputs ("Case_P001", "012", a file's stem).
         images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
-            ``LA_ES`` (mnms2).
+            ``LA_ES``, and :data:`CINE` where ED and ES are to be found (mnms2).
         log_name: how the case is called in log lines, where no file name may stand.
         warnings: what was odd about the case's files, in words.
-        notes: what is worth knowing and nothing to worry about, in words (a view not given).
         problem: why the case cannot be segmented, known from its files alone; the run then
             reports it without calling the recipe.
         review: what was guessed about the case's files, in words: somebody has to look at it.
+        notes: what is worth knowing and nothing to worry about, in words (a view not given).
     """
 
     id: str
     images: Mapping[str, ImageSource]
     log_name: str
     warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     problem: CmrsegError | None = None
     review: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,19 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Cine:
+    """What came of a whole cine.
+
+    Attributes:
+        labels: (t, z, y, x) uint8, of every frame.
+        frames: role (``SA_ED``, ``SA_ES``) -> the frame, from 0, that it was found to be.
+    """
+
+    labels: Array
+    frames: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What came of one case.
 
@@ -77,6 +94,7 @@ class Result:
         review: why somebody has to look at the case whatever quality control says, in words:
             guessed roles, sizes that no heart has. The run adds each to ``warnings``.
         notes: what is worth knowing and nothing to worry about, in words.
+        cine: the masks of all frames, where the case is a cine.
         masks: role -> where its mask lies, relative to the output folder, once it is written.
     """
 
@@ -89,6 +107,7 @@ class Result:
     computed: Mapping[str, Any] = field(default_factory=dict)
     review: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    cine: Cine | None = None
     masks: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -8,7 +8,8 @@ Everything else is passed over, and named in the summary.
 - mnms2: a name with a view and a phase as separate words (``names.py``) tells the role; files that
   differ in these words alone are one case (``p7_SA_ED.nii.gz``, ``p7_LA_ED.nii.gz``). Any other
   file is a case of its own, taken as short axis and end-diastole where its name does not say, and
-  marked for review.
+  marked for review. A cine whose name tells no phase is taken whole (role ``SA_CINE``), unless a
+  frame is asked for; of ED and ES, found in it, masks are called ``<stem>_ED_seg``.
 
 Out::
 
@@ -28,7 +29,7 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
-from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.case import CINE, Case, ImageSource
 from cmrseg.cases.folders import (
     PassedOver,
     dicom_folders,
@@ -39,8 +40,8 @@ from cmrseg.cases.folders import (
 )
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.names import told_by
-from cmrseg.imaging.read import SUFFIXES
-from cmrseg.runtime.errors import InputError
+from cmrseg.imaging.read import SUFFIXES, frame_count
+from cmrseg.runtime.errors import CmrsegError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,14 @@ class FolderContract(FileContract):
 
     def cases(self) -> Iterator[Case]:
         """One case a file; for mnms2, one case for the files of a patient."""
-        role_of = _lge if self.challenge == "emidec" else _cine
+        role_of = _lge if self.challenge == "emidec" else _phase
         grouped: dict[str, list[_Image]] = {}
         listing = _listing(self.input_dir, without=self.output_dir)
         self.passed_over = listing.passed_over
         for path in listing.images:
             case_id, role, guessed = role_of(self._name(path))
+            if guessed and self.frame is None and role == "SA_ED" and _is_cine(path):
+                role, guessed = CINE, _view_guessed(self._name(path))
             grouped.setdefault(case_id, []).append(_Image(path, case_id, role, guessed))
         for number, (case_id, images) in enumerate(grouped.items(), 1):
             yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
@@ -86,8 +89,9 @@ class FolderContract(FileContract):
     def map_path(self, case: Case, role: str, name: str) -> PurePath:
         """``<stem>_<map>.nii.gz``, or ``.mha``."""
         path = case.images[role].path
-        ending = ".mha" if path.suffix.lower() in (".mha", ".mhd") else ".nii.gz"
-        return PurePath(f"{self._name(path)}_{name}{ending}")
+        itk = path.suffix.lower() in (".mha", ".mhd") and role != CINE
+        phase = f"_{role[3:]}" if CINE in case.images and role in ("SA_ED", "SA_ES") else ""
+        return PurePath(f"{self._name(path)}{phase}_{name}{'.mha' if itk else '.nii.gz'}")
 
     def _name(self, path: Path) -> str:
         """A file's stem; of a folder of slices further down the names on the way to it."""
@@ -146,7 +150,21 @@ def _lge(name: str) -> tuple[str, str, tuple[str, ...]]:
     return name, "LGE", ()
 
 
-def _cine(name: str) -> tuple[str, str, tuple[str, ...]]:
+def _is_cine(path: Path) -> bool:
+    """Whether an image has several frames; one that cannot be read is told when its turn comes."""
+    try:
+        return frame_count(path) > 1
+    except CmrsegError:
+        return False
+
+
+def _view_guessed(name: str) -> tuple[str, ...]:
+    """What was guessed of a cine's view."""
+    guess = f"taken as {CINE}: the name does not tell the view (SA, LA)"
+    return () if told_by(name).view else (guess,)
+
+
+def _phase(name: str) -> tuple[str, str, tuple[str, ...]]:
     """A case id from a name's other words, the role that it tells, and what was guessed."""
     told = told_by(name)
     if told.view and told.phase:

@@ -99,6 +99,17 @@ def details_csv(results: Mapping[str, Result]) -> str:
     return _table([_row(case_id, result) for case_id, result in results.items()])
 
 
+def curves_csv(results: Mapping[str, Result]) -> str:
+    """``curves.csv``: one line a frame of each cine, volumes in mL; empty without any cine."""
+    rows = [
+        {"case": case_id, "frame": frame, **dict(zip(curves, values, strict=True))}
+        for case_id, result in results.items()
+        if (curves := result.measures.get("cine", {}).get("volume_ml"))
+        for frame, values in enumerate(zip(*curves.values(), strict=True))
+    ]
+    return _table(rows) if rows else ""
+
+
 def flagged(measures: Mapping[str, Any]) -> list[str] | None:
     """The images that quality control flagged, by role, ``yes`` for a case; None if none judged."""
     controls = {

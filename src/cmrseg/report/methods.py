@@ -70,7 +70,9 @@ def methods(summary: Mapping[str, Any], manifest: Mapping[str, Any], digest: str
     records: Sequence[Record] = summary["cases"]
     data = [one["cite"] for one in manifest.get("data", {}).values() if one.get("cite", OWN) != OWN]
     cited = (f"{SOFTWARE} Version {summary['cmrseg']}.", source.paper, *dict.fromkeys(data))
-    networks = [one for one in manifest.get("networks", ()) if not one["recipe"].endswith("-qc")]
+    views = {role[:2].lower() for one in records for role in one["measures"]}
+    serving = {summary["challenge"], *(f"{summary['challenge']}-{view}" for view in views)}
+    networks = [one for one in manifest.get("networks", ()) if one["recipe"] in serving]
     said = [
         f"{source.images} were segmented with cmrseg {summary['cmrseg']} [1], which follows [2], "
         f"into {source.structures}.",

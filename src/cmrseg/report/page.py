@@ -25,6 +25,7 @@ from markupsafe import Markup
 
 from cmrseg.cases.labels import NAMES
 from cmrseg.report.columns import COLUMNS, Column
+from cmrseg.report.curve import curves
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.formatting import (
     Row,
@@ -131,6 +132,7 @@ class Entry:
         tables: its measures, every one.
         notes: what its intervals are.
         controls: quality control's findings by role.
+        curves: the volumes of a cine's frames, drawn; empty without one.
     """
 
     number: int
@@ -143,6 +145,7 @@ class Entry:
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     controls: tuple[Table, ...]
+    curves: Markup
 
     @property
     def timings(self) -> list[Row]:
@@ -230,6 +233,7 @@ def _entry(
         ),
         notes=tuple(interval_notes(record["measures"])),
         controls=tuple(control_table(role, found) for role, found in quality(record)),
+        curves=curves(record["measures"]),
     )
 
 

@@ -28,7 +28,8 @@ HIGHEST = 16_000
 """Pixels; WebP knows no higher picture."""
 MARGIN = 0.6
 """How much wider than the heart the window is, on each side: what lies around it tells a lot."""
-QUALITY = 72
+QUALITY = 62
+"""Of grey values, 0 to 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,7 +156,7 @@ def _one_case(
         outcome = "done in part in"
         account.failed(case.log_name, failure)
     # Masks and maps of thousands of cases would fill the memory.
-    result = _timed(replace(result, predictions={}), started)
+    result = _timed(replace(result, predictions={}, cine=None), started)
     account.results[case.id] = result
     for warning in result.warnings:
         account.say(Line(warning, "warning", case.log_name))

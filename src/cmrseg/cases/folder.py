@@ -75,9 +75,10 @@ class FolderContract(FileContract):
         listing = _listing(self.input_dir, without=self.output_dir)
         self.passed_over = listing.passed_over
         for path in listing.images:
-            case_id, role, guessed = role_of(self._name(path))
-            if guessed and self.frame is None and role == "SA_ED" and _is_cine(path):
-                role, guessed = CINE, _view_guessed(self._name(path))
+            name = self._name(path)
+            case_id, role, guessed = role_of(name)
+            if guessed and self.frame is None and _may_be_cine(name) and _is_cine(path):
+                case_id, role, guessed = _whole(name)
             grouped.setdefault(case_id, []).append(_Image(path, case_id, role, guessed))
         for number, (case_id, images) in enumerate(grouped.items(), 1):
             yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
@@ -158,10 +159,18 @@ def _is_cine(path: Path) -> bool:
         return False
 
 
-def _view_guessed(name: str) -> tuple[str, ...]:
-    """What was guessed of a cine's view."""
-    guess = f"taken as {CINE}: the name does not tell the view (SA, LA)"
-    return () if told_by(name).view else (guess,)
+def _may_be_cine(name: str) -> bool:
+    """Whether a name speaks neither against the short axis nor of a phase."""
+    told = told_by(name)
+    return told.phase is None and told.view != "LA"
+
+
+def _whole(name: str) -> tuple[str, str, tuple[str, ...]]:
+    """Case id and role of a whole cine, and what was guessed."""
+    told = told_by(name)
+    if told.view:
+        return "_".join(told.others) or name, CINE, ()
+    return name, CINE, (f"taken as {CINE}: the name does not tell the view (SA, LA)",)
 
 
 def _phase(name: str) -> tuple[str, str, tuple[str, ...]]:
@@ -175,6 +184,9 @@ def _phase(name: str) -> tuple[str, str, tuple[str, ...]]:
 
 
 def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) -> Case:
+    roles = {image.role for image in images}
+    given = sorted(roles & {"SA_ED", "SA_ES"}) if CINE in roles else []
+    images = [image for image in images if not (given and image.role == CINE)]
     twice = [role for role, n in Counter(image.role for image in images).items() if n > 1]
     problem = None
     if twice:
@@ -187,5 +199,6 @@ def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) 
         {} if twice else {image.role: ImageSource(image.path, frame) for image in images},
         log_name,
         review=tuple(guess for image in images for guess in image.review),
+        notes=(f"{CINE} not read, as {', '.join(given)} is given",) if given else (),
         problem=problem,
     )

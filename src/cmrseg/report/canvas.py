@@ -26,8 +26,8 @@ to know to leaf through its slices, as JSON."""
 COMPRESSION = 3
 """Of zlib, 0 to 9: beyond this a picture takes twice as long and saves a twentieth."""
 
-SHEET_QUALITY = 60
-"""Of a picture within a page, 0 to 100."""
+WITHIN, WITHIN_QUALITY = 1000, 45
+"""Width in pixels, and quality (0 to 100), of a case's picture within a page: it is for printing."""
 
 Sign = str
 SIGNS: tuple[Sign, ...] = ("cross", "triangle", "diamond", "half", "mark", "tick", "ring")
@@ -207,5 +207,6 @@ def small_uri(picture: Path) -> str:
     """The same, of a picture made smaller by loss of what nobody sees."""
     file = io.BytesIO()
     with Image.open(picture) as image:
-        image.save(file, "WEBP", quality=SHEET_QUALITY, method=2)
+        image.thumbnail((WITHIN, 10 * WITHIN), Image.Resampling.BOX)
+        image.save(file, "WEBP", quality=WITHIN_QUALITY, method=2)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

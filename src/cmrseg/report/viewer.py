@@ -22,13 +22,13 @@ from cmrseg.report.case_sheet import SCALES, View, badness, share, shown_map
 from cmrseg.report.legend import pens
 from cmrseg.report.thumbnails import Sheet, heated, square
 
-TILE = 256
+TILE = 224
 """Width and height of a slice, in pixels."""
 HIGHEST = 16_000
 """Pixels; WebP knows no higher picture."""
 MARGIN = 0.6
 """How much wider than the heart the window is, on each side: what lies around it tells a lot."""
-QUALITY = 62
+QUALITY = 60
 """Of grey values, 0 to 100."""
 
 

@@ -228,6 +228,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "shard": Shard(2, 4),
         "cohort": [],
         "report": None,
+        "dicom_seg": False,
         "command": f"cmrseg {command}".replace(" a b ", " INPUT OUTPUT ").replace(
             " w ", " WEIGHTS "
         ),

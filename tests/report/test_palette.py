@@ -24,7 +24,7 @@ def test_a_slicer_table_has_a_line_of_six_for_each_value_from_zero():
     names = ["background", "cavity", "normal_myocardium", "infarction", "no-reflow"]
     assert [line[1] for line in lines] == names
     assert lines[0][2:] == ["0", "0", "0", "0"]
-    assert lines[1][2:] == ["232", "67", "63", "255"], "#e8433f, opaque"
+    assert lines[1][2:] == ["86", "180", "233", "255"], "#56b4e9, opaque"
 
 
 def test_a_structure_keeps_its_colour_whatever_its_value():
@@ -42,7 +42,7 @@ def test_itk_snap_reads_index_colour_opacity_and_a_quoted_name():
     found = [row.groups() for row in rows]
     assert found[0] == ("0", "0", "0", "0", "0", "0", "0", "Clear Label")
     assert found[2][-1] == "normal myocardium"
-    assert found[1][1:7] == ("232", "67", "63", "1", "1", "1")
+    assert found[1][1:7] == ("86", "180", "233", "1", "1", "1")
 
 
 BLIND = {

@@ -13,7 +13,7 @@ import numpy as np
 
 from cmrseg.cases.case import CINE, Case, Cine, Contract, ImageSource, Prediction, Result
 from cmrseg.cases.folders import PassedOver, in_kinds
-from cmrseg.cases.labels import Challenge, label_code
+from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import curves_csv, details_csv, summary_csv, summary_json
@@ -72,6 +72,8 @@ class FileContract(Contract, ABC):
     summary_stem = "summary"
     ledger: Ledger | None = None
     report: Report | None = None
+    dicom_seg: bool = False
+    """Whether masks of DICOM series are written as segmentation objects too."""
     passed_over: Sequence[PassedOver] = ()
     """What of the input folder no case is made of, known once the cases are listed."""
 
@@ -133,6 +135,8 @@ class FileContract(Contract, ABC):
                 source = case.images[role]
                 images[role] = read(source.path, source.frame)
                 pieces += self._pieces(case, role, prediction, images[role])
+                if self.dicom_seg and source.path.is_dir():
+                    pieces.append(self._seg(case, role, prediction))
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
@@ -245,6 +249,15 @@ class FileContract(Contract, ABC):
                     if folder == PurePath() or any((self.output_dir / folder).iterdir()):
                         break
                     (self.output_dir / folder).rmdir()
+
+    def _seg(self, case: Case, role: str, prediction: Prediction) -> Piece:
+        """The mask as a segmentation object of its DICOM series, all labels whatever the code."""
+        from cmrseg.imaging.dicom_seg import encode_seg
+
+        source, path = case.images[role], self.mask_path(case, role)
+        content = encode_seg(prediction.mask, NAMES[self.challenge], source.path, source.frame)
+        name = path.name.removesuffix(".nii.gz") + ".dcm"
+        return Piece(path=path.with_name(name), what=f"{role} DICOM SEG", content=content)
 
     def _cine(self, case: Case, cine: Cine, images: Mapping[str, Volume]) -> Piece:
         """The mask of all frames, on the voxels of any of them."""

@@ -39,6 +39,11 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
+    p.add_argument(
+        "--dicom-seg",
+        action="store_true",
+        help="masks of DICOM series as DICOM SEG too (pip install 'cmrseg[dicom-seg]')",
+    )
     options.add_report(p)
     options.add_effort(p)
     options.add_log_format(p)
@@ -58,6 +63,7 @@ def _run_predict(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        dicom_seg=o.dicom_seg,
         command=o.command,
         **options.effort(o),
     )

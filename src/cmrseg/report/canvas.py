@@ -27,7 +27,7 @@ COMPRESSION = 3
 """Of zlib, 0 to 9: beyond this a picture takes twice as long and saves a twentieth."""
 
 WITHIN, WITHIN_QUALITY = 1000, 45
-"""Width in pixels, and quality (0 to 100), of a case's picture within a page: it is for printing."""
+"""Width in pixels, and quality (0 to 100), of a case's sheet within a page: for printing."""
 
 Sign = str
 SIGNS: tuple[Sign, ...] = ("cross", "triangle", "diamond", "half", "mark", "tick", "ring")

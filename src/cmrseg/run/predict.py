@@ -47,6 +47,7 @@ def predict(
     shard: batch.Shard | None = None,
     report: ReportKind | None = False,
     command: str = "",
+    dicom_seg: bool = False,
     case_timeout: float | None = USUAL_S,
 ) -> int:
     """Segment every case of a folder; the models are loaded once.
@@ -72,6 +73,7 @@ def predict(
         report: a page for people with pictures beside it, or in it (``single-file``); None for
             True where that may lie in the output folder, which is not so on Grand Challenge.
         command: what the report says was called.
+        dicom_seg: write masks of DICOM series as DICOM SEG objects too.
         case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
@@ -90,6 +92,9 @@ def predict(
     found = bundle.find(challenge, Path(weights) if weights else None)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    if dicom_seg:
+        _ask_for_seg(opened)
+        settings["dicom_seg"] = True
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
     _check_report(opened, report)
@@ -222,6 +227,23 @@ def _settle(opened: FileContract, made: Emidec | Mnms2, cohort: Collection[str])
     settled = settle(made, list(opened.cases()), cohort, tell)
     if opened.ledger:
         opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
+
+
+def _ask_for_seg(opened: FileContract) -> None:
+    """Have masks of DICOM series written as segmentation objects too.
+
+    Raises:
+        UsageError: everything in the output folder would be uploaded, or a library is missing.
+    """
+    from cmrseg.imaging.dicom_seg import check_available
+
+    if not opened.keeps_account:
+        raise UsageError(
+            f"--dicom-seg: contract '{opened.name}' takes nothing but its own results",
+            "leave it out",
+        )
+    check_available()
+    opened.dicom_seg = True
 
 
 def _check_report(opened: FileContract, wanted: ReportKind | None) -> None:

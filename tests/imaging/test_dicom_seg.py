@@ -11,7 +11,7 @@ from cmrseg.imaging import read
 from cmrseg.imaging.dicom_seg import check_available, encode_seg
 from cmrseg.runtime.errors import InputError, UsageError
 
-from .test_dicom import add
+from .test_dicom import add, enhanced
 
 PATIENT = {
     "PatientID": "p",
@@ -72,9 +72,9 @@ def test_a_mask_comes_back_with_its_codes_and_places(tmp_path, challenge):
     assert referred == {one.SOPInstanceUID for one in files if one.TriggerTime == 30}
 
 
-def test_a_series_without_a_frame_of_reference_is_told(tmp_path):
+def test_a_series_without_a_study_is_told(tmp_path):
     pytest.importorskip("highdicom", reason="NO HIGHDICOM (pip install 'cmrseg[dicom-seg]')")
-    folder = series(tmp_path / "s", FrameOfReferenceUID="")
+    folder = series(tmp_path / "s", StudyInstanceUID=None)
     image = read(folder, 0)
     with pytest.raises(InputError, match="DICOM SEG"):
         encode_seg(image.like(np.zeros(image.array.shape, np.uint8)), NAMES["mnms2"], folder, 0)
@@ -85,3 +85,24 @@ def test_without_the_library_the_install_line_is_named(monkeypatch):
     with pytest.raises(UsageError) as caught:
         check_available()
     assert "cmrseg[dicom-seg]" in caught.value.remedy
+
+
+def test_many_frames_in_a_file_are_placed_by_the_object_itself(tmp_path):
+    pytest.importorskip("highdicom", reason="NO HIGHDICOM (pip install 'cmrseg[dicom-seg]')")
+    path = tmp_path / "one.dcm"
+    enhanced(path, 4, 3)
+    whole = pydicom.dcmread(path)
+    for name, value in PATIENT.items():
+        setattr(whole, name, value)
+    whole.save_as(path)
+    image = read(tmp_path, 2)
+    labels = np.zeros(image.array.shape, np.uint8)
+    labels[1, 2:5, 3:9] = 3
+    raw = encode_seg(image.like(labels), NAMES["mnms2"], tmp_path, 2)
+    found = pydicom.dcmread(io.BytesIO(raw))
+    (group,) = found.PerFrameFunctionalGroupsSequence
+    place = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)
+    expected = image.geometry.to_patient(np.array([[1], [0], [0]]))[:, 0]
+    np.testing.assert_allclose(place, expected, atol=1e-3)
+    assert group.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 3
+    np.testing.assert_array_equal(found.pixel_array.reshape(labels[1].shape), labels[1] > 0)

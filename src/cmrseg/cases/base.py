@@ -21,7 +21,7 @@ from cmrseg.cases.trust import own_file
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.imaging.write import packed_cine
-from cmrseg.runtime.errors import CmrsegError, OutputError
+from cmrseg.runtime.errors import CmrsegError, InputError, OutputError
 
 ReportKind = bool | Literal["single-file"]
 """Whether there is a page with pictures beside it, or one that holds them."""
@@ -136,7 +136,7 @@ class FileContract(Contract, ABC):
                 images[role] = read(source.path, source.frame)
                 pieces += self._pieces(case, role, prediction, images[role])
                 if self.dicom_seg and source.path.is_dir():
-                    pieces.append(self._seg(case, role, prediction))
+                    result = self._add_seg(case, role, result, pieces)
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
@@ -250,14 +250,23 @@ class FileContract(Contract, ABC):
                         break
                     (self.output_dir / folder).rmdir()
 
-    def _seg(self, case: Case, role: str, prediction: Prediction) -> Piece:
-        """The mask as a segmentation object of its DICOM series, all labels whatever the code."""
+    def _add_seg(self, case: Case, role: str, result: Result, pieces: list[Piece]) -> Result:
+        """Add a mask as a segmentation object of its DICOM series, all labels whatever the code.
+
+        Returns:
+            The result, with a warning where none could be made: that costs no mask.
+        """
         from cmrseg.imaging.dicom_seg import encode_seg
 
         source, path = case.images[role], self.mask_path(case, role)
-        content = encode_seg(prediction.mask, NAMES[self.challenge], source.path, source.frame)
+        mask, names = result.predictions[role].mask, NAMES[self.challenge]
+        try:
+            content = encode_seg(mask, names, source.path, source.frame)
+        except InputError as error:
+            return replace(result, warnings=(*result.warnings, f"{role}: {error}"))
         name = path.name.removesuffix(".nii.gz") + ".dcm"
-        return Piece(path=path.with_name(name), what=f"{role} DICOM SEG", content=content)
+        pieces.append(Piece(path=path.with_name(name), what=f"{role} DICOM SEG", content=content))
+        return result
 
     def _cine(self, case: Case, cine: Cine, images: Mapping[str, Volume]) -> Piece:
         """The mask of all frames, on the voxels of any of them."""

@@ -181,3 +181,26 @@ def test_an_export_of_patient_study_series(tmp_path):
     dicom(tmp_path / "in/PA0/ST0/SE0", "IM0")
     dicom(tmp_path / "in/PA1/ST0/SE0", "IM0")
     assert [case.id for case in opened(tmp_path).cases()] == ["PA0_ST0_SE0", "PA1_ST0_SE0"]
+
+
+def test_a_cine_is_taken_whole_unless_its_phases_or_a_frame_are_given(tmp_path):
+    (tmp_path / "in").mkdir()
+    frames = np.random.default_rng(0).integers(0, 900, (4, 3, 12, 10)).astype(np.int16)
+    for name in ("p7_SA", "p8", "p9_SA_ED", "p6_LA", "p5_SA"):
+        cine = SimpleITK.JoinSeries([SimpleITK.GetImageFromArray(frame) for frame in frames])
+        SimpleITK.WriteImage(cine, tmp_path / f"in/{name}.nii.gz")
+    for name in ("p5_SA_ED", "p7_LA_ED"):
+        SimpleITK.WriteImage(SimpleITK.GetImageFromArray(frames[0]), tmp_path / f"in/{name}.mha")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    cases = {case.id: case for case in contract.cases()}
+    assert {name: sorted(case.images) for name, case in cases.items()} == {
+        "p5": ["SA_ED"],
+        "p6_LA": ["LA_ED"],
+        "p7": ["LA_ED", "SA_CINE"],
+        "p8": ["SA_CINE"],
+        "p9": ["SA_ED"],
+    }
+    assert [name for name, case in cases.items() if case.review] == ["p6_LA", "p8"]
+    assert [name for name, case in cases.items() if case.notes] == ["p5"]
+    framed = open_contract("mnms2", tmp_path / "in", tmp_path / "out", frame=1)
+    assert not any("SA_CINE" in case.images for case in framed.cases())

@@ -55,14 +55,25 @@ def test_unknown_label_code(tmp_path):
         open_contract("mnms2", tmp_path / "in", tmp_path / "out", labels="lv")
 
 
-def test_a_missing_view_is_a_warning(tmp_path):
+def test_a_missing_view_is_a_note(tmp_path):
     patient(tmp_path / "in", "001", "SA_ED", "SA_ES", "LA_CINE")
     (case,) = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
     assert list(case.images) == ["SA_ED", "SA_ES"]
     assert case.problem is None
-    missing, cine = case.warnings
-    assert "LA_ED, LA_ES missing" in missing
+    assert case.warnings == ()
+    missing, cine = case.notes
+    assert missing == "no long axis given"
     assert "LA cine ignored" in cine
+
+
+def test_a_cine_is_taken_whole_where_its_phases_are_not_given(tmp_path):
+    patient(tmp_path / "in", "001", "SA_CINE", "LA_ED")
+    (case,) = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert list(case.images) == ["SA_CINE", "LA_ED"]
+    assert case.notes == ("LA_ES not given",)
+    patient(tmp_path / "in", "001", "SA_ED")
+    (case,) = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
+    assert list(case.images) == ["SA_ED", "LA_ED"]
 
 
 def test_a_folder_without_any_image_is_passed_over_and_told(tmp_path):
@@ -88,16 +99,15 @@ def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
         threshold(image)
 
 
-@pytest.mark.parametrize("roles", [("SA_CINE", "LA_CINE"), ("SA_CINE",)])
-def test_a_case_without_any_usable_image_fails_by_name(tmp_path, roles):
+def test_a_case_without_any_usable_image_fails_by_name(tmp_path):
     patient(tmp_path / "in", "001", "SA_ED")
     (tmp_path / "in" / "002").mkdir()
-    patient(tmp_path / "in", "002", *roles)
+    patient(tmp_path / "in", "002", "LA_CINE")
     _, bad = open_contract("mnms2", tmp_path / "in", tmp_path / "out").cases()
     assert bad.id == "002"
     assert isinstance(bad.problem, InputError)
     assert "002_SA_ED.nii.gz" in bad.problem.remedy
-    assert sum("cine" in warning for warning in bad.warnings) == len(roles)
+    assert "LA cine ignored" in bad.notes[-1]
 
 
 def test_a_folder_that_cannot_be_read_fails_by_name(tmp_path, monkeypatch):

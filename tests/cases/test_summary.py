@@ -1,15 +1,26 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cmrseg import __version__
+from cmrseg.cases import summary as summary_module
 from cmrseg.cases.case import Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.folders import PassedOver
-from cmrseg.cases.summary import Records, closing, run_summary, summary_csv, summary_json, to_json
+from cmrseg.cases.summary import (
+    Records,
+    closing,
+    curves_csv,
+    details_csv,
+    run_summary,
+    summary_csv,
+    summary_json,
+    to_json,
+)
 
 from .tools import save, threshold, tree
 
@@ -24,8 +35,8 @@ RESULTS = {
 }
 
 
-def as_csv(results):
-    return "".join(summary_csv(Records(results)))
+def rows_of(lines):
+    return list(csv.DictReader(io.StringIO("".join(lines))))
 
 
 def as_json(results, passed_over=()):
@@ -39,10 +50,10 @@ def test_json_comes_case_by_case_and_looks_as_if_at_once():
     assert len(list(summary_json(run_summary("mnms2", "folder", RESULTS)))) == len(RESULTS) + 2
 
 
-def test_csv_has_a_line_a_case_and_a_column_a_measure():
-    rows = list(csv.DictReader(io.StringIO(as_csv(RESULTS))))
+def test_details_have_a_line_a_case_and_a_column_a_measure():
+    rows = rows_of(details_csv(Records(RESULTS)))
     assert list(rows[0]) == [
-        *("case", "status", "error", "seconds", "warnings", "review"),
+        *("case", "status", "error", "seconds", "warnings", "review", "notes"),
         *("sa_ed.rv_ml", "sa_ed.flagged", "lv_ef"),
     ]
     assert rows[0]["warnings"] == 'LA missing | a "quoted", word'
@@ -51,6 +62,89 @@ def test_csv_has_a_line_a_case_and_a_column_a_measure():
     assert [row["sa_ed.rv_ml"] for row in rows] == ["81.5", "", "2.0"]
     assert (rows[0]["lv_ef"], rows[0]["seconds"]) == ("", "1.25")
     assert rows[1]["error"] == "SA_ED: truncated. export again."
+
+
+def phase(lv, flagged):
+    return {
+        "volume_ml": {"LV": lv, "RV": 90.0},
+        "volume_ml_interval": {"LV": {"low": 1.0}},
+        "agreement": {"LV": 0.9},
+        "quality": {"out_of_distribution": flagged, "answer": {"RV": {"pHD_mm": 3.0}}},
+    }
+
+
+def test_the_summary_has_what_people_use_with_two_decimals():
+    heart = {"SA_ED": phase(150.126, False), "SA_ES": phase(60.0, True)}
+    results = {
+        "a": Result(measures=heart | {"ejection_fraction_percent": {"LV": 60.03}}),
+        "b": Result(measures={"SA_ED": phase(1.0, False)}, review=("odd",)),
+        "c": Result(measures={"quality": {"out_of_distribution": True}}),
+        "d": Result(error="lost"),
+    }
+    rows = rows_of(summary_csv(Records(results)))
+    assert list(rows[0]) == [
+        *("case", "status", "flagged", "review", "error", "ejection_fraction_percent.LV"),
+        *("SA_ED.volume_ml.LV", "SA_ED.volume_ml.RV", "SA_ES.volume_ml.LV", "SA_ES.volume_ml.RV"),
+    ]
+    assert rows[0]["SA_ED.volume_ml.LV"] == "150.13"
+    assert [row["flagged"] for row in rows] == ["SA_ES", "no", "yes", ""]
+    assert [row["review"] for row in rows] == ["", "odd", "", ""]
+    assert rows[3]["error"] == "lost"
+
+
+def test_curves_have_a_line_a_frame():
+    cine = {"frames": 2, "volume_ml": {"LV": [9.0, 4.5], "RV": [8.0, 7.0]}}
+    found = rows_of(curves_csv(Records({"a": Result(measures={"cine": cine}), "b": Result()})))
+    assert found == [
+        {"case": "a", "frame": "0", "LV": "9.0", "RV": "8.0"},
+        {"case": "a", "frame": "1", "LV": "4.5", "RV": "7.0"},
+    ]
+
+
+SCHEMA = json.loads((Path(summary_module.__file__).parent / "summary.schema.json").read_text())
+KINDS = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "null": type(None),
+    "integer": int,
+    "number": int | float,
+    "boolean": bool,
+}
+
+
+def faults(value, schema, at=""):
+    """What contradicts a JSON Schema, of the keywords that ours uses."""
+    if "$ref" in schema:
+        schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, KINDS[kind]) for kind in kinds):
+        yield f"{at} is no {kinds}"
+    elif value not in schema.get("enum", [value]):
+        yield f"{at} is {value}"
+    elif isinstance(value, dict):
+        yield from (f"{at} lacks {key}" for key in schema.get("required", ()) if key not in value)
+        for key, inner in value.items():
+            own = schema.get("properties", {}).get(key, schema.get("additionalProperties", {}))
+            yield from faults(inner, own, f"{at}.{key}")
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            yield from faults(inner, schema.get("items", {}), f"{at}[{n}]")
+
+
+def test_the_summary_is_as_its_schema_says():
+    heart = {"SA_ED": phase(150.1, False), "ejection_fraction_percent": {"LV": 60.0}}
+    results = RESULTS | {"h": Result(measures=heart, notes=("n",), masks={"SA_ED": "a.nii.gz"})}
+    told = as_json(results, [PassedOver("x.zip", ".zip")])
+    assert list(faults(told, SCHEMA)) == []
+    record = SCHEMA["$defs"]["record"]
+    assert set(told["cases"][0]) <= set(record["properties"])
+    assert set(told) <= set(SCHEMA["properties"])
+    told["cases"][0]["status"] = "fine"
+    told["cases"][1]["warnings"] = "one"
+    del told["review"]
+    assert len(list(faults(told, SCHEMA))) == 3
 
 
 def test_json_tells_everything():
@@ -91,7 +185,7 @@ def test_finish_writes_both_into_the_output_folder(tmp_path):
     contract.finish({"not \udce4 text": Result()})
     assert '"not \\udce4 text"' in (tmp_path / "out/summary.json").read_text()
     contract.finish({case.id: threshold(case)})
-    assert tree(tmp_path / "out") == ["summary.csv", "summary.json"]
+    assert tree(tmp_path / "out") == ["details.csv", "summary.csv", "summary.json"]
     (told,) = json.loads((tmp_path / "out/summary.json").read_text())["cases"]
     assert told["measures"]["volume_ml"]["LGE"] > 0
     (row,) = csv.DictReader((tmp_path / "out/summary.csv").open())
@@ -100,7 +194,7 @@ def test_finish_writes_both_into_the_output_folder(tmp_path):
 
 @pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "+1", "-cmd", "\tx"])
 def test_no_cell_is_a_formula(name):
-    text = as_csv({name: Result(measures={"change_ml": -1.5})})
+    text = "".join(details_csv(Records({name: Result(measures={"change_ml": -1.5})})))
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert row["case"] == f"'{name}"
     assert row["change_ml"] == "-1.5", "numbers stay numbers"

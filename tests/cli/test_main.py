@@ -278,7 +278,16 @@ def test_options_reach_the_recipe(monkeypatch):
         "save_uncertainty": True,
         "save_probabilities": False,
         "subjects": None,
+        "dicom_seg": False,
+        "command": f"cmrseg {command}".replace(" a b ", " INPUT OUTPUT ").replace(
+            " w ", " WEIGHTS "
+        ),
     }
+    assert main.main(["predict", "emidec", "a", "b", "--report", "single-file"]) == 4
+    assert (seen["report"], seen["command"]) == (
+        "single-file",
+        "cmrseg predict emidec INPUT OUTPUT --report single-file",
+    )
     assert main.main(["predict", "emidec", "a", "b"]) == 4
     usual = {"precision": None, "frame": None, "time_budget": None, "resume": False, "shard": None}
     usual["tie"] = TIE
@@ -310,6 +319,9 @@ def test_options_reach_the_judge(monkeypatch, capsys):
         "frame": 3,
         "contract": "folder",
         "report": False,
+        "command": "cmrseg judge mnms2 INPUT OUTPUT --candidate ours=CANDIDATE --candidate "
+        "monai=CANDIDATE --thresholds cohort --weights WEIGHTS --device cpu --labels rv --frame 3 "
+        "--contract folder --no-report --resume --shard 2/3",
         "resume": True,
         "shard": Shard(2, 3),
     }

@@ -41,7 +41,7 @@ def cine(case: str, pdc: float = 0.95, phd_mm: float = 4.0, **changed: Any) -> d
     measures["ejection_fraction_percent"] = {"LV": 55.1, "RV": 48.0}
     if pdc is not None and measures["SA_ES"]["quality"]["out_of_distribution"]:
         note = "not to be trusted: quality control flagged SA_ES"
-        measures["ejection_fraction_percent_note"] = {"RV": note}
+        measures["ejection_fraction_percent_note"] = {"LV": note, "RV": note}
     return record(case, measures, **changed)
 
 
@@ -87,6 +87,9 @@ def record(case: str, measures: dict[str, Any], **changed: Any) -> dict[str, Any
         "computed": {"device": "cpu", "threads": 2, "bundle": DIGEST},
         "timings_s": {"network": 3.0, "around": 1.0, "report": 0.2, "total": 4.25},
         "warnings": [],
+        "review": [],
+        "notes": [],
+        "masks": {},
     } | changed
 
 
@@ -135,7 +138,7 @@ class Page(HTMLParser):
         self.close()
         assert self.open == [], "what was opened is closed"
         self.text = "".join(self._said)
-        self.cases = re.findall(r"More of (.*)", self.text)
+        self.cases = re.findall(r'<button type="button" class="open"[^>]*>(.*?)</button>', html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))

@@ -3,6 +3,7 @@
 Skipped where there is no Chromium; ``CMRSEG_SCREENSHOTS`` names a folder to keep what was seen in.
 """
 
+import json
 import os
 import time
 from pathlib import Path
@@ -22,6 +23,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+VIEW = {"role": "SA_ED", "slices": 3, "worst": 1, "grey": 0, "heat": 1, "mask": 0, "rebuilt": None}
+ABOUT = json.dumps({"columns": 2, "lines": 1, "rows": 3, "views": [VIEW]})
+
+
 def published(folder, count):
     """A run's page with a picture for each case that did not fail."""
     told = many(count)
@@ -35,9 +40,18 @@ def published(folder, count):
         grey = np.full((96, 96, 3), 128, np.uint8)
         path = folder / "report" / f"{case['case']}.png"
         path.write_bytes(canvas.png(small_jpeg(grey, 96)))
-        size, thumbnail = carried(path)
+        found = carried(path)
         href = f"report/{path.name}".replace(" ", "%20")
-        pictures[case["case"]] = Picture(href=href, thumbnail=thumbnail, size=size)
+        pictures[case["case"]] = Picture(
+            href=href,
+            thumbnail=found.thumbnail,
+            size=found.size,
+            viewer=ABOUT,
+            slices=f"{href}.slices.webp",
+            lines=f"{href}.lines.webp",
+        )
+        for ending in ("slices", "lines"):
+            Image.new("RGB", (20, 30)).save(f"{path}.{ending}.webp")
     page = folder / "report.html"
     page.write_text(
         run_page(told, pictures, Weights(digest=DIGEST, manifest=MANIFEST)), encoding="utf-8"
@@ -75,7 +89,9 @@ def kept(browser, name, tmp_path, **options):
     return path
 
 
-FIRST = "[...document.querySelectorAll('#cases > tbody')].map(b => b.rows[0].cells[2].innerText)"
+FIRST = (
+    "[...document.querySelectorAll('#cases > tbody')].map(b => b.querySelector('.open').innerText)"
+)
 SEEN = "[...document.querySelectorAll('#cases > tbody')].filter(b => b.offsetHeight > 0).length"
 
 
@@ -126,21 +142,50 @@ def test_columns_sort_by_keyboard_both_ways_and_say_so(browser, tmp_path):
 def test_a_case_is_found_by_what_is_told_of_it(browser):
     browser.ask("document.getElementById('find').focus()")
     browser.write("time was SHORT")
-    assert browser.ask(SEEN) == browser.ask("document.querySelectorAll('td.warned').length") == 1
+    assert browser.ask(SEEN) == browser.ask("document.querySelectorAll('b.warned').length") == 1
     assert browser.ask("document.getElementById('found').innerText") == "1 of 12 cases"
 
 
-def test_a_case_opens_by_keyboard_and_only_then_loads_its_picture(browser, page, tmp_path):
-    browser.ask("document.querySelector('#case-0 summary').focus()")
+def test_chips_show_their_kinds_alone(browser):
+    browser.ask("document.querySelector('.chips [data-kind=failed]').click()")
+    assert browser.ask(SEEN) == 1
+    browser.ask("document.querySelector('.chips [data-kind=warned]').click()")
+    assert browser.ask(SEEN) == 2
+    browser.ask("document.querySelectorAll('.chips [aria-pressed=true]').forEach(c => c.click())")
+    assert browser.ask(SEEN) == 12
+
+
+def test_a_case_opens_by_keyboard_and_only_then_loads_its_slices(browser, page, tmp_path):
+    browser.ask("document.querySelector('#case-0 .open').focus()")
     browser.press("Enter", "\r")
-    browser.ask(
-        "new Promise(go => { const i = document.querySelector('#case-0 img.sheet');"
-        " i.scrollIntoView(); i.complete && i.naturalWidth ? go() : i.onload = go; })"
-    )
-    assert browser.ask("document.querySelector('#case-0 img.sheet').naturalWidth") == 640
-    loaded = [url for url in browser.requests if url.endswith(".png")]
-    assert (page.parent / "report/patient 0000.png").as_uri() in loaded
+    browser.ask("new Promise(go => setTimeout(go, 500))")
+    loaded = {url for url in browser.requests if url.endswith("p")}
+    names = ("slices.webp", "lines.webp")
+    assert loaded == {(page.parent / f"report/patient 0000.png.{n}").as_uri() for n in names}
+    assert browser.complaints == []
     kept(browser, "opened", tmp_path)
+
+
+def test_slices_are_leafed_through_and_layers_switched_by_keyboard(browser):
+    browser.ask("document.querySelector('#case-0 .open').click()")
+    told = "document.querySelector('#case-0 figcaption').innerText"
+    assert browser.ask(told) == "SA ED, slice 2 of 3", "the worst"
+    browser.ask("document.querySelector('#case-0 .stage').focus()")
+    for key, expected in (("ArrowDown", 3), ("ArrowDown", 3), ("ArrowUp", 2), ("ArrowLeft", 1)):
+        browser.press(key)
+        assert browser.ask(told) == f"SA ED, slice {expected} of 3"
+    place = "document.querySelector('#case-0 .layer').style.backgroundPosition"
+    assert browser.ask(place) == "0% 0%"
+    browser.ask(
+        "document.querySelector('#case-0 .stage')"
+        ".dispatchEvent(new WheelEvent('wheel', { deltaY: 120, cancelable: true }))"
+    )
+    assert browser.ask(place) == "0% 50%"
+    shown = "[...document.querySelectorAll('#case-0 .layer')].map(l => l.offsetHeight > 0)"
+    assert browser.ask(shown) == [True, False, True], "grey values and contours"
+    browser.press("c")
+    browser.press("u")
+    assert browser.ask(shown) == [True, True, False]
 
 
 def test_it_prints_what_a_reader_would_have_opened(browser, tmp_path):
@@ -149,9 +194,9 @@ def test_it_prints_what_a_reader_would_have_opened(browser, tmp_path):
     browser.media("screen")
     few = browser.pdf()
     assert few.startswith(b"%PDF")
-    assert browser.ask("document.querySelectorAll('#cases details[open]').length") == 0
+    assert browser.ask("document.querySelectorAll('#cases tr.more:not([hidden])').length") == 0
     pages = few.count(b"/Type /Page\n") + few.count(b"/Type /Page ")
-    assert 3 <= pages <= 14, "each case at length, on a page of its own at most"
+    assert 3 <= pages <= 9, "cases at length, two or three a page"
 
 
 def test_it_fits_a_phone_and_tells_what_each_number_is(browser, tmp_path):
@@ -182,7 +227,7 @@ def test_a_thousand_cases_open_and_sort_in_a_moment(tmp_path):
         assert time.monotonic() - began < 60
         milliseconds = browser.ask(
             "(() => { const t = performance.now();"
-            " document.querySelectorAll('#cases thead button')[3].click();"
+            " document.querySelectorAll('#cases thead button')[2].click();"
             " document.body.offsetHeight; return performance.now() - t; })()"
         )
         assert milliseconds < 10_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmrseg.report.canvas import SIGNS, Canvas, carried, plain, small_jpeg, width, wrapped
+from cmrseg.report.canvas import SIGNS, Canvas, Carried, carried, plain, small_jpeg, width, wrapped
 
 
 def sign(kind):
@@ -32,11 +32,12 @@ def test_a_picture_carries_its_thumbnail_and_its_size(tmp_path):
     assert Image.open(io.BytesIO(small)).size == (60, 40)
     path = tmp_path / "a.png"
     path.write_bytes(Canvas(320, 90).png(small))
-    size, thumbnail = carried(path)
+    found = carried(path)
+    size, thumbnail = found.size, found.thumbnail
     assert size == (320, 90)
     assert base64.b64decode(thumbnail) == small
     (tmp_path / "b.png").write_bytes(Canvas(10, 10).png())
-    assert carried(tmp_path / "b.png") == ((10, 10), None)
+    assert carried(tmp_path / "b.png") == Carried((10, 10))
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])

@@ -18,7 +18,6 @@ def test_every_column_finds_its_number_and_none_in_a_failed_case(challenge, reco
 def test_numbers_of_a_flagged_image_are_doubted_by_name():
     """The worst image of ``cine`` is SA_ES."""
     doubts = {c.title: c.doubt(cine("a", pdc=0.3)) for c in COLUMNS["mnms2"]}
-    assert {title: words for title, words in doubts.items() if words} == {
-        "RV EF": "not to be trusted: quality control flagged SA_ES",
-        "RV, ES": "not to be trusted: quality control flagged SA_ES",
-    }
+    assert {title: words for title, words in doubts.items() if words} == dict.fromkeys(
+        ("LV EF", "RV EF", "LV, ES", "RV, ES"), "not to be trusted: quality control flagged SA_ES"
+    )

@@ -44,10 +44,13 @@ def test_late_enhancement_numbers_come_with_intervals_and_their_level():
     ]
 
 
-def test_only_the_structure_that_was_judged_is_doubted_and_only_in_the_flagged_image():
+def test_every_structure_is_doubted_and_only_in_the_flagged_image():
     found = overview(cine("a", pdc=0.3))
     doubted = {place for place, figure in figures(found).items() if figure.doubt}
-    assert doubted == {("Ejection fraction [%]", "", "RV"), ("Volume [mL]", "SA ES", "RV")}
+    assert doubted == {
+        *(("Ejection fraction [%]", "", name) for name in ("LV", "RV")),
+        *(("Volume [mL]", "SA ES", name) for name in ("LV", "MYO", "RV")),
+    }
     assert found.doubts == ["not to be trusted: quality control flagged SA_ES"]
 
 

@@ -2,12 +2,14 @@
 
 import re
 import time
+from datetime import UTC, datetime
 
 import pytest
 
+from cmrseg.report.methods import methods
 from cmrseg.report.page import Picture, Weights, run_page
 from cmrseg.report.status import KINDS
-from report.made import DIGEST, Page, cine, enhanced, failed, judged, many, summary
+from report.made import DIGEST, Page, cine, enhanced, failed, judged, many, record, summary
 
 MANIFEST = {
     "cmrseg": "0.1.0",
@@ -41,7 +43,7 @@ def test_cases_stand_worst_first():
     assert page.cases == order
     assert "the image is constant. give another." in page.text
     assert "LA_ES: the image is constant." in page.text
-    assert "SA_ES: RV out of range in all candidates" in page.text
+    assert "RV outline unlike trained hearts at ES: score 0.70, limit 0.80" in page.text
 
 
 def test_the_most_uncertain_of_equals_comes_first():
@@ -53,7 +55,7 @@ def test_the_most_uncertain_of_equals_comes_first():
 def test_every_verdict_has_words_and_a_sign_beside_its_colour():
     cases = [cine("a"), cine("b", pdc=0.3), failed("c"), cine("d", pdc=None)]
     html = run_page(summary("mnms2", cases), {}, WEIGHTS)
-    cells = re.findall(r'<td class="verdict (\w+)".*?<span[^>]*>(.)</span> ([^<]+)</td>', html)
+    cells = re.findall(r'<b class="(\w+)"><span[^>]*>(.)</span> ([^<]+)</b>', html)
     assert {kind: sign for kind, sign, _ in cells} == {
         "failed": "\u2715",
         "flagged": "\u25b2",
@@ -83,7 +85,15 @@ def test_numbers_come_with_units_intervals_and_what_they_were_made_by():
 
 
 def test_nothing_is_asked_for_but_pictures_beside_the_page():
-    pictures = {"a": Picture(href="report/a.png", thumbnail="QUJD", size=(800, 400))}
+    picture = Picture(
+        href="report/a.png",
+        thumbnail="QUJD",
+        size=(800, 400),
+        viewer="{}",
+        slices="report/a.s",
+        lines="report/a.l",
+    )
+    pictures = {"a": picture}
     html = run_page(summary("mnms2", [cine("a"), cine("b")]), pictures, WEIGHTS)
     page = Page(html)
     (policy,) = [m["content"] for m in page.all("meta") if "http-equiv" in m]
@@ -95,6 +105,8 @@ def test_nothing_is_asked_for_but_pictures_beside_the_page():
     assert all("src" not in script for script in page.all("script"))
     sources = [image["src"] for image in page.all("img")]
     assert sources == ["data:image/jpeg;base64,QUJD", "report/a.png"]
+    (viewer,) = [div for div in page.all("div") if div.get("class") == "viewer"]
+    assert (viewer["data-slices"], viewer["data-lines"]) == ("report/a.s", "report/a.l")
     (sheet,) = [image for image in page.all("img") if image["src"] == "report/a.png"]
     assert (sheet["loading"], sheet["width"], sheet["height"]) == ("lazy", "800", "400")
     assert all(image["alt"] for image in page.all("img"))
@@ -126,9 +138,8 @@ def test_fences_of_the_training_population_are_drawn_and_what_lies_beyond_is_lin
 def test_a_number_of_a_flagged_image_is_doubted_in_words_and_with_a_sign():
     cases = [cine("fine"), cine("odd", pdc=0.3)]
     html = run_page(summary("mnms2", cases), {}, WEIGHTS)
-    cells = re.findall(r'<td class="number" [^>]*>(\S+) <small class="doubt[^>]*>', html)
-    assert cells == ["48.0", "149"], "RV EF and RV at ES of the odd case alone"
-    assert html.count("\u25b2</span> not to be trusted</small>") == 2
+    cells = re.findall(r'<td class="number flagged".*?</span>(\S+?)<', html)
+    assert cells == ["55.1", "48.0", "119", "149"], "EF and ES of the odd case alone"
     reason = "not to be trusted: quality control flagged SA_ES"
     (row,) = re.findall(r'<th scope="row">RV</th><td>48.0 (<span.*?)</td>', html)
     assert "\u25b2" in row
@@ -168,7 +179,7 @@ def test_late_enhancement_is_judged_by_how_samples_agree():
     html = run_page(summary("emidec", cases), {}, Weights(digest=DIGEST, manifest={"trust": trust}))
     page = Page(html)
     assert page.cases[0] == "odd"
-    assert "samples agree on cavity to 0.750 < 0.900" in page.text
+    assert "networks disagree on the cavity: agreement 0.75, limit 0.90" in page.text
     assert "0.750 (in range: from 0.900)" in page.text
     figures = re.findall(r"<figure>.*?</figure>", html, re.S)
     (drawn,) = [figure for figure in figures if "agree on cavity" in figure]
@@ -208,6 +219,43 @@ def test_an_empty_run_and_one_case_are_pages_too():
     assert Page(run_page(summary("emidec", [failed("a")]), {})).cases == ["a"]
 
 
+def test_notes_are_no_warnings_and_columns_without_numbers_are_left_out():
+    found = record("a", {"SA_ED": {"volume_ml": {"LV": 120.0, "RV": 140.0}}}, notes=["no LA"])
+    html = run_page(summary("mnms2", [found]), {}, WEIGHTS)
+    assert "No LA." in Page(html).text
+    assert '<b class="unchecked">' in html
+    heads = re.findall(
+        r'<th scope="col" class="number"><button type="button">(.*?)[ <]*<small', html
+    )
+    assert heads == ["LV, ED", "RV, ED"]
+
+
+def test_masks_are_linked_and_opened_in_slicer_and_the_run_is_told():
+    found = cine("a b", masks={"SA_ED": "a b/a b_SA_ED_pred.nii.gz"})
+    made = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+    told = "cmrseg predict mnms2 INPUT OUTPUT"
+    page = Page(run_page(summary("mnms2", [found]), {}, WEIGHTS, command=told, made=made))
+    assert "a%20b/a%20b_SA_ED_pred.nii.gz" in [link["href"] for link in page.all("a")]
+    assert "slicer.util.loadSegmentation" in page.text
+    assert "2026-03-01 09:30 UTC" in page.text
+    assert told in page.text
+
+
+def test_the_methods_paragraph_tells_what_was_recorded_and_numbers_its_sources():
+    cases = [cine("a", pdc=0.3), cine("b"), failed("c")]
+    for one in cases[:2]:
+        one["computed"] |= {"mirrors": 4, "samples": 0}
+    found = methods(summary("mnms2", cases), MANIFEST, DIGEST)
+    assert "Quality control flagged" in found.text
+    assert "1 of 8" in found.text, "images"
+    assert "4 in all" in found.text
+    assert DIGEST[:12] in found.text
+    assert [one[:3] for one in found.sources] == ["[1]", "[2]"], "the manifest here cites nothing"
+    late = methods(summary("emidec", [judged("a", computed={"mirrors": 4, "samples": 20})]), {}, "")
+    assert "20 Monte-Carlo" in late.text
+    assert "SHA-256" not in late.text
+
+
 @pytest.fixture(scope="module")
 def thousand():
     told = many(1000)
@@ -225,7 +273,7 @@ def test_a_thousand_cases_make_a_page_that_opens(thousand):
     html, seconds = thousand
     assert len(html) < 16e6, "bytes, a quarter of them thumbnails"
     assert seconds < 15
-    cases = re.findall(r"<summary>More of (.*?)</summary>", html)
+    cases = Page(html).cases
     assert len(cases) == len(set(cases)) == 1000
     assert html.count('<img class="sheet" loading="lazy"') == html.count('class="sheet"') == 1000
     assert html.count("<svg") < 30, "distributions do not grow with the cases"

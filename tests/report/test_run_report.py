@@ -22,7 +22,7 @@ from cmrseg.runtime.errors import EXIT_OK, EXIT_PARTIAL, InputError, OutputError
 from report.made import Page
 
 DIGEST = "ab" * 32
-PAGE_FILES = ["labels-itksnap.txt", "labels.ctbl", "report.html"]
+PAGE_FILES = ["details.csv", "labels-itksnap.txt", "labels.ctbl", "report.html"]
 
 
 def put(folder, *names):
@@ -67,12 +67,15 @@ def test_a_run_leaves_a_page_a_picture_a_case_and_label_descriptions(tmp_path):
         "summary.csv",
         "summary.json",
     ]
+    assert told(out)["Case_P1"]["masks"] == {"LGE": "Case_P1/Contours/Case_P1.nii.gz"}
     pictures = [name for name in files if name.startswith("report/")]
-    assert pictures == ["report/Case_N2.png", "report/Case_P1.png"]
+    sheets = ["report/Case_N2.png", "report/Case_P1.png"]
+    leaves = [s.replace(".png", end) for s in sheets for end in (".lines.webp", ".slices.webp")]
+    assert pictures == sorted([*sheets, *leaves])
     shown = page(out)
     assert set(shown.cases) == {"Case_P1", "Case_N2"}
     sources = [image["src"] for image in shown.all("img") if image.get("class") == "sheet"]
-    assert sorted(sources) == pictures
+    assert sorted(sources) == sheets
     assert sum(image["src"].startswith("data:image/jpeg") for image in shown.all("img")) == 2
     assert "infarction" in (out / "labels.ctbl").read_text(encoding="utf-8")
     assert all(case["timings_s"]["report"] >= 0 for case in told(out).values())
@@ -273,6 +276,19 @@ def test_no_file_of_the_page_names_a_folder_of_this_machine(tmp_path):
     )
 
 
+def test_a_single_file_holds_its_pictures(tmp_path):
+    source, out = put(tmp_path / "in", "Case_P1"), tmp_path / "out"
+    contract = opened(source, out)
+    contract.report = replace(contract.report, single_file=True, command="cmrseg predict")
+    run(contract)
+    shown = page(out)
+    (viewer,) = [div for div in shown.all("div") if div.get("class") == "viewer"]
+    sources = [*(i["src"] for i in shown.all("img")), viewer["data-slices"], viewer["data-lines"]]
+    assert all(one.startswith("data:image/") for one in sources)
+    assert len(sources) == 4
+    assert "cmrseg predict" in shown.text
+
+
 def test_a_picture_is_the_same_for_the_same_case(tmp_path):
     weights = Bundle(tmp_path, {"challenge": "emidec", "networks": []}, DIGEST)
     source = put(tmp_path / "in", "Case_P1")
@@ -282,5 +298,5 @@ def test_a_picture_is_the_same_for_the_same_case(tmp_path):
     result: Result = threshold(case)
     images = {"LGE": image(0)}
     assert isinstance(case, Case)
-    (one,), (other,) = (drawer.picture(case, result, images)[1] for _ in range(2))
-    assert one.content == other.content
+    one, other = (drawer.picture(case, result, images)[1] for _ in range(2))
+    assert [piece.content for piece in one] == [piece.content for piece in other]

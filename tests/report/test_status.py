@@ -18,6 +18,7 @@ from cmrseg.report.status import (
     judge,
     lowest_agreement,
     lowest_pdc,
+    warnings_beside,
 )
 from report.made import cine, enhanced, failed, judged
 
@@ -26,18 +27,31 @@ from report.made import cine, enhanced, failed, judged
     ("record", "kind", "reasons"),
     [
         (failed("a", "it is constant. give another."), FAILED, ("it is constant. give another.",)),
-        (cine("a", pdc=0.5), FLAGGED, ("SA_ES: RV out of range in all candidates",)),
-        (cine("a", phd_mm=30), FLAGGED, ("SA_ES: RV out of range in all candidates",)),
+        (
+            cine("a", pdc=0.5),
+            FLAGGED,
+            ("RV outline unlike trained hearts at ES: score 0.50, limit 0.80",),
+        ),
+        (
+            cine("a", phd_mm=30),
+            FLAGGED,
+            ("RV outline unlike trained hearts at ES: distance 30.0 mm, limit 20.0 mm",),
+        ),
         (cine("a", pdc=0.5, status="partial", error="x"), FLAGGED, None),
         (cine("a", status="partial", error="LA_ED: x"), PARTIAL, ("LA_ED: x",)),
         (cine("a", warnings=["one", "two"]), WARNED, ("one", "two")),
         (cine("a", warnings=["guess"], review=["guess"]), REVIEW, ("guess",)),
         (cine("a", pdc=0.5, review=["guess"]), FLAGGED, None),
+        (cine("a", notes=["no long axis given"]), PASSED, ()),
         (cine("a"), PASSED, ()),
         (cine("a", pdc=None), UNCHECKED, ()),
         (enhanced("a"), UNCHECKED, ()),
         (judged("a"), PASSED, ()),
-        (judged("a", 0.8), FLAGGED, ("samples agree on cavity to 0.800 < 0.900",)),
+        (
+            judged("a", 0.8),
+            FLAGGED,
+            ("networks disagree on the cavity: agreement 0.80, limit 0.90",),
+        ),
     ],
 )
 def test_the_gravest_that_applies_is_said_with_its_reasons(record, kind, reasons):
@@ -80,3 +94,9 @@ def test_measures_are_found_where_recipes_put_them():
     assert image_uncertainty(enhanced("a", 0.25)) == 0.25
     assert image_uncertainty(cine("a")) is None
     assert lowest_agreement(failed("a")) is None
+
+
+def test_a_flag_is_told_once():
+    flag = "SA_ES: quality control: RV out of range in all candidates"
+    assert warnings_beside(cine("a", pdc=0.5, warnings=[flag, "odd"])) == ["odd"]
+    assert warnings_beside(cine("a", warnings=["odd"])) == ["odd"]

@@ -414,6 +414,7 @@ def test_a_bad_image_costs_its_own_case_only(tmp_path, fault):
     assert files(tmp_path / "out") == [
         "Case_1/Contours/Case_1.nii.gz",
         "Case_3/Contours/Case_3.nii.gz",
+        "details.csv",
         "summary.csv",
         "summary.json",
     ]
@@ -434,13 +435,13 @@ def test_two_files_in_one_socket(tmp_path):
     assert files(tmp_path / "out") == []
 
 
-def test_a_view_missing_is_warned_and_the_rest_segmented(tmp_path):
+def test_a_view_missing_is_noted_and_the_rest_segmented(tmp_path):
     path = tmp_path / "in/001/001_SA_ED.nii.gz"
     path.parent.mkdir(parents=True)
     heart().to_filename(path)
     contract, lines = open_contract("mnms2", tmp_path / "in", tmp_path / "out"), Lines()
     assert lines.run(contract, threshold) == 0
-    assert lines.said[0] == "case 001: warning: SA_ES, LA_ED, LA_ES missing"
+    assert lines.said[0] == "case 001: SA_ES not given"
     assert "001/001_SA_ED_pred.nii.gz" in files(tmp_path / "out")
 
 
@@ -476,7 +477,7 @@ def test_a_disk_that_fills_up_keeps_what_was_written(tmp_path):
         masks = [name for name in left if name.endswith(".nii.gz")]
         assert 1 <= len(masks) < 9
         assert masks == [f"Case_{n}/Contours/Case_{n}.nii.gz" for n in range(1, len(masks) + 1)]
-        assert set(left) - set(masks) <= {"summary.csv", "summary.json"}
+        assert set(left) - set(masks) <= {"details.csv", "summary.csv", "summary.json"}
         for name in masks:
             assert read(out / name).array.shape == (3, 12, 10)
     finally:

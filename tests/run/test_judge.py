@@ -98,7 +98,7 @@ def test_the_best_mask_of_each_image_is_written_as_it_was(tmp_path, run, capsys)
     entropy = read(tmp_path / "out" / "001" / "001_SA_ED_entropy.nii.gz").array
     np.testing.assert_allclose(entropy[mask == 3], np.log(2), rtol=1e-5)
     assert entropy[mask != 3].max() < 1e-4
-    (row, _) = csv.DictReader((tmp_path / "out" / "summary.csv").read_text().splitlines())
+    (row, _) = csv.DictReader((tmp_path / "out" / "details.csv").read_text().splitlines())
     assert row["SA_ED.quality.candidates.good.RV.pDC"]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "candidate good: number 1 by pDC" in page

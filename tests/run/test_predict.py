@@ -314,7 +314,7 @@ def test_one_phase_alone_is_segmented_without_an_ejection_fraction(run, tmp_path
         save(tmp_path / f"in/002/002_SA_{phase}.nii.gz", volume(2))
     assert run("mnms2", tmp_path / "in", mirrors=1) == EXIT_OK
     one, both = json.loads((tmp_path / "out/summary.json").read_text())["cases"]
-    assert one["warnings"][0] == "SA_ES, LA_ED, LA_ES missing"
+    assert one["notes"] == ["SA_ES not given", "no long axis given"]
     assert set(one["measures"]) == {"SA_ED", "mass_g"}
     # Twice the same image is one phase twice: nothing is known of what was ejected.
     assert set(both["measures"]) == {"SA_ED", "SA_ES"}
@@ -479,7 +479,7 @@ def test_how_a_result_came_about_is_told(run, tmp_path, bundles):
             "samples": 2,
             "bundle": bundle.find("emidec", bundles).digest,
         }
-    header, *rows = (tmp_path / "out/summary.csv").read_text().splitlines()
+    header, *rows = (tmp_path / "out/details.csv").read_text().splitlines()
     assert "device,precision,threads,mirrors,samples,bundle" in header
     assert all(",cpu,bf16,1,2,2," in row for row in rows)
 
@@ -637,6 +637,34 @@ def test_a_frame_of_a_cine_in_a_plain_folder(run, tmp_path, capsys):
     emidec_folders(tmp_path / "folders")
     with pytest.raises(UsageError, match="takes no frame"):
         run("emidec", tmp_path / "folders", frame=0)
+
+
+@pytest.mark.parametrize(
+    ("image", "masks"),
+    [
+        ("001/001_SA_CINE", [f"001/001_SA_{role}_pred" for role in ("ED", "ES", "CINE")]),
+        ("p7_SA", ["p7_SA_ED_seg", "p7_SA_ES_seg", "p7_SA_seg"]),
+    ],
+)
+def test_ed_and_es_are_found_in_a_cine_and_all_frames_segmented(run, tmp_path, image, masks):
+    frames = [volume(n) for n in range(3)]
+    write_cine(tmp_path / f"in/{image}.nii.gz", frames)
+    assert run("mnms2", tmp_path / "in", mirrors=1, report=True) == EXIT_OK
+    (one,) = summary(tmp_path / "out")["cases"]
+    cine = one["measures"]["cine"]
+    assert cine["frames"] == len(cine["volume_ml"]["LV"]) == 3
+    found = cine["ed_frame"], cine["es_frame"]
+    assert cine["volume_ml"]["LV"][found[0]] == max(cine["volume_ml"]["LV"])
+    assert cine["volume_ml"]["LV"][found[1]] == min(cine["volume_ml"]["LV"])
+    assert list(one["masks"].values()) == [f"{name}.nii.gz" for name in masks]
+    single = [read(tmp_path / "out" / f"{name}.nii.gz") for name in masks[:2]]
+    whole = [read(tmp_path / "out" / f"{masks[2]}.nii.gz", frame) for frame in range(3)]
+    for volume_, frame in zip(single, found, strict=True):
+        assert volume_.geometry.same_as(whole[frame].geometry)
+        np.testing.assert_array_equal(volume_.array, whole[frame].array)
+    assert any("frame" in note for note in one["notes"])
+    assert len((tmp_path / "out/curves.csv").read_text().splitlines()) == 4
+    assert '<svg class="curves"' in (tmp_path / "out/report.html").read_text()
 
 
 def write_cine(path, frames):

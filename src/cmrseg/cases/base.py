@@ -7,19 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from cmrseg.cases.case import Case, Contract, Prediction, Result
+from cmrseg.cases.case import CINE, Case, Cine, Contract, ImageSource, Prediction, Result
 from cmrseg.cases.folders import PassedOver, in_kinds
 from cmrseg.cases.labels import NAMES, Challenge, label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
-from cmrseg.cases.summary import closing, run_summary, summary_csv, summary_json
+from cmrseg.cases.summary import (
+    closing,
+    curves_csv,
+    details_csv,
+    run_summary,
+    summary_csv,
+    summary_json,
+)
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.volume import Volume
-from cmrseg.runtime.errors import CmrsegError, OutputError
+from cmrseg.imaging.write import packed_cine
+from cmrseg.runtime.errors import CmrsegError, InputError, OutputError
+
+ReportKind = bool | Literal["single-file"]
+"""Whether there is a page with pictures beside it, or one that holds them."""
 
 
 class Report(Protocol):
@@ -73,6 +84,8 @@ class FileContract(Contract, ABC):
     """Whether uncertainty maps are written."""
     with_probabilities: bool = False
     """Whether each structure's probabilities are written."""
+    dicom_seg: bool = False
+    """Whether masks of DICOM series are written as segmentation objects too."""
     passed_over: Sequence[PassedOver] = ()
     """What of the input folder no case is made of, known once the cases are listed."""
 
@@ -125,13 +138,25 @@ class FileContract(Contract, ABC):
             raise OutputError("there is no mask to write", "please report it as an internal error")
         pieces: list[Piece] = []
         images: dict[str, Volume] = {}
+        if result.cine:
+            source = case.images[CINE]
+            phases = {r: ImageSource(source.path, n) for r, n in result.cine.frames.items()}
+            case = replace(case, images={**case.images, **phases})
         for role, prediction in result.predictions.items():
             try:
                 images[role] = case.images[role].read()
                 pieces += self._pieces(case, role, prediction, images[role])
+                if self.dicom_seg and source.path.is_dir():
+                    result = self._add_seg(case, role, result, pieces)
             except CmrsegError as error:
                 raise error.within(role) from error
         pieces += self.extras(case, result)
+        roles = list(result.predictions)
+        if result.cine:
+            pieces.append(self._cine(case, result.cine, images))
+            roles.append(CINE)
+        masks = {role: self.mask_path(case, role).as_posix() for role in roles}
+        result = replace(result, masks=masks)
         result, written = self._deliver(case, result, pieces, images)
         self._clear(self.outputs(case) - written)
         if self.ledger:
@@ -180,7 +205,7 @@ class FileContract(Contract, ABC):
         return []
 
     def finish(self, results: Mapping[str, Result]) -> tuple[str, ...]:
-        """Write the run's summary, ``summary.json`` and ``summary.csv``, and its report.
+        """Write ``summary.json``, ``summary.csv``, ``details.csv`` and the report.
 
         Returns:
             Why there is no report although one was asked for.
@@ -189,16 +214,22 @@ class FileContract(Contract, ABC):
             OutputError: the summary could not be written.
         """
         told = run_summary(self.challenge, self.name, results, self.passed_over)
-        texts = {".json": summary_json(told), ".csv": summary_csv(told["cases"])}
+        texts: dict[str, Iterable[str]] = {
+            f"{self.summary_stem}.json": summary_json(told),
+            f"{self.summary_stem}.csv": summary_csv(told["cases"]),
+            f"{self._stem('details')}.csv": details_csv(told["cases"]),
+        }
+        curves = PurePath(f"{self._stem('curves')}.csv")
+        if any("cine" in result.measures for result in results.values()):
+            texts[str(curves)] = curves_csv(told["cases"])
+        else:
+            self._clear([curves])
         deliver(
-            [
-                Piece(path=PurePath(self.summary_stem + ending), what="summary", content=text)
-                for ending, text in texts.items()
-            ]
+            [Piece(path=PurePath(n), what="summary", content=t) for n, t in texts.items()]
             + self.companions(),
             self.output_dir,
         )
-        stem = self._report_stem()
+        stem = self._stem("report")
         self._clear(self._further_pages(stem))
         problem = self.report.publish(stem, told) if self.report else ""
         if problem or not self.report:
@@ -210,12 +241,13 @@ class FileContract(Contract, ABC):
         """How many cases came to what, and where the report is; of one case a call nothing."""
         if not self.keeps_account:
             return None
-        page = self.output_dir / f"{self._report_stem()}.html"
+        page = self.output_dir / f"{self._stem('report')}.html"
         told = f". Report: {page}" if self.report and page.is_file() else ""
         return closing(results) + told
 
-    def _report_stem(self) -> str:
-        return self.summary_stem.replace("summary", "report", 1)
+    def _stem(self, what: str) -> str:
+        """What a file beside the summary is called."""
+        return self.summary_stem.replace("summary", what, 1)
 
     def _further_pages(self, stem: str) -> list[PurePath]:
         """The second and further pages of an earlier report."""
@@ -250,6 +282,31 @@ class FileContract(Contract, ABC):
                     if folder == PurePath() or any((self.output_dir / folder).iterdir()):
                         break
                     (self.output_dir / folder).rmdir()
+
+    def _add_seg(self, case: Case, role: str, result: Result, pieces: list[Piece]) -> Result:
+        """Add a mask as a segmentation object of its DICOM series, all labels whatever the code.
+
+        Returns:
+            The result, with a warning where none could be made: that costs no mask.
+        """
+        from cmrseg.imaging.dicom_seg import encode_seg
+
+        source, path = case.images[role], self.mask_path(case, role)
+        mask, names = result.predictions[role].mask, NAMES[self.challenge]
+        try:
+            content = encode_seg(mask, names, source.path, source.frame)
+        except InputError as error:
+            return replace(result, warnings=(*result.warnings, f"{role}: {error}"))
+        name = path.name.removesuffix(".nii.gz") + ".dcm"
+        pieces.append(Piece(path=path.with_name(name), what=f"{role} DICOM SEG", content=content))
+        return result
+
+    def _cine(self, case: Case, cine: Cine, images: Mapping[str, Volume]) -> Piece:
+        """The mask of all frames, on the voxels of any of them."""
+        like = next(image for role, image in images.items() if role in cine.frames)
+        labels = np.stack([self.code.encode(like.like(frame)).array for frame in cine.labels])
+        content = packed_cine(labels, like)
+        return Piece(path=self.mask_path(case, CINE), what="cine mask", content=content)
 
     def _pieces(
         self, case: Case, role: str, prediction: Prediction, image: Volume

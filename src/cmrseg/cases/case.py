@@ -38,6 +38,10 @@ class ImageSource:
         return self.volume or read(self.path, self.frame)
 
 
+CINE = "SA_CINE"
+"""The role of a short-axis cine of which all frames are wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One patient's images, by role.
@@ -45,12 +49,13 @@ class Case:
     Attributes:
         id: names the case in outputs ("Case_P001", "012", a file's stem).
         images: role -> source. Roles: ``LGE`` (emidec); ``SA_ED``, ``SA_ES``, ``LA_ED``,
-            ``LA_ES`` (mnms2).
+            ``LA_ES``, and :data:`CINE` where ED and ES are to be found (mnms2).
         log_name: how the case is called in log lines, where no file name may stand.
-        warnings: what was odd about the case's files, in words (a missing view, say).
+        warnings: what was odd about the case's files, in words.
         problem: why the case cannot be segmented, known from its files alone; the run then
             reports it without calling the recipe.
         review: what was guessed about the case's files, in words: somebody has to look at it.
+        notes: what is worth knowing and nothing to worry about, in words (a view not given).
     """
 
     id: str
@@ -59,6 +64,7 @@ class Case:
     warnings: tuple[str, ...] = ()
     problem: CmrsegError | None = None
     review: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,19 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Cine:
+    """What came of a whole cine.
+
+    Attributes:
+        labels: (t, z, y, x) uint8, of every frame.
+        frames: role (``SA_ED``, ``SA_ES``) -> the frame, from 0, that it was found to be.
+    """
+
+    labels: Array
+    frames: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What came of one case.
 
@@ -94,6 +113,9 @@ class Result:
         computed: how: device, precision, threads, mirrors, samples, bundle (its SHA-256).
         review: why somebody has to look at the case whatever quality control says, in words:
             guessed roles, sizes that no heart has. The run adds each to ``warnings``.
+        notes: what is worth knowing and nothing to worry about, in words.
+        cine: the masks of all frames, where the case is a cine.
+        masks: role -> where its mask lies, relative to the output folder, once it is written.
     """
 
     predictions: Mapping[str, Prediction] = field(default_factory=dict)
@@ -104,6 +126,9 @@ class Result:
     failed: Mapping[str, CmrsegError] = field(default_factory=dict)
     computed: Mapping[str, Any] = field(default_factory=dict)
     review: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    cine: Cine | None = None
+    masks: Mapping[str, str] = field(default_factory=dict)
 
 
 class Contract(Protocol):

@@ -8,7 +8,8 @@ Everything else is passed over, and named in the summary.
 - mnms2: a name with a view and a phase as separate words (``names.py``) tells the role; files that
   differ in these words alone are one case (``p7_SA_ED.nii.gz``, ``p7_LA_ED.nii.gz``). Any other
   file is a case of its own, taken as short axis and end-diastole where its name does not say, and
-  marked for review.
+  marked for review. A cine whose name tells no phase is taken whole (role ``SA_CINE``), unless a
+  frame is asked for; of ED and ES, found in it, masks are called ``<stem>_ED_seg``.
 
 Out::
 
@@ -28,7 +29,7 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
-from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.case import CINE, Case, ImageSource
 from cmrseg.cases.folders import (
     PassedOver,
     dicom_folders,
@@ -40,8 +41,8 @@ from cmrseg.cases.folders import (
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.mask_names import case_and_role, split_format
 from cmrseg.cases.names import told_by
-from cmrseg.imaging.read import SUFFIXES
-from cmrseg.runtime.errors import InputError
+from cmrseg.imaging.read import SUFFIXES, frame_count
+from cmrseg.runtime.errors import CmrsegError, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,10 @@ class FolderContract(FileContract):
         for path in listing.images:
             name = self.name_of(path)
             case_id, role = case_and_role(self.challenge, name)
-            image = _Image(path, role, _guess(self.challenge, name, role))
-            grouped.setdefault(case_id, []).append(image)
+            guessed = _guess(self.challenge, name, role)
+            if guessed and self.frame is None and _may_be_cine(name) and _is_cine(path):
+                case_id, role, guessed = _whole(name)
+            grouped.setdefault(case_id, []).append(_Image(path, role, guessed))
         for number, (case_id, images) in enumerate(grouped.items(), 1):
             yield _case(case_id, images, f"case {number} of {len(grouped)}", self.frame)
 
@@ -88,8 +91,9 @@ class FolderContract(FileContract):
     def map_path(self, case: Case, role: str, name: str) -> PurePath:
         """``<stem>_<map>.nii.gz``, or ``.mha``."""
         path = case.images[role].path
-        ending = ".mha" if path.suffix.lower() in (".mha", ".mhd") else ".nii.gz"
-        return PurePath(f"{self.name_of(path)}_{name}{ending}")
+        itk = path.suffix.lower() in (".mha", ".mhd") and role != CINE
+        phase = f"_{role[3:]}" if CINE in case.images and role in ("SA_ED", "SA_ES") else ""
+        return PurePath(f"{self.name_of(path)}{phase}_{name}{'.mha' if itk else '.nii.gz'}")
 
     def listing(self) -> Listing:
         """The images, and what was passed over."""
@@ -162,6 +166,28 @@ def stem_of(path: Path) -> str:
     return split_format(path.name)[0] or path.resolve().name
 
 
+def _is_cine(path: Path) -> bool:
+    """Whether an image has several frames; one that cannot be read is told when its turn comes."""
+    try:
+        return frame_count(path) > 1
+    except CmrsegError:
+        return False
+
+
+def _may_be_cine(name: str) -> bool:
+    """Whether a name speaks neither against the short axis nor of a phase."""
+    told = told_by(name)
+    return told.phase is None and told.view != "LA"
+
+
+def _whole(name: str) -> tuple[str, str, tuple[str, ...]]:
+    """Case id and role of a whole cine, and what was guessed."""
+    told = told_by(name)
+    if told.view:
+        return "_".join(told.others) or name, CINE, ()
+    return name, CINE, (f"taken as {CINE}: the name does not tell the view (SA, LA)",)
+
+
 def _guess(challenge: Challenge, name: str, role: str) -> tuple[str, ...]:
     """What was guessed of a name's role, in words."""
     told = told_by(name)
@@ -171,6 +197,9 @@ def _guess(challenge: Challenge, name: str, role: str) -> tuple[str, ...]:
 
 
 def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) -> Case:
+    roles = {image.role for image in images}
+    given = sorted(roles & {"SA_ED", "SA_ES"}) if CINE in roles else []
+    images = [image for image in images if not (given and image.role == CINE)]
     twice = [role for role, n in Counter(image.role for image in images).items() if n > 1]
     problem = None
     if twice:
@@ -183,5 +212,6 @@ def _case(case_id: str, images: list[_Image], log_name: str, frame: int | None) 
         {} if twice else {image.role: ImageSource(image.path, frame) for image in images},
         log_name,
         review=tuple(guess for image in images for guess in image.review),
+        notes=(f"{CINE} not read, as {', '.join(given)} is given",) if given else (),
         problem=problem,
     )

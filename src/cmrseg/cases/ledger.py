@@ -74,6 +74,8 @@ class Ledger:
                 timings_s=dict(told["timings_s"]),
                 warnings=tuple(map(str, told["warnings"])),
                 review=tuple(map(str, told["review"])),
+                notes=tuple(map(str, told["notes"])),
+                masks=dict(told["masks"]),
             )
         except (KeyError, TypeError, ValueError):  # somebody else wrote that
             return None

@@ -8,9 +8,10 @@ In::
             001_SA_ES.nii.gz            short axis, end-systole
             001_LA_ED.nii.gz            4-chamber long axis, one slice
             001_LA_ES.nii.gz
-            001_SA_CINE.nii.gz ...      whole cines, and ..._gt.nii.gz labels: never read here
+            001_SA_CINE.nii.gz          whole cine, read where SA_ED and SA_ES are not there
+            001_SA_ED_gt.nii.gz ...     labels: never read here
 
-A missing view or phase makes a case with fewer images and a warning; a folder of other NIfTI files
+A missing view or phase makes a case with fewer images and a note; a folder of other NIfTI files
 is a failed case, one without any is passed over with a warning.
 
 Out, in the geometry of each image (the organisers' rule)::
@@ -18,6 +19,7 @@ Out, in the geometry of each image (the organisers' rule)::
     OUT/
         001/
             001_SA_ED_pred.nii.gz           uint8; RV = 3, everything else 0
+            001_SA_CINE_pred.nii.gz         of a cine, all frames
             001_SA_ED_<map>.nii.gz          one file a map, on request
             ...
         summary.json, summary.csv
@@ -34,7 +36,7 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
-from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.case import CINE, Case, ImageSource
 from cmrseg.cases.folders import (
     PassedOver,
     case_of,
@@ -89,7 +91,7 @@ class Mnms2Contract(FileContract):
 
     def outputs(self, case: Case) -> set[PurePath]:
         """Masks are called after the case alone: they are found even where its image is gone."""
-        return super().outputs(case) | {self.mask_path(case, role) for role in ROLES}
+        return super().outputs(case) | {self.mask_path(case, role) for role in (*ROLES, CINE)}
 
 
 def holds_patients(folder: Path) -> bool:
@@ -110,13 +112,17 @@ def _case(folder: Path) -> Case | None:
         return None
     paths = {role: folder / f"{case_id}_{role}.nii.gz" for role in ROLES}
     images = {role: ImageSource(path) for role, path in paths.items() if _given(path)}
+    cine = folder / f"{case_id}_{CINE}.nii.gz"
+    if _given(cine) and not any(role.startswith("SA") for role in images):
+        images = {CINE: ImageSource(cine), **images}
     problem = None
     if not images:
         problem = InputError(
             f"its folder holds none of the images {', '.join(ROLES)}",
             f"name them {case_id}_SA_ED.nii.gz and so on, or take the folder away",
         )
-    return Case(case_id, images, f"case {case_id}", _warnings(folder, images), problem)
+    notes = _not_given(folder, images)
+    return Case(case_id, images, f"case {case_id}", notes=notes, problem=problem)
 
 
 def _kind(path: Path) -> str:
@@ -128,14 +134,17 @@ def _given(path: Path) -> bool:
     return path.is_file() or path.is_symlink()
 
 
-def _warnings(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
-    missing = [role for role in ROLES if role not in images]
-    cines = [
-        view
-        for view in ("SA", "LA")
-        if not any(role.startswith(view) for role in images)
-        and (folder / f"{folder.name}_{view}_CINE.nii.gz").is_file()
-    ]
-    said = [f"{', '.join(missing)} missing"] if missing else []
-    said += [f"{view} cine ignored: only ED and ES images are read" for view in cines]
+def _not_given(folder: Path, images: dict[str, ImageSource]) -> tuple[str, ...]:
+    """What to note of views and phases that are not there."""
+    said: list[str] = []
+    for view, words in (("SA", "short axis"), ("LA", "long axis")):
+        missing = [role for role in ROLES if role.startswith(view) and role not in images]
+        if view == "SA" and CINE in images:
+            continue
+        if len(missing) == 1:
+            said.append(f"{missing[0]} not given")
+        elif missing:
+            said.append(f"no {words} given")
+    if "no long axis given" in said and _given(folder / f"{folder.name}_LA_CINE.nii.gz"):
+        said.append("LA cine ignored: give its ED and ES frames as images of their own")
     return tuple(said)

@@ -8,7 +8,7 @@ import json
 import math
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +19,16 @@ from cmrseg.cases.folders import PassedOver
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of cells that spreadsheets compute."""
+UNITS = ("_ml", "_g", "_percent", "_cm2", "_ml_m2", "_g_m2")
+"""Ends of names of measures of the heart that the short table lists."""
+BESIDE = frozenset({"quality", "samples", "segments", "slices", "rules", "cine"})
+"""Measures that only the long table and the JSON tell."""
 
 
 def record(case_id: str, result: Result) -> dict[str, Any]:
     """What is told of one case: id, status, error, measures, how it was computed, warnings.
 
+    ``notes`` are nothing to worry about, ``masks`` where masks lie by role.
     ``review`` says why somebody has to look at the case; where it is not empty, no verdict of
     quality control counts as passed.
     ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
@@ -39,6 +44,8 @@ def record(case_id: str, result: Result) -> dict[str, Any]:
         "timings_s": result.timings_s,
         "warnings": list(result.warnings),
         "review": list(result.review),
+        "notes": list(result.notes),
+        "masks": dict(result.masks),
     }
 
 
@@ -127,17 +134,76 @@ def summary_json(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def summary_csv(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """``summary.csv``: one line a case; nested measures become dotted columns (``sa.rv_ml``)."""
-    columns = list(dict.fromkeys(column for told in records for column in _row(told)))
+    """``summary.csv``: one line a case with what most people want, numbers with two decimals.
+
+    Columns are case, status, flagged, review and error, then the numbers that carry a unit and are
+    measured of the heart, those of the patient before those of an image. ``flagged`` names the
+    images that quality control flagged, ``yes`` where a case has one image alone; it is ``no``
+    where none was, and empty where nothing was judged.
+    """
+    return _table(lambda: map(_short_row, records))
+
+
+def details_csv(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """``details.csv``: one line a case with all there is; nested measures become dotted columns."""
+    return _table(lambda: map(_row, records))
+
+
+def curves_csv(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """``curves.csv``: one line a frame of each cine, volumes in mL."""
+    return _table(lambda: (row for told in records for row in _frames(told)))
+
+
+def _frames(told: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    curves = told["measures"].get("cine", {}).get("volume_ml", {})
+    for frame, values in enumerate(zip(*curves.values(), strict=True)):
+        yield {"case": told["case"], "frame": frame, **dict(zip(curves, values, strict=True))}
+
+
+def flagged(measures: Mapping[str, Any]) -> list[str] | None:
+    """The images that quality control flagged, by role, ``yes`` for a case; None if none judged."""
+    controls = {
+        role: found["quality"]["out_of_distribution"]
+        for role, found in (("yes", measures), *measures.items())
+        if isinstance(found, Mapping) and "out_of_distribution" in found.get("quality", {})
+    }
+    return [role for role, out in controls.items() if out] if controls else None
+
+
+def _table(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[str]:
+    """CSV, a row at a time; rows are gone through twice, as their columns differ."""
+    columns = list(dict.fromkeys(column for row in rows() for column in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    for told in records:
-        writer.writerow({column: cell(value) for column, value in _row(told).items()})
+    for row in rows():
+        writer.writerow({column: cell(value) for column, value in row.items()})
         yield text.getvalue()
         text.seek(0)
         text.truncate()
     yield text.getvalue()
+
+
+def _short_row(told: Mapping[str, Any]) -> dict[str, Any]:
+    found = flagged(told["measures"])
+    numbers = [
+        (name, value)
+        for name, value in _leaves(told["measures"])
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and any(part.endswith(UNITS) for part in name.split("."))
+        and not BESIDE & set(name.split("."))
+        and "_interval" not in name
+    ]
+    numbers.sort(key=lambda one: one[0].count("."))
+    return {
+        "case": told["case"],
+        "status": told["status"],
+        "flagged": "" if found is None else " ".join(found) or "no",
+        "review": " | ".join(told["review"]),
+        "error": told["error"],
+        **{name: f"{value:.2f}" for name, value in numbers},
+    }
 
 
 def cell(value: Any) -> Any:
@@ -151,7 +217,7 @@ def _status(result: Result) -> str:
 
 def _row(told: Mapping[str, Any]) -> dict[str, Any]:
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
-    row |= {key: " | ".join(told[key]) for key in ("warnings", "review")}
+    row |= {key: " | ".join(told[key]) for key in ("warnings", "review", "notes")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))
 
 

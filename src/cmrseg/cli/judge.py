@@ -69,12 +69,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
         "--resume without --shard gathers them afterwards",
     )
-    common.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
-        "Challenge",
-    )
+    options.add_report(common)
     speed = p.add_argument_group("speed")
     options.add_device(speed)
     options.add_case_timeout(speed)
@@ -112,5 +107,6 @@ def _run_judge(o: argparse.Namespace) -> int:
         resume=o.resume,
         shard=o.shard,
         report=o.report,
+        command=o.command,
         case_timeout=o.case_timeout or None,
     )

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from cmrseg import __version__
 from cmrseg.cli import completion, evaluate, judge, predict
+from cmrseg.cli.options import shown
 from cmrseg.cli.parser import Parser
 from cmrseg.runtime import share_cpus
 from cmrseg.runtime.errors import (
@@ -55,6 +56,7 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
         signal.signal(signal.SIGTERM, _end)
         use_utf8()
         options = parser.parse_args(arguments)
+        options.command = shown(sys.argv[1:] if arguments is None else arguments, options)
         share_cpus()
         with formatted(getattr(options, "log_format", "text")):
             return _run(options)

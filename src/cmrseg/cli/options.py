@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -119,6 +121,36 @@ def add_case_timeout(p: Options) -> None:
         metavar="SECONDS",
         help="a case that takes longer has failed, and the next one's turn comes; 0 for no limit",
     )
+
+
+def add_report(p: Options) -> None:
+    """Whether there is a page for people."""
+    p.add_argument(
+        "--report",
+        nargs="?",
+        const=True,
+        choices=("single-file",),
+        help="a page for people (report.html) and pictures beside it; single-file: all in the "
+        "page, to be mailed; default: yes, except on Grand Challenge, which would upload it",
+    )
+    p.add_argument("--no-report", dest="report", action="store_false", help="leave it out")
+
+
+def shown(arguments: Sequence[str], o: argparse.Namespace) -> str:
+    """A command line without paths, which may name patients: each option's name in its place."""
+    paths = {}
+    for name, value in vars(o).items():
+        for one in value if isinstance(value, list) else [value]:
+            path = one[-1] if isinstance(one, tuple) else one
+            if isinstance(path, Path):
+                paths[str(path)] = name.upper()
+    words = []
+    for word in arguments:
+        head, equals, tail = (
+            word.rpartition("=") if str(Path(word)) not in paths else ("", "", word)
+        )
+        words.append(f"{head}{equals}{paths.get(str(Path(tail)), tail)}")
+    return shlex.join(["cmrseg", *words])
 
 
 def effort(o: argparse.Namespace) -> dict[str, Any]:

@@ -77,6 +77,11 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
         "summary-IofN; --resume without --shard gathers them afterwards",
     )
+    common.add_argument(
+        "--dicom-seg",
+        action="store_true",
+        help="masks of DICOM series as DICOM SEG too (pip install 'cmrseg[dicom-seg]')",
+    )
     options.add_effort(p)
     p.set_defaults(run=_run_predict)
 
@@ -98,6 +103,8 @@ def _run_predict(o: argparse.Namespace) -> int:
         save_uncertainty=o.save_uncertainty,
         save_probabilities=o.save_probabilities,
         subjects=o.subjects,
+        dicom_seg=o.dicom_seg,
+        command=o.command,
         **options.effort(o),
     )
 

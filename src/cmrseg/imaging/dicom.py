@@ -43,8 +43,7 @@ def read_frame(folder: Path, frame: int | None) -> Volume:
         MemoryLimitError: it does not fit the memory.
     """
     found = _look(folder)
-    number = choose(frame, len(found.places[0]))
-    stack = [frames[number] for frames in found.places]
+    stack = _at(found, frame)
     step, odd = step_of(stack)
     first = stack[0]
     axes, bent = orthonormal(first.axes)
@@ -56,6 +55,16 @@ def read_frame(folder: Path, frame: int | None) -> Volume:
     )
     warnings = (*found.warnings, *odd, *([bent] if bent else []))
     return Volume(plain(_pixels(stack)), geometry, {}, warnings)
+
+
+def slices_at(folder: Path, frame: int | None) -> list[Slice]:
+    """The slices in the order of the volume that :func:`read_frame` gives; it raises likewise."""
+    return _at(_look(folder), frame)
+
+
+def _at(found: _Found, frame: int | None) -> list[Slice]:
+    number = choose(frame, len(found.places[0]))
+    return [frames[number] for frames in found.places]
 
 
 def count_frames(folder: Path) -> int:

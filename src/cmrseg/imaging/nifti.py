@@ -101,16 +101,21 @@ def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...], tuple[str, ...]
     return geometry, tuple(filter(None, mended)), (doubt,) if doubt and guessed else ()
 
 
-def encode(volume: Volume) -> bytes:
+def encode(volume: Volume, frames: Array | None = None) -> bytes:
     """The bytes of an uncompressed ``.nii`` file.
 
     A header the volume brought along is copied (``sform``, ``qform``, ``pixdim``, ``xyzt_units``,
     ``descrip``: the EMIDEC affine survives as it is) with type, dimensions and scaling set for
     the array; it is rewritten only where it no longer tells the volume's geometry.
+
+    Args:
+        volume: one image.
+        frames: (t, z, y, x) on its voxels, to be written in its place: a cine.
     """
     raw = volume.header.get("nifti")
     header = _parse(raw).as_byteswapped("<") if raw else nib.Nifti1Header(endianness="<")
-    array = np.ascontiguousarray(volume.array, volume.array.dtype.newbyteorder("<"))
+    array = volume.array if frames is None else frames
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     header.set_data_dtype(array.dtype)
     pixdim = header["pixdim"].copy()
     header.set_data_shape(array.shape[::-1])

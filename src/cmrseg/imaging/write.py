@@ -41,6 +41,18 @@ def write(volume: Volume, path: Path) -> None:
         raise _unwritable(error.strerror or "write error") from error
 
 
+def packed_cine(frames: Array, like: Volume) -> bytes:
+    """The bytes of a ``.nii.gz`` file of a cine.
+
+    Args:
+        frames: (t, z, y, x).
+        like: one of its images: where its voxels lie, and its header.
+    """
+    from cmrseg.imaging.nifti import encode
+
+    return gzip.compress(encode(like, frames), compresslevel=2, mtime=0)
+
+
 def _write_nifti(volume: Volume, path: Path, *, packed: bool) -> None:
     from cmrseg.imaging.nifti import encode
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmrseg.cases.case import Case, Prediction, Result
+from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import measures
@@ -159,6 +159,10 @@ class Mnms2:
         self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
+        cine, curves = None, dict[str, Any]()
+        notes: tuple[str, ...] = ()
+        if CINE in case.images:
+            case, cine, curves, notes = self._phases(case)
         answers: dict[str, ImageAnswer] = {}
         failed: dict[str, CmrsegError] = {}
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
@@ -181,7 +185,9 @@ class Mnms2:
         return Result(
             predictions={role: answer.prediction for role, answer in answers.items()},
             failed=failed,
-            measures=found if SHORT_AXIS & set(twins) else found | self._ejection(found),
+            measures=(found if SHORT_AXIS & set(twins) else found | self._ejection(found)) | curves,
+            cine=cine,
+            notes=notes,
             computed=computed([s for s in self.segmenters.values() if s.effort]),
             timings_s=self._timings(total, network),
             warnings=tuple(warnings),
@@ -190,6 +196,40 @@ class Mnms2:
                 *twins.values(),
             ),
         )
+
+    def _phases(self, case: Case) -> tuple[Case, Cine, dict[str, Any], tuple[str, ...]]:
+        """All frames of a cine, without mirror images, and the case of its ED and ES.
+
+        Returns:
+            The case with both phases in the cine's place; the masks of all frames; ``cine`` among
+            the measures, with the volumes frame by frame; and what to note.
+        """
+        from cmrseg.imaging.postprocess import ventricles
+        from cmrseg.imaging.read import frame_count
+        from cmrseg.recipes.cine import find_phases
+        from cmrseg.recipes.steps import within_role
+
+        source, labels, volumes = case.images[CINE], [], []
+        with within_role(CINE):
+            count = frame_count(source.path)
+            for number in range(count):
+                one = replace(case, images={"SA_ED": ImageSource(source.path, number)})
+                share = 0.5 / (count - number)
+                volume, prepared, maps = self._segmented("SA_ED", self._images(one), share, 1)
+                mask = ventricles(prepared.restore(maps.mean(axis=0)))
+                labels.append(mask)
+                volumes.append(sizes("SA", volume.like(mask))["volume_ml"])
+        diastole, systole = find_phases([one["LV"] for one in volumes])
+        frames = {"SA_ED": diastole, "SA_ES": systole}
+        phases = {role: ImageSource(source.path, number) for role, number in frames.items()}
+        others = {role: image for role, image in case.images.items() if role != CINE}
+        curves = {name: [one[name] for one in volumes] for name in STRUCTURES}
+        told = {"frames": count, "ed_frame": diastole, "es_frame": systole, "volume_ml": curves}
+        note = (
+            f"ED is frame {diastole} and ES frame {systole} of {count} (from 0), by the LV volume"
+        )
+        cine = Cine(labels=np.stack(labels), frames=frames)
+        return replace(case, images=phases | others), cine, {"cine": told}, (note,)
 
     def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
         told = ejection_fractions(found)
@@ -251,9 +291,10 @@ class Mnms2:
         return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
     def _segmented(
-        self, role: str, images: CaseImages, share: float = 1.0
+        self, role: str, images: CaseImages, share: float = 1.0, mirrors: int | None = None
     ) -> tuple[Volume, Prepared, Array]:
         """An image as stored and as prepared, and its (networks * mirrors, C, z, y, x) maps."""
+        mirrors = mirrors or self.mirrors
         volume, prepared = images.of(role)
         slices = len(prepared.image.array)
         if role.startswith("LA") and slices > 1:
@@ -266,9 +307,9 @@ class Mnms2:
 
         segmenter = self.segmenters[role[:2]]
         if segmenter.preparation == "nonzero":
-            return volume, prepared, segmenter.mirrored(prepared.image, self.mirrors, share=share)
+            return volume, prepared, segmenter.mirrored(prepared.image, mirrors, share=share)
         roi, shown, beside = Roi.localised(segmenter, prepared.image, images.companion(role))
-        maps = segmenter.mirrored(shown, self.mirrors, share=share, companion=beside)
+        maps = segmenter.mirrored(shown, mirrors, share=share, companion=beside)
         if roi.share == 1:
             return volume, prepared, maps
         whole = room_for_maps((*maps.shape[:2], *roi.whole))

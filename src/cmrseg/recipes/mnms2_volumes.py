@@ -37,11 +37,9 @@ def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
 def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Short-axis ejection fractions in percent, where both phases are there.
 
-    Where quality control flagged one of the two, a note beside the RV's says so: verdicts go by the
-    RV, and of the LV they say nothing.
+    Where quality control flagged one of the two, a note beside each says so. Verdicts go by the RV
+    (galati2021), but whoever's RV is wrong may have a wrong LV too.
     """
-    from cmrseg.quality.pseudo_metrics import DECISIVE
-
     if not {"SA_ED", "SA_ES"} <= found.keys():
         return {}
     diastole, systole = (found[role]["volume_ml"] for role in ("SA_ED", "SA_ES"))
@@ -55,13 +53,10 @@ def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         for role in ("SA_ED", "SA_ES")
         if found[role].get("quality", {}).get("out_of_distribution")
     ]
-    if not flagged or DECISIVE not in fractions:
+    if not flagged:
         return {EJECTION: fractions}
     said = f"not to be trusted: quality control flagged {' and '.join(flagged)}"
-    return {
-        EJECTION: fractions,
-        f"{EJECTION}_note": {DECISIVE: said},
-    }
+    return {EJECTION: fractions, f"{EJECTION}_note": dict.fromkeys(fractions, said)}
 
 
 def mass_and_stroke(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,10 +20,14 @@ from cmrseg.imaging.volume import Array
 
 Colour = str | tuple[int, int, int]
 WHITE, BLACK, GREY = "#ffffff", "#1b1b1f", "#5f6368"
-THUMBNAIL = "cmrseg-thumbnail"
-"""The PNG's text chunk in which a small JPEG of the case stands, as base64."""
+THUMBNAIL, VIEWER = "cmrseg-thumbnail", "cmrseg-viewer"
+"""The PNG's text chunks in which a small JPEG of the case stands, as base64, and what the page has
+to know to leaf through its slices, as JSON."""
 COMPRESSION = 3
 """Of zlib, 0 to 9: beyond this a picture takes twice as long and saves a twentieth."""
+
+WITHIN, WITHIN_QUALITY = 1000, 45
+"""Width in pixels, and quality (0 to 100), of a case's sheet within a page: for printing."""
 
 Sign = str
 SIGNS: tuple[Sign, ...] = ("cross", "triangle", "diamond", "half", "mark", "tick", "ring")
@@ -121,15 +126,18 @@ class Canvas:
         else:
             draw.ellipse(square, outline=colour, width=wide)
 
-    def png(self, thumbnail: bytes | None = None) -> bytes:
+    def png(self, thumbnail: bytes | None = None, viewer: str = "") -> bytes:
         """The picture as a PNG without a date: the same case gives the same bytes.
 
         Args:
             thumbnail: a small JPEG to carry along, which :func:`carried` finds again.
+            viewer: JSON to carry along likewise.
         """
         about = PngInfo()
         if thumbnail:
             about.add_text(THUMBNAIL, base64.b64encode(thumbnail).decode())
+        if viewer:
+            about.add_itxt(VIEWER, viewer)
         file = io.BytesIO()
         self.image.save(file, "PNG", compress_level=COMPRESSION, pnginfo=about)
         return file.getvalue()
@@ -160,16 +168,45 @@ def small_jpeg(pixels: Array, side: int) -> bytes:
     return file.getvalue()
 
 
-def carried(picture: Path) -> tuple[tuple[int, int], str | None] | None:
-    """Width, height and thumbnail (base64; None without) of a picture; None if it is no picture.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a picture's head tells.
 
-    Only the head of the file is read.
+    Attributes:
+        size: width and height in pixels.
+        thumbnail: a JPEG in base64; None without.
+        viewer: JSON; empty without.
     """
+
+    size: tuple[int, int]
+    thumbnail: str | None = None
+    viewer: str = ""
+
+
+def carried(picture: Path) -> Carried | None:
+    """What a picture carries; None if it is no picture. Only the head of the file is read."""
     if picture.is_symlink() or not picture.is_file():
         return None
     try:
         with Image.open(picture) as image:
-            size, found = image.size, image.info.get(THUMBNAIL)
+            found = {name: image.info.get(name) for name in (THUMBNAIL, VIEWER)}
+            size = image.size
     except (OSError, ValueError):
         return None
-    return size, found if isinstance(found, str) else None
+    small, viewer = (found[n] if isinstance(found[n], str) else None for n in (THUMBNAIL, VIEWER))
+    return Carried(size, small and str(small), str(viewer or ""))
+
+
+def data_uri(picture: Path) -> str:
+    """A picture as an address that holds it."""
+    kind = "png" if picture.suffix == ".png" else "webp"
+    return f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+def small_uri(picture: Path) -> str:
+    """The same, of a picture made smaller by loss of what nobody sees."""
+    file = io.BytesIO()
+    with Image.open(picture) as image:
+        image.thumbnail((WITHIN, 10 * WITHIN), Image.Resampling.BOX)
+        image.save(file, "WEBP", quality=WITHIN_QUALITY, method=2)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -84,6 +84,7 @@ def case_sheet(
     verdict: Verdict | None = None,
     overview: Overview | None = None,
     below: Sequence[Panel] = (),
+    viewer: str = "",
 ) -> bytes:
     """Draw a case.
 
@@ -94,6 +95,7 @@ def case_sheet(
         verdict: what it comes to.
         overview: what was measured.
         below: further parts, side by side under the images.
+        viewer: what the page has to know to show the slices one by one (JSON), carried along.
 
     Returns:
         A PNG that carries a thumbnail (``ink.carried``).
@@ -112,7 +114,7 @@ def case_sheet(
     for row in rows:
         _draw_row(canvas, y, row)
         y += _high(row)
-    return canvas.png(small_jpeg(_thumbnail(views[0], names), THUMBNAIL))
+    return canvas.png(small_jpeg(_thumbnail(views, names), THUMBNAIL), viewer)
 
 
 def _rows(bands: Sequence[list[Panel]]) -> list[list[Panel]]:
@@ -136,13 +138,13 @@ def _high(row: Sequence[Panel]) -> int:
 
 
 def _legend(views: Sequence[View], names: Mapping[int, str]) -> Legend:
-    maps = dict.fromkeys(name for view in views if (name := _shown(view)))
+    maps = dict.fromkeys(name for view in views if (name := shown_map(view)))
     rebuilt = any(view.expected is not None for view in views)
     differs = "rebuilt by quality control: where it differs" if rebuilt else ""
     return Legend(names=names, scales=[SCALES[name] for name in maps], differs=differs)
 
 
-def _shown(view: View) -> str | None:
+def shown_map(view: View) -> str | None:
     """The map of an image that is shown."""
     return next((name for name in SCALES if name in view.maps), None)
 
@@ -171,8 +173,8 @@ def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
     title = f"{role}, {len(chosen)} of {len(mask.array)} slices" if left_out else role
     drawn = sheet.contours(grey, labels, pens(names))
     panels = [Panel(title=title, pixels=drawn, labels=numbers)]
-    if name := _shown(view):
-        pixels = heated(grey, _share(sheet.values(cut(view.maps[name])), SCALES[name]))
+    if name := shown_map(view):
+        pixels = heated(grey, share(sheet.values(cut(view.maps[name])), SCALES[name]))
         panels.append(Panel(title=f"{role}, how unsure", pixels=pixels, labels=numbers))
     if view.expected is not None:
         expected = cut(view.expected)
@@ -183,7 +185,7 @@ def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
     return panels
 
 
-def _share(values: Array, scale: Scale) -> Array:
+def share(values: Array, scale: Scale) -> Array:
     """Values of a map between nothing and a full colour, 0 to 1 and beyond."""
     shown = np.sqrt(np.maximum(values, 0)) if scale.root else values
     return shown / scale.top
@@ -206,10 +208,28 @@ def slice_numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, i
     ]
 
 
-def _thumbnail(view: View, names: Mapping[int, str]) -> Array:
-    """The slice with most of the heart, with contours."""
+def badness(view: View) -> Array:
+    """How much speaks against each slice of an image, (z,) float.
+
+    It is the area where quality control's reconstruction differs, in mm2; else the sum of the map
+    that is shown; else of the heart, so that the fullest slice stands for all.
+    """
+    mask = canonical(view.mask)[0]
+    if view.expected is not None:
+        wrong = canonical(view.expected)[0].array != mask.array
+    elif name := shown_map(view):
+        wrong = canonical(view.maps[name])[0].array
+    else:
+        wrong = mask.array > 0
+    pixel_mm2 = mask.spacing_mm[1] * mask.spacing_mm[2]
+    return np.asarray(wrong.sum(axis=(1, 2), dtype=np.float64) * pixel_mm2)
+
+
+def _thumbnail(views: Sequence[View], names: Mapping[int, str]) -> Array:
+    """The worst slice of the worst image, with contours."""
+    view = max(views, key=lambda one: badness(one).max())
     image, mask = canonical(view.image)[0], canonical(view.mask)[0]
-    z = int((mask.array > 0).sum(axis=(1, 2)).argmax())
+    z = int(badness(view).argmax())
     rows, columns = square(mask.array, mask.spacing_mm)
     one, labels = image.array[z : z + 1, rows, columns], mask.array[z : z + 1, rows, columns]
     aspect = one.shape[1] * mask.spacing_mm[1] / (one.shape[2] * mask.spacing_mm[2])

@@ -65,6 +65,7 @@ def flagged(role: str) -> Callable[[Record], str]:
     return doubt
 
 
+EF = "ejection_fraction_percent"
 JUDGED = flagged("")
 """Of an EMIDEC case, whose one image has no role in its record."""
 COLUMNS: Mapping[str, tuple[Column, ...]] = {
@@ -78,25 +79,19 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column(title="Least agreement", unit="", value=lowest_agreement),
     ),
     "mnms2": (
-        Column(title="LV EF", unit="%", value=at("ejection_fraction_percent", "LV")),
-        Column(
-            title="RV EF",
-            unit="%",
-            value=at("ejection_fraction_percent", "RV"),
-            doubt=noted("ejection_fraction_percent", "RV"),
+        *(
+            Column(title=f"{name} EF", unit="%", value=at(EF, name), doubt=noted(EF, name))
+            for name in ("LV", "RV")
         ),
-        Column(title="LV, ED", unit="mL", value=at("SA_ED", "volume_ml", "LV")),
-        Column(
-            title="RV, ED",
-            unit="mL",
-            value=at("SA_ED", "volume_ml", "RV"),
-            doubt=flagged("SA_ED"),
-        ),
-        Column(
-            title="RV, ES",
-            unit="mL",
-            value=at("SA_ES", "volume_ml", "RV"),
-            doubt=flagged("SA_ES"),
+        *(
+            Column(
+                title=f"{name}, {role[3:]}",
+                unit="mL",
+                value=at(role, "volume_ml", name),
+                doubt=flagged(role),
+            )
+            for name in ("LV", "RV")
+            for role in ("SA_ED", "SA_ES")
         ),
         Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
         Column(title="Least agreement", unit="", value=lowest_agreement),

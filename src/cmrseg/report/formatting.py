@@ -23,7 +23,7 @@ INTERVAL = "_interval"
 """``volume_ml_interval`` holds the intervals of ``volume_ml``."""
 NOTE = "_note"
 """``ejection_fraction_percent_note`` says, by name, what is wrong with numbers of that measure."""
-ELSEWHERE = frozenset({"quality", "segments", "slices", "interval", "samples"})
+ELSEWHERE = frozenset({"quality", "segments", "slices", "interval", "samples", "cine"})
 """Measures that are not tables of numbers, told in ways of their own or in the record alone."""
 
 

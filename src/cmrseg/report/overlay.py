@@ -10,8 +10,9 @@ import numpy as np
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
 
-COLOURS = {1: "#e8433f", 2: "#36c24a", 3: "#4aa3ff", 4: "#ffd23f"}
-"""By label; told apart by contour and place too, never by colour alone."""
+COLOURS = {1: "#56b4e9", 2: "#d55e00", 3: "#f0e442", 4: "#cc79a7"}
+"""By label: Okabe and Ito's sky blue, vermillion, yellow and purple, which readers with any form of
+colour blindness tell apart; by contour and place too, never by colour alone."""
 
 WALL = 2
 """The myocardium in both challenges' codes: drawn first, as its borders are its neighbours' too."""

@@ -17,7 +17,7 @@ from cmrseg.report.formatting import (
     number,
     unit,
 )
-from cmrseg.report.status import DECISIVE, Record, distrust, quality
+from cmrseg.report.status import Record, distrust, quality
 
 OUTSIDE = "outside its own interval"
 
@@ -137,7 +137,7 @@ def _columns(measures: Mapping[str, Any], role: str, flagged: Collection[str]) -
                 one,
                 intervals.get(name),
                 str(notes.get(name, "")),
-                _doubt(role, name, flagged) if unit(key) else "",
+                _doubt(role, flagged) if unit(key) else "",
             )
             for name, one in value.items()
             if is_number(one) or is_interval(one)
@@ -147,11 +147,14 @@ def _columns(measures: Mapping[str, Any], role: str, flagged: Collection[str]) -
             yield Column(group=group, title=named(role), figures=figures)
 
 
-def _doubt(role: str, name: str, flagged: Collection[str]) -> str:
-    """Whether quality control speaks against a structure's number in an image."""
+def _doubt(role: str, flagged: Collection[str]) -> str:
+    """Whether quality control speaks against the numbers of an image: of every structure.
+
+    It judges the RV alone, but where that is wrong the others are seldom right.
+    """
     if "" in flagged:
         return distrust("")
-    return distrust(role) if role in flagged and name == DECISIVE else ""
+    return distrust(role) if role in flagged else ""
 
 
 def _holds_tables(value: Any) -> bool:

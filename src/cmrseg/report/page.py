@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +23,9 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from cmrseg.cases.labels import NAMES
 from cmrseg.report.columns import COLUMNS, Column
+from cmrseg.report.curve import curves
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.formatting import (
     Row,
@@ -32,10 +37,12 @@ from cmrseg.report.formatting import (
     segment_tables,
     tables,
 )
+from cmrseg.report.methods import methods
+from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import Overview, overview
 from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
 from cmrseg.report.scores import scores
-from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality
+from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality, warnings_beside
 
 CASES_A_PAGE = 1000
 """Browsers take some seconds for a page of so many, 11 MB with their thumbnails."""
@@ -52,11 +59,17 @@ class Picture:
         href: percent-encoded, relative to the page.
         thumbnail: a JPEG in base64; None if the picture carries none.
         size: width and height in pixels.
+        viewer: what stands where in the next two (``viewer.Leaves.about``); empty for none.
+        slices: every slice, percent-encoded like ``href``.
+        lines: the contours over them.
     """
 
     href: str
     thumbnail: str | None
     size: tuple[int, int]
+    viewer: str = ""
+    slices: str = ""
+    lines: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +103,23 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MaskFile:
+    """A mask beside the page.
+
+    Attributes:
+        role: of its image.
+        path: as it is called, relative to the page.
+        href: percent-encoded.
+        slicer: a command that opens it in 3D Slicer, called where the page lies.
+    """
+
+    role: str
+    path: str
+    href: str
+    slicer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One case as the page shows it.
 
@@ -97,35 +127,49 @@ class Entry:
         number: its place in the summary; names its anchor.
         record: as the summary tells it.
         verdict: what it comes to.
+        warnings: those that the verdict does not tell.
         cells: its numbers, by column.
         picture: None if there is none.
         overview: its numbers at a glance.
         tables: its measures, every one.
         notes: what its intervals are.
         controls: quality control's findings by role.
+        curves: the volumes of a cine's frames, drawn; empty without one.
     """
 
     number: int
     record: Record
     verdict: Verdict
+    warnings: tuple[str, ...]
     cells: tuple[Cell, ...]
     picture: Picture | None
     overview: Overview
     tables: tuple[Table, ...]
     notes: tuple[str, ...]
     controls: tuple[Table, ...]
+    curves: Markup
 
     @property
     def timings(self) -> list[Row]:
         """Where its time went."""
         return list(seconds(self.record["timings_s"]))
 
+    @property
+    def masks(self) -> list[MaskFile]:
+        """Where its masks lie."""
+        return [mask_file(role, path) for role, path in self.record.get("masks", {}).items()]
+
 
 def run_page(
-    summary: Mapping[str, Any], pictures: Mapping[str, Picture], weights: Weights | None = None
+    summary: Mapping[str, Any],
+    pictures: Mapping[str, Picture],
+    weights: Weights | None = None,
+    *,
+    command: str = "",
+    made: datetime | None = None,
 ) -> str:
     """The page of a run, HTML; of a large cohort the first one. See :func:`run_pages`."""
-    return next(run_pages(summary, pictures.get, weights))[1]
+    return next(run_pages(summary, pictures.get, weights, command=command, made=made))[1]
 
 
 def run_pages(
@@ -133,6 +177,9 @@ def run_pages(
     picture_of: Callable[[str], Picture | None],
     weights: Weights | None = None,
     stem: str = "report",
+    *,
+    command: str = "",
+    made: datetime | None = None,
 ) -> Iterator[tuple[str, str]]:
     """The pages of a run, one after the other: all at once would fill the memory.
 
@@ -141,6 +188,8 @@ def run_pages(
         picture_of: case id -> its picture, if it has one.
         weights: what made the masks.
         stem: of the first page's name; further ones add ``.2`` and so on.
+        command: what was called.
+        made: when.
 
     Yields:
         A file's name and its HTML, with :data:`CASES_A_PAGE` cases at most.
@@ -152,11 +201,17 @@ def run_pages(
     files = [f"{stem}.{n}.html" if n > 1 else f"{stem}.html" for n in range(1, len(parts) + 1)]
     places = {n: file for file, part in zip(files[1:], parts[1:], strict=True) for n in part}
     counted = Counter(verdict.kind for verdict in verdicts)
-    columns = COLUMNS[summary["challenge"]]
+    columns = [
+        column
+        for column in COLUMNS[summary["challenge"]]
+        if any(column.value(record) is not None for record in records)
+    ]
     manifest = weights.manifest if weights else {}
     drawn = distributions(summary["challenge"], records, manifest)
     names = [str(record["case"]) for record in records]
     colours = "".join(f".{kind.name} {{ color: {kind.colour}; }}\n" for kind in KINDS)
+    structures = NAMES[summary["challenge"]]
+    colours += "".join(f".pen{k} {{ border-color: {COLOURS[k]}; }}\n" for k in structures)
     css, js = _file("page.css") + colours, _file("page.js")
     told = {
         "summary": summary,
@@ -167,7 +222,11 @@ def run_pages(
         "doubted": FLAGGED,
         "columns": columns,
         "pseudo": PSEUDO if any(_has_pseudo(record) for record in records) else "",
-        "about": list(_about(summary, weights)),
+        "about": list(_about(summary, weights, command)),
+        "made": f"{made:%Y-%m-%d %H:%M} UTC" if made else "",
+        "command": command,
+        "structures": structures,
+        "methods": methods(summary, manifest, weights.digest if weights else ""),
         "scores": scores(manifest),
         "css": Markup(css),
         "js": Markup(js),
@@ -198,6 +257,7 @@ def _entry(
         number=n,
         record=record,
         verdict=judge(record),
+        warnings=tuple(warnings_beside(record)),
         cells=tuple(_cell(column, record) for column in columns),
         picture=picture_of(record["case"]),
         overview=overview(record),
@@ -208,6 +268,7 @@ def _entry(
         ),
         notes=tuple(interval_notes(record["measures"])),
         controls=tuple(control_table(role, found) for role, found in quality(record)),
+        curves=curves(record["measures"]),
     )
 
 
@@ -222,9 +283,19 @@ def _cell(column: Column, record: Record) -> Cell:
     return Cell(title=title, value=value, text=text, doubt=column.doubt(record) if text else "")
 
 
-def _about(summary: Mapping[str, Any], weights: Weights | None) -> list[Row]:
+def mask_file(role: str, path: str) -> MaskFile:
+    """How a mask is linked and opened."""
+    code = f"slicer.util.loadVolume('IMAGE'); slicer.util.loadSegmentation({path!r})"
+    href = quote(os.fsencode(path))
+    return MaskFile(
+        role=role, path=path, href=href, slicer=f"Slicer --python-code {shlex.quote(code)}"
+    )
+
+
+def _about(summary: Mapping[str, Any], weights: Weights | None, command: str) -> list[Row]:
     """Versions, digests and settings, each as often as the run's cases differ in it."""
     rows = [Row("cmrseg", str(summary["cmrseg"])), Row("input layout", str(summary["contract"]))]
+    rows += [Row("command", command)] if command else []
     told: dict[str, Counter[str]] = {}
     for record in summary["cases"]:
         for key, value in record["computed"].items():

@@ -5,8 +5,12 @@ Out, below the output folder::
     report.html                 all cases, worst first; of a shard ``report-IofN.html``;
                                 of a large cohort ``report.2.html`` and so on go on with it
     report/<case>.png           one a case: slices with contours, uncertainty, the verdict
+    report/<case>.slices.webp   every slice, for the page to leaf through
+    report/<case>.lines.webp    the contours that the page lays over them
     labels.ctbl                 names and colours of the masks' labels, for 3D Slicer
     labels-itksnap.txt          the same for ITK-SNAP
+
+With ``single_file`` the page holds all of it and can be mailed by itself.
 
 Pictures go out with their masks, in one step. A report that fails costs no mask: it becomes a
 warning, and what an earlier run drew is taken away.
@@ -21,6 +25,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any
@@ -30,18 +35,22 @@ from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import NAMES, Challenge, LabelCode
 from cmrseg.cases.staging import Piece, deliver
 from cmrseg.cases.summary import record, to_json
+from cmrseg.cases.trust import own_file
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.report.bullseye import segment_panels
-from cmrseg.report.canvas import carried
+from cmrseg.report.canvas import carried, data_uri, small_uri
 from cmrseg.report.case_sheet import View, case_sheet
 from cmrseg.report.overview import overview
 from cmrseg.report.page import Picture, Weights, run_pages
 from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
 from cmrseg.report.status import judge
+from cmrseg.report.viewer import leaves
 from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError
 
 FOLDER = "report"
+SHEET, SLICES, LINES = ".png", ".slices.webp", ".lines.webp"
+"""Ends of a case's pictures' names."""
 LONGEST = 200
 """Bytes of a picture's name; file systems take 255, and some add to it."""
 
@@ -54,11 +63,15 @@ class RunReport:
         output_dir: where results go.
         code: how labels are written.
         weights: what makes the masks, of which challenge.
+        command: what was called, with no path in it; empty if nobody says so.
+        single_file: whether the page holds its pictures.
     """
 
     output_dir: Path
     code: LabelCode
     weights: Bundle
+    command: str = ""
+    single_file: bool = False
 
     @property
     def challenge(self) -> Challenge:
@@ -87,7 +100,11 @@ class RunReport:
             return self.without(result, _fault(error)), []
         seconds = round(time.perf_counter() - started, 3)
         timed = replace(result, timings_s={**result.timings_s, "report": seconds})
-        return timed, [Piece(path=self.picture_path(case.id), what="picture", content=drawn)]
+        path = self.picture_path(case.id)
+        return timed, [
+            Piece(path=path.with_suffix(ending), what="picture", content=content)
+            for ending, content in drawn.items()
+        ]
 
     def without(self, result: Result, reason: str) -> Result:
         """The result, saying that it has no picture."""
@@ -100,7 +117,7 @@ class RunReport:
         if len(name) > LONGEST:
             digest = hashlib.sha256(name).hexdigest()[:16]
             name = name[:LONGEST] + f"-{digest}".encode()
-        return PurePath(FOLDER, os.fsdecode(name) + ".png")
+        return PurePath(FOLDER, os.fsdecode(name) + SHEET)
 
     def publish(self, stem: str, summary: Mapping[str, Any]) -> str:
         """Write the run's pages and the label descriptions.
@@ -124,7 +141,9 @@ class RunReport:
         weights = Weights(digest=self.weights.digest, manifest=self.weights.manifest)
         labels = written_labels(NAMES[self.challenge], self.code.written)
         texts = chain(
-            run_pages(summary, self._picture, weights, stem),
+            run_pages(
+                summary, self._picture, weights, stem, command=self.command, made=datetime.now(UTC)
+            ),
             [(SLICER, slicer_table(labels)), (ITK_SNAP, itk_snap_table(labels))],
         )
         return (Piece(path=PurePath(n), what="report", content=t) for n, t in texts)
@@ -135,9 +154,27 @@ class RunReport:
         found = carried(self.output_dir / path)
         if found is None:
             return None
-        return Picture(href=quote(os.fsencode(path)), size=found[0], thumbnail=found[1])
+        slices, lines = (path.with_suffix(ending) for ending in (SLICES, LINES))
+        return Picture(
+            href=self._href(path),
+            size=found.size,
+            thumbnail=found.thumbnail,
+            viewer=found.viewer,
+            slices=self._href(slices) if found.viewer else "",
+            lines=self._href(lines) if found.viewer else "",
+        )
 
-    def _drawn(self, case: Case, result: Result, images: Mapping[str, Volume]) -> bytes:
+    def _href(self, path: PurePath) -> str:
+        """Where the page finds a picture: beside it, or in itself."""
+        if not self.single_file:
+            return quote(os.fsencode(path))
+        file = own_file(self.output_dir, path)
+        if file is None:
+            return ""
+        return data_uri(file) if path.suffix == ".webp" else small_uri(file)
+
+    def _drawn(self, case: Case, result: Result, images: Mapping[str, Volume]) -> dict[str, bytes]:
+        """The pictures of a case, by the ending of their names."""
         told = json.loads(to_json(record(case.id, result)))
         views = [
             View(
@@ -150,14 +187,17 @@ class RunReport:
             for role, prediction in result.predictions.items()
         ]
         names = NAMES[self.challenge]
-        return case_sheet(
+        found = leaves(views, names)
+        sheet = case_sheet(
             case.id,
             views,
             names,
             verdict=judge(told),
             overview=overview(told),
             below=segment_panels(told["measures"]),
+            viewer=found.about,
         )
+        return {SHEET: sheet, SLICES: found.slices, LINES: found.lines}
 
 
 def _fault(error: Exception) -> str:

@@ -127,9 +127,7 @@ def judge(record: Record) -> Verdict:
         kind, reasons = FAILED, (error,)
     elif flags:
         kind = FLAGGED
-        reasons = tuple(
-            f"{role}: {q['reason']}" if role else q["reason"] for role, q in flags.items()
-        )
+        reasons = (*(why_flagged(role, q) for role, q in flags.items()), *record.get("review", ()))
     elif record.get("review"):
         kind, reasons = REVIEW, tuple(record["review"])
     elif record["status"] == "partial":
@@ -148,6 +146,43 @@ def quality(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
         control = found.get("quality") if isinstance(found, Mapping) else None
         if isinstance(control, Mapping) and "out_of_distribution" in control:
             yield role, control
+
+
+def why_flagged(role: str, control: Mapping[str, Any]) -> str:
+    """Why quality control flagged an image, in words for who does not know its measures.
+
+    Args:
+        role: the image's; "" for a case.
+        control: the finding.
+    """
+    answer = control.get("answer", {}).get(DECISIVE)
+    if answer and "th_low" in control:
+        found = []
+        score, distance, limit = answer["pDC"], answer["pHD_mm"], control["th_low"]
+        if score < limit:
+            digits = 3 if round(score, 2) == round(limit, 2) else 2
+            found.append(f"score {score:.{digits}f}, limit {limit:.{digits}f}")
+        if distance is None:  # infinite
+            found.append(f"no {DECISIVE}")
+        elif distance > control["th_up_mm"]:
+            found.append(f"distance {distance:.1f} mm, limit {control['th_up_mm']:.1f} mm")
+        view = "long axis, " if role.startswith("LA") else ""
+        where = f" at {view}{role[3:]}" if role else ""
+        measured = "; ".join(found) or "in the mask of every network"
+        return f"{DECISIVE} outline unlike trained hearts{where}: {measured}"
+    low = [
+        f"networks disagree on the {name.replace('_', ' ')}: agreement {value:.2f}, "
+        f"limit {control['fences'][name]:.2f}"
+        for name, value in control.get("samples_agree", {}).items()
+        if value < control["fences"][name]
+    ]
+    return "; ".join(low) or f"{role}: {control['reason']}".removeprefix(": ")
+
+
+def warnings_beside(record: Record) -> list[str]:
+    """A record's warnings but for those that only say that quality control flagged an image."""
+    flags = [found["reason"] for _, found in quality(record) if found["out_of_distribution"]]
+    return [one for one in record["warnings"] if not any(reason in one for reason in flags)]
 
 
 def distrust(role: str) -> str:

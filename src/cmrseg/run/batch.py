@@ -238,10 +238,12 @@ def _one_case(
         outcome = "done in part in"
         account.failed(case.log_name, failure)
     # Masks and maps of thousands of cases would fill the memory.
-    result = _timed(replace(result, predictions={}), started)
+    result = _timed(replace(result, predictions={}, cine=None), started)
     account.results[case.id] = result
     for warning in result.warnings:
         account.say(Line(warning, "warning", case.log_name))
+    for note in result.notes:
+        account.say(Line(note, case=case.log_name))
     seconds = f"{result.timings_s['total']:.1f} s"
     account.say(Line(f"{outcome} {seconds} {progress}", case=case.log_name))
 
@@ -272,7 +274,9 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
             raise InputError(result.error, "see the case's warnings")
         review = tuple(dict.fromkeys((*case.review, *result.review)))
         warnings = tuple(dict.fromkeys((*case.warnings, *result.warnings, *review)))
-        result = _timed(replace(result, warnings=warnings, review=review), started)
+        notes = (*case.notes, *result.notes)
+        result = replace(result, warnings=warnings, review=review, notes=notes)
+        result = _timed(result, started)
         return contract.write(case, result)
     except CmrsegError:
         raise

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from cmrseg import __version__, runtime
-from cmrseg.cases.base import FileContract
+from cmrseg.cases.base import FileContract, ReportKind
 from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.imaging.prepare import Prepared
@@ -62,7 +62,8 @@ def judge(
     thresholds: Literal["frozen", "cohort"] = "frozen",
     resume: bool = False,
     shard: batch.Part | None = None,
-    report: bool | None = False,
+    report: ReportKind | None = False,
+    command: str = "",
     case_timeout: float | None = USUAL_S,
 ) -> int:
     """Judge the masks of every case of a folder, and write the chosen ones.
@@ -81,7 +82,8 @@ def judge(
         thresholds: the bundle's, or those of the masks at hand.
         resume: leave out what an earlier run did with the same images, masks, weights and options.
         shard: which cases to take; None for all.
-        report: a page for people and a picture a case; None for where they may lie.
+        report: as of ``predict``.
+        command: what the report says was called.
         case_timeout: seconds after which a case has failed; None for no limit.
 
     Returns:
@@ -108,7 +110,11 @@ def judge(
         opened.summary_stem += f"-{shard.name}" if shard else ""
         if report is not False:
             opened.report = RunReport(
-                output_dir=opened.output_dir, code=opened.code, weights=_of_judges(found)
+                output_dir=opened.output_dir,
+                code=opened.code,
+                weights=_of_judges(found),
+                command=command,
+                single_file=report == "single-file",
             )
     return batch.run(opened, judging.judge, cases=cases, shard=shard, case_timeout=case_timeout)
 
@@ -245,7 +251,7 @@ def _grown(ejected: Mapping[str, Any]) -> Iterator[str]:
 
 def _check_options(
     opened: FileContract,
-    report: bool | None,
+    report: ReportKind | None,
     resume: bool,
     shard: batch.Part | None,
     cohort: bool,

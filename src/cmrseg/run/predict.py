@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg import __version__, runtime
-from cmrseg.cases.base import FileContract
+from cmrseg.cases.base import FileContract, ReportKind
 from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.ledger import Ledger
@@ -50,7 +50,9 @@ def predict(
     cohort: Collection[str] = (),
     resume: bool = False,
     shard: batch.Part | None = None,
-    report: bool | None = False,
+    report: ReportKind | None = False,
+    command: str = "",
+    dicom_seg: bool = False,
     case_timeout: float | None = USUAL_S,
     save_uncertainty: bool = False,
     save_probabilities: bool = False,
@@ -78,8 +80,10 @@ def predict(
         cohort: what is taken from all cases together (mnms2): ``thresholds``, ``refine`` or both.
         resume: leave out what an earlier run did with the same images, weights and options.
         shard: which cases to take; None for all.
-        report: a page for people and a picture a case; None for where they may lie in the output
-            folder, which is not so on Grand Challenge.
+        report: a page for people with pictures beside it, or in it (``single-file``); None for
+            True where that may lie in the output folder, which is not so on Grand Challenge.
+        command: what the report says was called.
+        dicom_seg: write masks of DICOM series as DICOM SEG objects too.
         case_timeout: seconds after which a case has failed; None for no limit.
         save_uncertainty: write uncertainty maps; on Grand Challenge its sockets decide.
         save_probabilities: write each structure's probabilities (uint8, 255 for 1).
@@ -109,9 +113,23 @@ def predict(
     people = _people(opened, Path(subjects) if subjects else None)
     settings |= {"subjects": repr(sorted(people.items()))} if people else {}
     settings |= {"tie": tie} if tie != TIE else {}
+    if dicom_seg:
+        _ask_for_seg(opened)
+        settings["dicom_seg"] = True
     _check_cohort(opened, cohort, shard)
     _keep_account(opened, resume, shard, settings | {"time": time_budget, "bundle": found.digest})
-    _add_report(opened, found, report)
+    _check_report(opened, report)
+    if opened.keeps_account and report is not False:
+        # Its drawing libraries take a while to load.
+        from cmrseg.report.run_report import RunReport
+
+        opened.report = RunReport(
+            output_dir=opened.output_dir,
+            code=opened.code,
+            weights=found,
+            command=command,
+            single_file=report == "single-file",
+        )
     budget = Budget(time_budget)
     made = model(
         challenge,
@@ -310,11 +328,28 @@ def _settle(
         opened.ledger.settings = {**opened.ledger.settings, "cohort": settled}
 
 
-def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | None) -> None:
-    """Have the contract draw for people.
+def _ask_for_seg(opened: FileContract) -> None:
+    """Have masks of DICOM series written as segmentation objects too.
 
     Raises:
-        UsageError: it is asked to, and everything in its output folder would be uploaded.
+        UsageError: everything in the output folder would be uploaded, or a library is missing.
+    """
+    from cmrseg.imaging.dicom_seg import check_available
+
+    if not opened.keeps_account:
+        raise UsageError(
+            f"--dicom-seg: contract '{opened.name}' takes nothing but its own results",
+            "leave it out",
+        )
+    check_available()
+    opened.dicom_seg = True
+
+
+def _check_report(opened: FileContract, wanted: ReportKind | None) -> None:
+    """Refuse a report where everything in the output folder would be uploaded.
+
+    Raises:
+        UsageError: it is asked for.
     """
     if wanted and not opened.keeps_account:
         raise UsageError(
@@ -322,12 +357,6 @@ def _add_report(opened: FileContract, weights: bundle.Bundle, wanted: bool | Non
             "is uploaded",
             "leave --report out",
         )
-    if wanted is False or not opened.keeps_account:
-        return
-    # Its drawing libraries take a while to load.
-    from cmrseg.report.run_report import RunReport
-
-    opened.report = RunReport(output_dir=opened.output_dir, code=opened.code, weights=weights)
 
 
 def _keep_account(

@@ -75,7 +75,7 @@ def test_what_nobody_touched_is_not_read_again(go, tmp_path, monkeypatch):
         "cmrseg.cases.ledger.sha256", lambda path: (read.append(path), sha256(path))[1]
     )
     go()
-    assert len(read) == 6, "an image and a mask each"
+    assert len(read) == 9, "an image, a mask and a map each"
     read.clear()
     assert go() == ([], 0)
     assert read == []

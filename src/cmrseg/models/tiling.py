@@ -27,6 +27,11 @@ RESULT_COPIES = 3
 NUMBER_BYTES: dict[Precision, int] = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
+def number_bytes(device: torch.device, precision: Precision) -> int:
+    """Bytes of a number in a pass; processors may compute half precision in fp32, and keep both."""
+    return NUMBER_BYTES[precision] if device.type == "cuda" else NUMBER_BYTES["fp32"]
+
+
 def reach(config: UNetConfig) -> int:
     """How many slices up and down a voxel's result depends on: one a 3-slice-deep block."""
     return 2 * (sum(config.across) + sum(config.across[:-1]))
@@ -47,7 +52,8 @@ def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision, passes:
         return wanted
     kept = RESULT_COPIES * 4 * passes * config.classes * x[0, 0].numel()
     left = max(0, left - kept)
-    slice_bytes = LIVE_MAPS * config.features[0] * NUMBER_BYTES[precision] * x[0, 0, 0].numel()
+    number = number_bytes(x.device, precision)
+    slice_bytes = LIVE_MAPS * config.features[0] * number * x[0, 0, 0].numel()
     fitting = int(left * USABLE / slice_bytes)
     if fitting >= wanted:
         return wanted

@@ -1,13 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cmrseg.cases.case import Cine, ImageSource
 from cmrseg.cases.detect import open_contract
-from cmrseg.imaging.read import read
+from cmrseg.imaging.read import frame_count, read
+from cmrseg.imaging.write import packed_cine
 from cmrseg.runtime.errors import InputError, UsageError
 
-from .tools import expected, save, threshold, tree
+from .tools import expected, image, save, threshold, tree
 
 
 def patient(root, case_id, *roles):
@@ -141,3 +144,28 @@ def test_an_output_folder_among_the_cases_is_no_case(tmp_path):
     patient(tmp_path / "in", "001", "SA_ED")
     contract = open_contract("mnms2", tmp_path / "in", tmp_path / "in/results")
     assert [case.id for case in contract.cases()] == ["001"]
+
+
+def test_of_a_cine_all_frames_and_both_phases_are_written(tmp_path):
+    source = tmp_path / "in/001/001_SA_CINE.nii.gz"
+    save(tmp_path / "in/001/001_LA_ED.nii.gz")
+    images = [image(seed) for seed in range(3)]
+    frames = np.stack([one.array for one in images])
+    source.write_bytes(packed_cine(frames, images[0]))
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    (case,) = contract.cases()
+    assert (list(case.images), frame_count(source)) == (["SA_CINE", "LA_ED"], 3)
+    phases = {role: ImageSource(source, n) for role, n in (("SA_ED", 2), ("SA_ES", 1))}
+    found = threshold(replace(case, images=phases))
+    labels = np.stack([expected(one) for one in images])
+    cine = Cine(labels=labels, frames={"SA_ED": 2, "SA_ES": 1})
+    written = contract.write(case, replace(found, cine=cine))
+    masks = {role: f"001/001_{role}_pred.nii.gz" for role in ("SA_ED", "SA_ES", "SA_CINE")}
+    assert written.masks == masks
+    assert set(masks.values()) < set(tree(tmp_path / "out"))
+    for number in range(3):
+        mask = read(tmp_path / "out" / masks["SA_CINE"], number)
+        assert mask.geometry.same_as(images[number].geometry)
+        np.testing.assert_array_equal(mask.array, labels[number])
+    for role, number in cine.frames.items():
+        np.testing.assert_array_equal(read(tmp_path / "out" / masks[role]).array, labels[number])

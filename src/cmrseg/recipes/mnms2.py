@@ -159,7 +159,8 @@ class Mnms2:
         self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
-        cine, curves = None, dict[str, Any]()
+        cine: Cine | None = None
+        curves: dict[str, Any] = {}
         notes: tuple[str, ...] = ()
         if CINE in case.images:
             case, cine, curves, notes = self._phases(case)

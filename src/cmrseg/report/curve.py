@@ -11,7 +11,7 @@ from cmrseg.report.formatting import number
 from cmrseg.report.overlay import COLOURS
 
 WIDE, HIGH = 420, 170
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 22, 24
+LEFT, RIGHT, TOP, BOTTOM = 14, 14, 24, 26
 SHOWN = {"LV": COLOURS[1], "RV": COLOURS[3]}
 """Whose volumes are drawn, on a dark ground like the images."""
 
@@ -41,14 +41,13 @@ def curves(measures: Mapping[str, Any]) -> Markup:
         )
     for name, own in volumes.items():
         points = " ".join(place(frame, value) for frame, value in enumerate(own))
-        end = place(0, own[0]).split(",")[1]
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{SHOWN[name]}" stroke-width="2.5"/>'
-            f'<text x="{LEFT - 6}" y="{end}" text-anchor="end">{name}</text>'
         )
+    names = " ".join(f'<tspan fill="{colour}">{name}</tspan>' for name, colour in SHOWN.items())
     parts.append(
-        f'<text x="{LEFT}" y="{HIGH - 8}">0 to {number(most)} mL, frames 0 to {cine["frames"] - 1}'
-        "</text>"
+        f'<text x="{LEFT}" y="{HIGH - 8}">{names}, 0 to {number(most)} mL, frames 0 to '
+        f"{cine['frames'] - 1}</text>"
     )
     label = escape(f"volumes of {cine['frames']} frames")
     return Markup(

@@ -52,7 +52,7 @@ def test_ejection_fraction_by_hand():
     ],
 )
 def test_an_ejection_fraction_of_a_flagged_phase_says_so(out, note):
-    """The RV's, which verdicts go by; a long-axis image has no part in it."""
+    """Of both ventricles; a long-axis image has no part in it."""
     ml = {"LV": 100.0, "MYO": 100.0, "RV": 150.0}
     found = {
         role: {"volume_ml": ml, "quality": {"out_of_distribution": role in out}}
@@ -60,7 +60,7 @@ def test_an_ejection_fraction_of_a_flagged_phase_says_so(out, note):
     }
     told = ejection_fractions(found)
     assert told["ejection_fraction_percent"] == {"LV": 0.0, "RV": 0.0}
-    assert told.get("ejection_fraction_percent_note") == (note and {"RV": note})
+    assert told.get("ejection_fraction_percent_note") == (note and {"LV": note, "RV": note})
 
 
 def test_no_ejection_fraction_of_nothing_or_of_one_phase():

@@ -18,6 +18,7 @@ import pytest
 
 from cmrseg.cli import main
 from cmrseg.imaging import read
+from cmrseg.quality.selection import TIE
 from cmrseg.run import serve as serve_module
 from tiny import save, volume
 
@@ -318,7 +319,7 @@ def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
     monkeypatch.setattr(serve_module, "invoke", invoke)
     monkeypatch.setattr(serve_module.Turns, "take", lambda self, work: work())
     command = f"serve mnms2 --host 127.0.0.1 --port 0 --weights {bundles} --device cpu"
-    command += " --precision fp32 --mirrors 2 --samples 3 --time-budget 90"
+    command += " --precision fp32 --mirrors 2 --time-budget 90"
     command += " --refine case --refine-budget 20 --sockets table.json --case-timeout 7"
     options = main.parser().parse_args(command.split())
     with pytest.raises(EndedError):
@@ -329,8 +330,9 @@ def test_a_case_is_computed_as_asked_for(bundles, tmp_path, monkeypatch):
         "device": "cpu",
         "precision": "fp32",
         "mirrors": 2,
-        "samples": 3,
+        "samples": 20,
         "refine_s": 20.0,
+        "tie": TIE,
         "sockets": Path("table.json"),
         "case_timeout": 7,
     }

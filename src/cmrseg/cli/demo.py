@@ -1,4 +1,4 @@
-"""Both recipes on sample cases: a table and a picture."""
+"""Both recipes on sample cases: a table, a picture and reports."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from cmrseg.run.predict import predict
 from cmrseg.runtime.errors import EXIT_OK, InputError
 
 PICTURE = "overlay.png"
+REAL = "real"
+"""A folder of real hearts in the M&Ms-2 layout, where there is one."""
 
 
 def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
-    """Segment ``samples/emidec`` and ``samples/mnms2``, print a table, draw the masks.
+    """Segment ``samples/emidec``, ``samples/mnms2`` and real hearts; print, draw, report.
 
     Returns:
         0, or the exit code of the recipe that failed.
@@ -31,19 +33,30 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
         )
     rows: list[tuple[str, ...]] = []
     panels: list[Panel] = []
-    for challenge in NAMES:
-        out = output / challenge
+    folders: list[tuple[Challenge, str]] = [(challenge, challenge) for challenge in NAMES]
+    folders += [("mnms2", REAL)] if (samples / REAL).is_dir() else []
+    for challenge, name in folders:
+        source, out = samples / name, output / name
         code = predict(
-            challenge, samples / challenge, out, device=device, labels="all", save_uncertainty=True
+            challenge,
+            source,
+            out,
+            device=device,
+            labels="all",
+            save_uncertainty=True,
+            report=True,
+            command=f"cmrseg predict {challenge} {name}",
         )
         if code != EXIT_OK:
             return code
         for record in json.loads((out / "summary.json").read_text(encoding="utf-8"))["cases"]:
             rows += _rows(challenge, record)
-        panels += _panels(challenge, samples / challenge, out)
+        panels += _panels(challenge, source, out)
     _print(("case", "image", "volumes in mL (areas in cm2)", "trust", "s"), rows)
     contact_sheet(panels, output / PICTURE)
     print(f"\nmasks, maps and summaries: {output}\noverlay picture: {output / PICTURE}")
+    for _, name in folders:
+        print(f"report: {output / name / 'report.html'}")
     return EXIT_OK
 
 

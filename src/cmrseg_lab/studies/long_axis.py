@@ -74,7 +74,9 @@ def scores(
                 progress.show(done)
     if not rows:
         raise InputError("every patient was trained on", "Give data that some network held out")
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs["bundle"] = found.digest[:12]
+    return table
 
 
 def _held_out(
@@ -121,6 +123,8 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "Dice, Hausdorff distance and error of the area on patients that no long-axis network of "
         "the bundle was trained on (mean, and median for the error). On the frames of the second "
         "Data Science Bowl only the LV is drawn, and pixel sizes are estimated.",
+        "",
+        *(f"- {name}: bundle {table.attrs.get('bundle', '')}" for name, table in tables.items()),
         "",
         "| bundle | images | structure | n | Dice | HD (mm) | area error (%) |",
         "|---|---|---|---:|---:|---:|---:|",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cmrseg_lab.training.sources import is_made, is_synthetic
+from cmrseg_lab.training.sources import is_made, is_synthetic, source
 
 USE = {
     "emidec": "Segments the cavity, normal myocardium, infarction and no-reflow of the left "
@@ -174,6 +174,12 @@ def _scores(manifest: dict[str, Any]) -> str:
     return f"{told}\n\n{scores['table']}"
 
 
+def _lv_alone(training: dict[str, Any]) -> bool:
+    """Whether experts drew the LV alone on all of a network's real images."""
+    real = [source(s) for s in training["sources"] if not is_made(s)]
+    return bool(real) and all(one.lv_alone for one in real)
+
+
 def _limits(manifest: dict[str, Any]) -> list[str]:
     limits = []
     made_only = sorted(
@@ -188,6 +194,13 @@ def _limits(manifest: dict[str, Any]) -> list[str]:
         limits.append(
             f"{noun} {' and '.join(made_only)} learned from synthetic or reformatted hearts alone "
             f"and {verb} **never validated on real labels**."
+        )
+    partly = sorted({n["recipe"] for n in manifest["networks"] if _lv_alone(n["training"])})
+    if partly:
+        limits.append(
+            f"{' and '.join(partly)}: on real images only the LV was drawn, so the LV alone was "
+            "validated on real labels; myocardium and RV were learned from synthetic or "
+            "reformatted hearts and **never validated on real labels**."
         )
     if not all(is_synthetic(name) for name in manifest["data"]):
         limits.append(

@@ -60,10 +60,10 @@ def pack(
         stage = Path(folder) / out.name
         stage.mkdir()
         networks = [_store(path, challenge, stage) for path in checkpoints]
-        kept: dict[str, Any] = {"networks": [], "quality": {}}
+        kept: dict[str, Any] = {"networks": []}
         if keep:
             kept = _kept(challenge, keep, {n["recipe"] for n in networks}, stage)
-        networks = [*kept["networks"], *networks]
+        networks = [*kept.pop("networks"), *networks]
         names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
         manifest = {
             "format": FORMAT,
@@ -72,7 +72,7 @@ def pack(
             "commit": commit,
             "data": {name: asdict(source(name)) for name in names},
             "networks": networks,
-            **({"quality": kept["quality"]} if kept["quality"] else {}),
+            **kept,
         }
         write_manifest(stage, manifest)
         if out.exists():
@@ -203,4 +203,7 @@ def _kept(challenge: str, older: Path, replaced: set[str], stage: Path) -> dict[
     files = [n["file"] for n in networks] + [q["rehearsal"] for q in quality.values()]
     for file in filter(None, files):
         shutil.copy2(older / file, stage / file)
-    return {"networks": networks, "quality": quality}
+    kept = {"networks": networks, "quality": quality}
+    if networks:  # scores of what stays, taken by networks that stay
+        kept |= {k: found.manifest[k] for k in ("scores_out_of_fold",) if k in found.manifest}
+    return kept

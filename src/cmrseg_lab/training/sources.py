@@ -8,11 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A data set's name, licence and what to cite."""
+    """A data set's name, licence and what to cite; of some only the LV is drawn."""
 
     title: str
     licence: str
     cite: str
+    lv_alone: bool = False
 
 
 SOURCES = {
@@ -45,6 +46,7 @@ SOURCES = {
         "winners (a public copy in 8 bits, pixel sizes estimated; all but the LV is unknown)",
         licence="the competition's rules, research use",
         cite="Second Annual Data Science Bowl, Kaggle 2015/16; masks: woshialex/diagnose-heart",
+        lv_alone=True,
     ),
     "mnms1": Source(
         title="M&Ms-1 short-axis cine of two vendors, end-diastole and end-systole (a public copy: "

@@ -225,10 +225,8 @@ def test_a_signal_before_the_command_begins_is_no_fault(monkeypatch, capsys):
 
     former = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("cmrseg.cli.main.share_cpus", terminated)
-    try:
-        assert main.main(["info"]) == 143
-    finally:
-        signal.signal(signal.SIGTERM, former)
+    assert main.main(["info"]) == 143
+    assert signal.getsignal(signal.SIGTERM) == former, "nor one after it has ended"
     assert "terminated" in capsys.readouterr().err
 
 

@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
     """Run one command of a parser, whose ``run`` default takes the options; its exit code."""
+    former = signal.getsignal(signal.SIGTERM)
     try:
         signal.signal(signal.SIGTERM, _end)
         use_utf8()
@@ -62,6 +63,8 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
             return _run(options)
     except (KeyboardInterrupt, _TerminatedError) as error:  # they come at any moment
         return _signalled(error)
+    finally:
+        signal.signal(signal.SIGTERM, former or signal.SIG_DFL)
 
 
 def _run(options: argparse.Namespace) -> int:

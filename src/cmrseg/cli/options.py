@@ -146,10 +146,10 @@ def shown(arguments: Sequence[str], o: argparse.Namespace) -> str:
                 paths[str(path)] = name.upper()
     words = []
     for word in arguments:
-        head, equals, tail = (
-            word.rpartition("=") if str(Path(word)) not in paths else ("", "", word)
-        )
-        words.append(f"{head}{equals}{paths.get(str(Path(tail)), tail)}")
+        # A path may stand behind an option's or a name's equals sign, and have one itself.
+        ends = [word[at:] for at in (0, word.find("=") + 1, word.rfind("=") + 1)]
+        found = next((end for end in ends if end and str(Path(end)) in paths), "")
+        words.append(word.removesuffix(found) + paths[str(Path(found))] if found else word)
     return shlex.join(["cmrseg", *words])
 
 

@@ -22,6 +22,7 @@ def shown(tmp_path_factory):
     samples, out = tmp_path_factory.mktemp("samples"), tmp_path_factory.mktemp("out")
     for challenge, case in TRAINED_STYLE.items():
         shutil.copytree(SAMPLES / challenge / case, samples / challenge / case)
+    shutil.copytree(SAMPLES / "real", samples / "real")
     assert demo(samples, out, device="cpu") == 0
     return samples, out
 
@@ -40,6 +41,14 @@ def test_short_and_long_axis_are_found(shown):
     for role in ("sa_ed", "sa_es", "la_ed", "la_es"):
         assert row[f"rv_{role}_dice"] > 0.7
         assert row[f"lv_{role}_dice"] > 0.7
+
+
+def test_a_real_heart_is_found_and_all_end_in_a_report(shown):
+    samples, out = shown
+    (row,) = evaluate("mnms2", out / "real", samples / "real").rows.values()
+    assert row["lv_sa_ed_dice"] > 0.8
+    assert row["rv_sa_ed_dice"] > 0.6
+    assert all((out / name / "report.html").is_file() for name in (*TRAINED_STYLE, "real"))
 
 
 def test_myocardium_is_found_in_late_enhancement(shown):

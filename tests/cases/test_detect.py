@@ -70,7 +70,7 @@ def test_a_named_contract_that_does_not_fit_the_folder(tmp_path):
 @pytest.mark.parametrize("name", ["mnms2", "nothing"])
 def test_a_name_that_is_not_the_challenges(tmp_path, name):
     emidec(tmp_path)
-    with pytest.raises(UsageError, match="grand-challenge, emidec, folder"):
+    with pytest.raises(UsageError, match="grand-challenge, emidec, nnunet, bids, folder"):
         open_contract("emidec", tmp_path / "in", tmp_path / "out", name)
 
 
@@ -86,7 +86,8 @@ def test_a_socket_table_without_sockets(tmp_path):
 
 
 def test_every_contract_goes_by_its_name():
-    assert list(CONTRACTS) == ["grand-challenge", "emidec", "mnms2", "folder"]
+    expected = ["grand-challenge", "emidec", "mnms2", "nnunet", "bids", "folder"]
+    assert list(CONTRACTS) == expected
 
 
 def test_results_never_go_among_the_inputs(tmp_path):

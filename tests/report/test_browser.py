@@ -200,7 +200,7 @@ def test_it_prints_what_a_reader_would_have_opened(browser, tmp_path):
     assert few.startswith(b"%PDF")
     assert browser.ask("document.querySelectorAll('#cases tr.more:not([hidden])').length") == 0
     pages = few.count(b"/Type /Page\n") + few.count(b"/Type /Page ")
-    assert 3 <= pages <= 9, "cases at length, two or three a page"
+    assert 3 <= pages < 12, "all at length, in fewer pages than there are cases"
 
 
 def test_it_fits_a_phone_and_tells_what_each_number_is(browser, tmp_path):

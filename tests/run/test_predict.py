@@ -166,13 +166,12 @@ def test_without_samples_there_is_no_uncertainty(run, tmp_path):
 
 
 @pytest.mark.parametrize(("challenge", "role"), [("emidec", ""), ("mnms2", "_SA_ED")])
-def test_threads_and_the_order_of_cases_change_no_byte(run, tmp_path, monkeypatch, challenge, role):
-    """The same images under names that sort the other way, by two threads instead of one."""
+def test_the_order_of_cases_changes_no_byte(run, tmp_path, challenge, role):
+    """The same images under names that sort the other way."""
     for n, (name, other) in enumerate((("a", "z"), ("b", "y"), ("c", "x"))):
         save(tmp_path / "in" / f"{name}{role}.nii.gz", volume(n, slices=4 + n))
         save(tmp_path / "turned" / f"{other}{role}.nii.gz", volume(n, slices=4 + n))
     assert run(challenge, tmp_path / "in", out="one", samples=2, mirrors=2) == EXIT_OK
-    monkeypatch.setattr("cmrseg.runtime.device.cpu_limit", lambda: 2)
     assert run(challenge, tmp_path / "turned", out="two", samples=2, mirrors=2) == EXIT_OK
     written = sorted((tmp_path / "one").glob("*.nii.gz"))
     assert len(written) >= 3

@@ -101,7 +101,8 @@ def test_inference_needs_nothing_to_test_build_or_train():
 def test_expected_masks_are_tiny_and_complete():
     masks = list((ROOT / "tests/containers/expected").rglob("*.nii.gz"))
     assert sum(path.stat().st_size for path in masks) < 50_000
-    images = [p for p in (ROOT / "tests/samples").rglob("*.nii.gz") if p.parent.name != "Contours"]
+    samples = [ROOT / "tests/samples" / challenge for challenge in ("emidec", "mnms2")]
+    images = [p for s in samples for p in s.rglob("*.nii.gz") if p.parent.name != "Contours"]
     assert len(masks) == len([p for p in images if not p.name.endswith("_gt.nii.gz")])
 
 

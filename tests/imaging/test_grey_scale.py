@@ -62,7 +62,8 @@ def test_slices_shifted_within_their_frame_set_no_scale():
 )
 def test_offset_factor_and_padding_carry_nothing(offset, factor, pad, value):
     array = picture()
-    changed = np.pad(array, ((0, 0), (pad, pad), (pad, 0)), constant_values=value) * factor
+    changed = np.pad(array, ((0, 0), (pad, pad), (pad, 0)), constant_values=value + 0.5)
+    changed = changed * factor
     changed = changed + offset * factor
     difference = prepared(changed).image.array - prepared(array).image.array
     assert np.abs(difference).max() < 1e-3

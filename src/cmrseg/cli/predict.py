@@ -49,12 +49,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write each structure's probability beside the masks, uint8 with 255 for 1",
     )
-    common.add_argument(
-        "--report",
-        action=argparse.BooleanOptionalAction,
-        help="a page for people (report.html) and a picture a case; default: yes, except on Grand "
-        "Challenge, which would upload them",
-    )
+    options.add_report(common)
     common.add_argument(
         "--resume",
         action="store_true",

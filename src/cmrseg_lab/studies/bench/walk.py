@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from cmrseg.cases.case import Case, Contract, Result
+from cmrseg.cases.case import Case, Contract, ImageSource, Result
 from cmrseg.imaging import postprocess
 from cmrseg.imaging.prepare import Prepared
 from cmrseg.quality.uncertainty import measures
@@ -19,7 +19,7 @@ from cmrseg.runtime.errors import CmrsegError
 from cmrseg_lab.studies.bench.spread import Spread
 
 TIMED: tuple[tuple[Any, str, str], ...] = (
-    (steps, "read", "read"),
+    (ImageSource, "read", "read"),
     (steps, "check_image", "read"),
     (steps, "prepare", "prepare"),
     (Prepared, "restore", "restore"),

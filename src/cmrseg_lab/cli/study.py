@@ -42,13 +42,15 @@ def _add_long_axis(p: argparse.ArgumentParser) -> None:
 def _run_long_axis(o: argparse.Namespace) -> int:
     from cmrseg_lab.studies import long_axis
 
+    bundles: list[tuple[str, Path | None]] = o.bundle or [("bundle", None)]
+    every = [folder for _, folder in bundles]
     tables = {
-        name: long_axis.scores(dict(o.data), folder, most=o.most, device=o.device)
-        for name, folder in o.bundle or [("bundle", None)]
+        name: long_axis.scores(dict(o.data), folder, most=o.most, device=o.device, beside=every)
+        for name, folder in bundles
     }
     named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
-    bundles = "".join(f" --bundle {name}={folder.name}" for name, folder in o.bundle or [])
-    command = f"cmrseg-lab study long-axis {named}{bundles} --most {o.most}"
+    shown = "".join(f" --bundle {name}={folder.name}" for name, folder in o.bundle or [])
+    command = f"cmrseg-lab study long-axis {named}{shown} --most {o.most}"
     text = long_axis.page(tables, command)
     print(text)
     if o.out:

@@ -35,7 +35,12 @@ RECIPE = "mnms2-la"
 
 
 def scores(
-    sources: Mapping[str, Path], weights: Path | None, *, most: int, device: str = "auto"
+    sources: Mapping[str, Path],
+    weights: Path | None,
+    *,
+    most: int,
+    device: str = "auto",
+    beside: Sequence[Path | None] = (),
 ) -> pd.DataFrame:
     """One row an image and structure: source, image, structure, Dice, HD, area error, verdict.
 
@@ -44,12 +49,15 @@ def scores(
         weights: the bundle; None for the usual places.
         most: patients of each source, evenly spaced among those held out.
         device: where to compute.
+        beside: bundles that it is compared with: patients are those that no network of any of
+            them was trained on.
 
     Raises:
         InputError: all patients were trained on.
     """
     found = bundle.find("mnms2", weights)
-    networks = [n for n in found.networks if n["recipe"] == RECIPE]
+    every = [found, *(bundle.find("mnms2", other) for other in beside)]
+    networks = [n for one in every for n in one.networks if n["recipe"] == RECIPE]
     segment = recipe("mnms2", found, device=device, samples=0)
     rows = []
     for source, folder in sources.items():
@@ -121,7 +129,7 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "# Long axes, out of fold",
         "",
         "Dice, Hausdorff distance and error of the area on patients that no long-axis network of "
-        "the bundle was trained on (mean, and median for the error). On the frames of the second "
+        "these bundles was trained on (mean, and median for the error). On the frames of the second "
         "Data Science Bowl only the LV is drawn, and pixel sizes are estimated.",
         "",
         *(f"- {name}: bundle {table.attrs.get('bundle', '')}" for name, table in tables.items()),

@@ -129,8 +129,8 @@ def page(tables: Mapping[str, pd.DataFrame], command: str) -> str:
         "# Long axes, out of fold",
         "",
         "Dice, Hausdorff distance and error of the area on patients that no long-axis network of "
-        "these bundles was trained on (mean, and median for the error). On the frames of the second "
-        "Data Science Bowl only the LV is drawn, and pixel sizes are estimated.",
+        "these bundles was trained on (mean, and median for the error). On the frames of the "
+        "second Data Science Bowl only the LV is drawn, and pixel sizes are estimated.",
         "",
         *(f"- {name}: bundle {table.attrs.get('bundle', '')}" for name, table in tables.items()),
         "",

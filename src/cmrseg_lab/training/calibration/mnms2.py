@@ -77,7 +77,8 @@ def calibrate(
 
     Raises:
         InputError: a candidate held out nobody to be judged on, or there are too few for quartiles;
-            or the networks met none of the cache's patients whose slices are asked for.
+            or the networks met none of the cache's patients whose slices are asked for; or they
+            are older than the cache's way to prepare images.
         WeightsError: the bundle has no segmenter or no autoencoder of the view.
     """
     found = bundle.find("mnms2", weights)
@@ -319,6 +320,11 @@ def _seen(
             networks = part.of(found)
             control = QualityControl.from_bundle(networks, f"{recipe}-qc", STRUCTURES, place)
             segmenter = Segmenter.from_bundle(networks, recipe, place)
+            if segmenter.preparation != "interior":
+                raise InputError(
+                    f"the networks {recipe} of this bundle expect images prepared in the old way",
+                    "Train new ones: a cache holds what new networks expect",
+                )
             look = partial(_look, segmenter, cast(QualityControl, control), recipe, mirrors)
             for done, patient in enumerate(part.patients, start=1):
                 samples = cache.load(cache_dir, patient)

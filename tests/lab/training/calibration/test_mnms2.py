@@ -1,5 +1,6 @@
 """Thresholds come from held-out hearts alone, and the bundle keeps them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -198,3 +199,13 @@ def test_frames_with_the_lv_alone_give_thresholds_and_no_intervals(tmp_path):
     quality = bundle.load(weights, "mnms2").manifest["quality"]["mnms2-la"]
     assert list(quality["thresholds"]) == ["LA_ED"]
     assert quality["bands"] == {}
+
+
+def test_older_networks_are_not_calibrated_on_images_they_do_not_expect(tmp_path, data):
+    weights = make_bundle(tmp_path, autoencoder(tmp_path))
+    manifest = json.loads((weights / bundle.MANIFEST).read_text())
+    for network in manifest["networks"]:
+        network.pop("preparation", None)
+    (weights / bundle.MANIFEST).write_text(bundle.sealed(manifest))
+    with pytest.raises(InputError, match="old way"):
+        calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")

@@ -3,7 +3,7 @@
 # of the bundle, run it, score it. `tests/containers/train.sh [docker build OPTIONS]`
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-steps=${STEPS:-60}
+steps=${STEPS:-24}
 trainer=${TRAINER:-cmrseg-train:latest}
 trained=cmrseg-emidec:trained-$$
 bundle=weights/.trained-$$ # a build takes bundles from this folder alone

@@ -222,3 +222,12 @@ def test_a_network_made_to_look_across_says_the_same_at_first(execution):
     image = torch.randn(2, 1, 5, 16, 16, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(after(image)[0], before(image)[0], rtol=1e-5, atol=1e-5)
     assert sum(p.numel() for p in after.parameters()) > sum(p.numel() for p in before.parameters())
+
+
+def test_an_image_smaller_than_the_patches_is_continued_at_its_edges():
+    image = torch.arange(12.0).reshape(1, 1, 1, 3, 4)
+    grown = pad_to_multiple(image, 4, least=6)
+    assert grown.shape[-2:] == (8, 8)
+    assert torch.equal(grown[..., :3, :4], image)
+    assert (grown[..., 3:, :4] == image[..., 2:, :]).all()
+    assert pad_to_multiple(image, 4).shape[-2:] == (4, 4)

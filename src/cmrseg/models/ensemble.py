@@ -35,6 +35,8 @@ class Segmenter:
     Attributes:
         networks: in evaluation mode.
         preparation: how images are brought to the networks' grey scale.
+        least: voxels that an image is grown to in plane, its edges repeated, as patches that reach
+            beyond an image were in training.
         device: where they compute, as long as its memory suffices.
         precision: as asked for; None for the device's usual one.
         budget: the time a case may take, shared by all segmenters of a recipe.
@@ -53,6 +55,7 @@ class Segmenter:
     budget: Budget = field(default_factory=Budget)
     bundle: str | None = None
     preparation: Preparation = "nonzero"
+    least: int = 0
     network_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
     effort: Effort | None = None
@@ -87,6 +90,7 @@ class Segmenter:
             budget or Budget(),
             bundle.digest,
             _preparation(bundle, recipe),
+            _least(bundle, recipe),
         )
 
     def reset_clock(self) -> None:
@@ -225,7 +229,8 @@ class Segmenter:
         while True:
             try:
                 x = _channels(network, image, companion).to(self.at).flip(axes)
-                logits = self._finite(network, pad_to_multiple(x, network.config.multiple), passes)
+                padded = pad_to_multiple(x, network.config.multiple, self.least)
+                logits = self._finite(network, padded, passes)
                 height, width = image.array.shape[1:]
                 found = logits[..., :height, :width].softmax(dim=1).flip(axes).cpu().numpy()
                 break
@@ -291,6 +296,16 @@ def _preparation(bundle: Bundle, recipe: str) -> Preparation:
         )
     preparation: Preparation = found.pop()
     return preparation
+
+
+def _least(bundle: Bundle, recipe: str) -> int:
+    """The shorter in-plane side of the patches that a recipe's networks were trained on.
+
+    Networks of the first bundles are shown images of any size as they are.
+    """
+    entries = [entry for entry in bundle.networks if entry["recipe"] == recipe]
+    sides = [entry["training"]["patch"][1:] for entry in entries if "preparation" in entry]
+    return min((min(side) for side in sides), default=0)
 
 
 def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:

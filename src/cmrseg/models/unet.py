@@ -215,9 +215,17 @@ class UNet(nn.Module):
         return [unfold(y, depth) for y in self.decode(self.encode(fold(x), depth), depth)]
 
 
-def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
-    """Grow y and x of (B, C, Z, Y, X) at their far ends to multiples, repeating the edge."""
-    right, below = -image.shape[-1] % multiple, -image.shape[-2] % multiple
+def pad_to_multiple(image: Tensor, multiple: int, least: int = 0) -> Tensor:
+    """Grow y and x of (B, C, Z, Y, X) at their far ends to multiples, repeating the edge.
+
+    Args:
+        image: to grow.
+        multiple: of which y and x shall be.
+        least: they are at least this long then.
+    """
+    right, below = (
+        max(least - n, 0) + -max(n, least) % multiple for n in (image.shape[-1], image.shape[-2])
+    )
     return F.pad(image, (0, right, 0, below, 0, 0), mode="replicate")
 
 

@@ -169,7 +169,8 @@ class Plan:
                 self.say(f"{recipe}: no network in the bundle, not measured")
                 continue
             self.say(f"{recipe}: network against matrix product, {self.rounds} rounds")
-            image = prepared_image(source, RECIPES[recipe].grid)[1].image
+            grid = RECIPES[recipe].grid
+            image = prepared_image(source, grid, segmenter.preparation)[1].image
             for one in race(segmenter, image, self.rounds):
                 yield from _race_rows(recipe, one)
 
@@ -182,7 +183,8 @@ class Plan:
 
         self.say(f"emidec: mirror images and dropout samples, {self.rounds} rounds")
         segmenter = Segmenter.from_bundle(self.weights, "emidec", use_device(self.device))
-        image = prepared_image(self.case.images["LGE"], RECIPES["emidec"].grid)[1].image
+        grid = RECIPES["emidec"].grid
+        image = prepared_image(self.case.images["LGE"], grid, segmenter.preparation)[1].image
         yield from doubt.rows(segmenter, image, self.rounds)
 
     def _training(self) -> Iterator[Row]:

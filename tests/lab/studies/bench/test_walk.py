@@ -58,7 +58,7 @@ def test_a_real_walk(challenge: str, weights: Path, samples: Path, tmp_path: Pat
     for one in walks:
         for step in ("read", "prepare", "network", "restore", "measures", "write"):
             assert one.seconds[step] > 0
-        assert one.seconds["rest"] > -0.005  # times are rounded to milliseconds
+        assert one.seconds["rest"] > -0.02  # times are rounded to milliseconds
         assert 0 < one.outside < 1
 
 

@@ -85,7 +85,7 @@ def _run_invariance(o: argparse.Namespace) -> int:
         shown = o.data.name if o.data else "the sample cases"
         words = (
             f"# Invariance: {o.challenge}\n\nLowest Dice against the unchanged image's own mask; "
-            f"{len(cases)} cases of {shown}, weights {found.digest[:12]}.\n\n"
+            f"cases: {len(cases)} of {shown}, weights {found.digest[:12]}.\n\n"
         )
         o.out.parent.mkdir(parents=True, exist_ok=True)
         o.out.write_text(f"{words}{text}\n", encoding="utf-8")

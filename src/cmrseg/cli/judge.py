@@ -53,22 +53,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out cases done before with the same images, masks, weights and thresholds",
     )
-    part = common.add_mutually_exclusive_group()
-    part.add_argument(
-        "--cases",
-        dest="shard",
-        type=options.cases,
-        metavar="ID[,ID]",
-        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
-        "again in part; the summary is summary-ID",
-    )
-    part.add_argument(
-        "--shard",
-        type=options.shard,
-        metavar="I/N",
-        help="take every N-th case from the I-th on (I from 1); the summary is summary-IofN; "
-        "--resume without --shard gathers them afterwards",
-    )
+    options.add_part(common)
     options.add_report(common)
     speed = p.add_argument_group("speed")
     options.add_device(speed)

@@ -123,6 +123,26 @@ def add_case_timeout(p: Options) -> None:
     )
 
 
+def add_part(p: Options) -> None:
+    """Which of a folder's cases a run takes."""
+    part = p.add_mutually_exclusive_group()
+    part.add_argument(
+        "--cases",
+        dest="shard",
+        type=cases,
+        metavar="ID[,ID]",
+        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
+        "again in part; the summary is summary-ID",
+    )
+    part.add_argument(
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
+        "summary-IofN; --resume without --shard gathers them afterwards",
+    )
+
+
 def add_report(p: Options) -> None:
     """Whether there is a page for people."""
     p.add_argument(

@@ -56,22 +56,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         help="leave out cases done before with the same images, weights and options; without it "
         "every case is computed and replaces what is there",
     )
-    part = common.add_mutually_exclusive_group()
-    part.add_argument(
-        "--cases",
-        dest="shard",
-        type=options.cases,
-        metavar="ID[,ID]",
-        help="take these cases alone, named as in summary.csv, for arrays of jobs that are run "
-        "again in part; the summary is summary-ID",
-    )
-    part.add_argument(
-        "--shard",
-        type=options.shard,
-        metavar="I/N",
-        help="take every N-th case from the I-th on (I from 1), for arrays of jobs; the summary is "
-        "summary-IofN; --resume without --shard gathers them afterwards",
-    )
+    options.add_part(common)
     common.add_argument(
         "--dicom-seg",
         action="store_true",

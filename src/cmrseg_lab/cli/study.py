@@ -49,7 +49,10 @@ def _run_long_axis(o: argparse.Namespace) -> int:
         for name, folder in bundles
     }
     named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
-    shown = "".join(f" --bundle {name}={folder.name}" for name, folder in o.bundle or [])
+    shown = "".join(
+        f" --bundle {name}={folder.name if folder.is_absolute() else folder}"
+        for name, folder in o.bundle or []
+    )
     command = f"cmrseg-lab study long-axis {named}{shown} --most {o.most}"
     text = long_axis.page(tables, command)
     print(text)

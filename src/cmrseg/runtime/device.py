@@ -80,11 +80,13 @@ def autocast(device: torch.device, precision: Precision) -> Iterator[None]:
 def usual_precision(device: torch.device) -> Precision:
     """The precision to compute in where none is asked for: by what the processor has, not by time.
 
-    A race of timings would answer differently on a busy machine, and masks with it. bf16 where
-    matrix units compute in it (CPUs with AMX, GPUs from Ampere on), fp16 on other GPUs, else fp32.
+    A race of timings would answer differently on a busy machine, and masks with it. bf16 where the
+    processor multiplies in it (CPUs with AMX or AVX-512 BF16, GPUs from Ampere on), fp16 on other
+    GPUs, else fp32.
     """
     import torch
 
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+    cpu = torch.cpu
+    return "bf16" if cpu._is_amx_tile_supported() or cpu._is_avx512_bf16_supported() else "fp32"

@@ -38,9 +38,13 @@ def test_cuda_must_be_there(monkeypatch):
         use_device("cuda:2")
 
 
-@pytest.mark.parametrize(("amx", "chosen"), [(True, "bf16"), (False, "fp32")])
-def test_a_processor_always_gets_the_same_precision(monkeypatch, amx, chosen):
+@pytest.mark.parametrize(
+    ("amx", "avx512_bf16", "chosen"),
+    [(True, True, "bf16"), (True, False, "bf16"), (False, True, "bf16"), (False, False, "fp32")],
+)
+def test_a_processor_always_gets_the_same_precision(monkeypatch, amx, avx512_bf16, chosen):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
     assert {usual_precision(CPU) for _ in range(3)} == {chosen}
 
 

@@ -23,6 +23,7 @@ class Looker:
     """Networks that see a heart in some box."""
 
     networks = (None, None)
+    preparation = "nonzero"
 
     def __init__(self, box, shape=SHAPE):
         self.found = np.zeros((5, *shape), np.float32)

@@ -58,7 +58,7 @@ def flagged(networks, known, **changes):
     )
     told = {"spacing_mm": spacing_mm, "fences": FENCES, "masks": tuple(masks)}
     told["answering"] = tuple(range(len(networks)))
-    return Flagged(image=image, measures=measures, **told | changes)
+    return Flagged(image=image[None], measures=measures, **told | changes)
 
 
 @torch.no_grad()
@@ -272,6 +272,7 @@ def test_mirror_images_are_averaged_as_candidates_are():
             return torch.cat([ramp, 1 - ramp], dim=1)
 
     image = np.zeros((2, 8, 8), np.float32)
+    image = image[None]
     plain = probabilities(Left(), image, ((),), torch.device("cpu"))
     assert plain.shape == (2, 2, 8, 8)
     assert plain[0, 0, 0, -1] == 1

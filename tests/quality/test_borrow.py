@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,14 @@ def test_our_unet_gives_class_probabilities_of_any_size():
     torch.testing.assert_close(found.sum(dim=1), torch.ones(1, 3, 10, 13))
     padded = nn.functional.pad(x, (0, 3, 0, 2, 0, 0), mode="replicate")
     torch.testing.assert_close(found, network(padded)[0].softmax(dim=1)[..., :10, :13])
+
+
+def test_a_network_of_two_channels_knows_zeros_as_no_other_phase():
+    torch.manual_seed(0)
+    network, x = UNet(replace(CONFIG, in_channels=2)).eval(), torch.randn(1, 1, 3, 8, 8)
+    alone = class_probabilities(network, x)
+    torch.testing.assert_close(alone, class_probabilities(network, torch.cat([x, 0 * x], 1)))
+    assert not torch.equal(alone, class_probabilities(network, torch.cat([x, x], 1)))
 
 
 def test_any_other_network_is_taken_at_its_word():

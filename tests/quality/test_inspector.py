@@ -12,9 +12,9 @@ from cmrseg.imaging import Geometry, Volume
 from cmrseg.imaging.overlap import dice
 from cmrseg.models import bundle
 from cmrseg.models.ensemble import Segmenter
-from cmrseg.models.roi_crop import MARGIN
+from cmrseg.models.roi_crop import MARGIN, Roi
 from cmrseg.models.unet import UNet
-from cmrseg.quality.adapt_at_test_time import Refiner
+from cmrseg.quality.adapt_at_test_time import Refiner, Shown
 from cmrseg.quality.adaptation_types import Look, Refined, Refining
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
@@ -55,7 +55,7 @@ def candidates():
 
 def test_the_candidate_that_is_in_range_becomes_the_answer():
     given = candidates()
-    found = inspector(Copier(size=64)).inspect("SA_ED", picture(), given, pass_s=0.1)
+    found = inspector(Copier(size=64)).inspect("SA_ED", Shown(image=picture()), given, pass_s=0.1)
     np.testing.assert_allclose(found.probabilities, given[1], atol=1e-6)
     assert found.told["chosen"] == [2]
     assert not found.told["out_of_distribution"]
@@ -70,7 +70,7 @@ def test_the_candidate_that_is_in_range_becomes_the_answer():
 def test_where_all_fail_it_is_said_and_nothing_is_refined_unasked():
     given = candidates()
     found = inspector(Copier(size=64, without_rv=True)).inspect(
-        "SA_ED", picture(), given, pass_s=0.1
+        "SA_ED", Shown(image=picture()), given, pass_s=0.1
     )
     assert found.told["out_of_distribution"]
     (warning,) = found.warnings
@@ -79,7 +79,10 @@ def test_where_all_fail_it_is_said_and_nothing_is_refined_unasked():
 
 
 def test_a_role_without_thresholds_is_left_as_it_is():
-    assert inspector(Copier()).inspect("SA_ES", picture(), candidates(), pass_s=0.1) is None
+    assert (
+        inspector(Copier()).inspect("SA_ES", Shown(image=picture()), candidates(), pass_s=0.1)
+        is None
+    )
 
 
 def network():
@@ -96,7 +99,7 @@ def test_refinement_tells_what_it_did():
     """The autoencoder knows one square only, which no network reaches in a few epochs."""
     net = network()
     found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [net]).inspect(
-        "SA_ED", picture(), candidates()[:1], refine_s=999.0, pass_s=0.01
+        "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
     assert told["out_of_distribution_before"]
@@ -115,8 +118,8 @@ def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
     seen = []
 
     def refine(networks, flagged, *_, **__):
-        seen.append(flagged[0].image.shape)
-        maps = certain(np.full(flagged[0].image.shape, 3))
+        seen.append(flagged[0].image.shape[1:])
+        maps = certain(np.full(flagged[0].image.shape[1:], 3))
         measures = {name: Pseudo(1.0, 0.0) for name in STRUCTURES}
         look = Look((None,), (measures,), (True,), (maps,))
         return [replace(cohort_of(networks[0], {}), before=look, after=look)]
@@ -124,7 +127,7 @@ def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
     monkeypatch.setattr("cmrseg.quality.adapt_at_test_time.refine", refine)
     lost = certain(np.where(whole == 3, 0, whole))[None]
     found = inspector(Copier(size=64), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
-        "SA_ED", grey, lost, refine_s=999.0, pass_s=0.01
+        "SA_ED", Shown(image=grey), lost, refine_s=999.0, pass_s=0.01
     )
     assert found.told["refinement"]["candidates_kept"] == 1
     rows, columns = (
@@ -140,9 +143,26 @@ def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
     assert not answer.any()
 
 
+def test_refinement_sees_the_other_phase_as_the_networks_did(monkeypatch):
+    seen = []
+
+    def refine(networks, flagged, *_, **__):
+        seen.append(flagged[0].image)
+        return [None]
+
+    monkeypatch.setattr("cmrseg.quality.adapt_at_test_time.refine", refine)
+    image, beside = picture(), sample(1).image
+    roi = replace(Roi.rounded(image, sample().label > 0), companion=beside)
+    lost = certain(np.where(heart()[1] == 3, 0, heart()[1]))[None]
+    inspector(Copier(size=64), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
+        "SA_ED", Shown(image=image, roi=roi), lost, refine_s=999.0, pass_s=0.01
+    )
+    np.testing.assert_array_equal(seen[0], np.stack([roi.image.array, beside]))
+
+
 def test_a_budget_too_small_to_begin_in_is_met():
     found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
-        "SA_ED", picture(), candidates()[:1], refine_s=0.5, pass_s=30.0
+        "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=0.5, pass_s=30.0
     )
     (one,) = found.told["refinement"]["candidates"]
     assert not one["kept"]
@@ -153,12 +173,12 @@ def test_a_budget_too_small_to_begin_in_is_met():
 
 def test_refinement_that_was_asked_for_needs_labelled_slices_and_says_so():
     found = inspector(Copier(size=64, without_rv=True)).inspect(
-        "SA_ED", picture(), candidates(), refine_s=999.0, pass_s=0.1
+        "SA_ED", Shown(image=picture()), candidates(), refine_s=999.0, pass_s=0.1
     )
     assert found.warnings[1:] == ("not refined: the bundle has no labelled slices to rehearse",)
     assert "refinement" not in found.told
     in_range = inspector(Copier(size=64)).inspect(
-        "SA_ED", picture(), candidates(), refine_s=999.0, pass_s=0.1
+        "SA_ED", Shown(image=picture()), candidates(), refine_s=999.0, pass_s=0.1
     )
     assert in_range.warnings == (), "there was nothing to refine"
 
@@ -175,7 +195,7 @@ def test_why_no_candidate_was_kept_is_told_once_a_reason():
     everyone = inspector(
         Copier(size=64, without_rv=True), config=Refining(candidates="all"), **refiner
     )
-    found = everyone.inspect("SA_ED", picture(), given, refine_s=999.0, pass_s=0.01)
+    found = everyone.inspect("SA_ED", Shown(image=picture()), given, refine_s=999.0, pass_s=0.01)
     told = "refinement: no candidate kept (no time to begin; rolled back)"
     assert found.warnings[1:] == (told,)
 
@@ -195,7 +215,7 @@ def test_a_refined_candidate_takes_its_own_place_unless_all_were_refined(monkeyp
     monkeypatch.setattr("cmrseg.quality.adapt_at_test_time.refine", refine)
     refining = {"rehearsed": rehearsed, "networks": lambda: [network()] * 2}
     found = inspector(Copier(size=64), config=Refining(candidates=who), **refining).inspect(
-        "SA_ED", picture(), np.repeat(lost, 2, axis=0), refine_s=999.0, pass_s=0.01
+        "SA_ED", Shown(image=picture()), np.repeat(lost, 2, axis=0), refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
     assert found.told["chosen"] == chosen
@@ -207,7 +227,7 @@ def test_a_refined_candidate_takes_its_own_place_unless_all_were_refined(monkeyp
 def test_where_no_time_is_left_it_says_that_nothing_was_refined():
     found = inspector(
         Square(), rehearsed=rehearsed, networks=lambda: pytest.fail("refined")
-    ).inspect("SA_ED", picture(), candidates()[:1], refine_s=-0.1, pass_s=0.01)
+    ).inspect("SA_ED", Shown(image=picture()), candidates()[:1], refine_s=-0.1, pass_s=0.01)
     assert found.warnings[-1] == "no time is left to refine"
     assert "refinement" not in found.told
     assert found.refined_s == 0
@@ -257,7 +277,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_in_range():
     lost = np.stack([certain(np.zeros_like(heart()[1]))])
     easy = Thresholds({"SA_ED": Fences(th_low=0.5, th_up_mm=999.0, measures=9)})
     found = inspector(Copier(size=64), easy, **refiner).inspect(
-        "SA_ED", picture(), lost, refine_s=999.0, pass_s=0.01, mirrors=2
+        "SA_ED", Shown(image=picture()), lost, refine_s=999.0, pass_s=0.01, mirrors=2
     )
     told = found.told["refinement"]
     assert (told["over"], told["candidates_kept"]) == ("cohort", 1)
@@ -267,7 +287,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_in_range():
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
     # One that brings no mask into range is left.
     found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
-        "SA_ED", picture(), lost, refine_s=999.0, pass_s=0.01
+        "SA_ED", Shown(image=picture()), lost, refine_s=999.0, pass_s=0.01
     )
     told = found.told["refinement"]
     (one,) = told["candidates"]
@@ -279,7 +299,7 @@ def test_without_time_nothing_of_a_cohort_is_taken():
     net = network()
     refiner = {"cohort": (cohort_of(net, other_weights(net)),), "networks": lambda: [net]}
     found = inspector(Copier(size=64, without_rv=True), rehearsed=rehearsed, **refiner).inspect(
-        "SA_ED", picture(), candidates()[:1], refine_s=1e-6, pass_s=0.01
+        "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=1e-6, pass_s=0.01
     )
     (one,) = found.told["refinement"]["candidates"]
     assert one["reason"] == "no time was left to take it"

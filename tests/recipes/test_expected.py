@@ -7,6 +7,7 @@ from cmrseg.imaging import Volume
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.prepare import prepare, prepare_labels
+from cmrseg.quality.adapt_at_test_time import Shown
 from cmrseg.recipes.mnms2 import _natively
 from quality.test_inspector import candidates, certain, inspector, picture
 from quality.tools import Copier
@@ -17,7 +18,7 @@ from tiny import heart, volume
 def test_a_finding_holds_what_the_autoencoder_makes_of_the_answer(without_rv):
     network = Copier(size=64, without_rv=without_rv)
     judge = inspector(network)
-    found = judge.inspect("SA_ED", picture(), candidates(), pass_s=0.1)
+    found = judge.inspect("SA_ED", Shown(image=picture()), candidates(), pass_s=0.1)
     answer = labels(found.probabilities)
     np.testing.assert_array_equal(found.expected, judge.control.reconstructor.labels(answer))
     assert (found.expected == 3).any() != without_rv
@@ -30,7 +31,7 @@ def test_it_lies_on_the_image_s_own_voxels():
     on_grid = prepare_labels(truth, Grid((None, 1.5, 1.5))).array
     judge = inspector(Copier(size=64))
     given = np.stack([certain(on_grid)])
-    found = judge.inspect("SA_ED", prepared.image, given, pass_s=0.1)
+    found = judge.inspect("SA_ED", Shown(image=prepared.image), given, pass_s=0.1)
     native = _natively(found, prepared, image)
     assert native.geometry.same_as(image.geometry)
     assert native.array.dtype == np.uint8

@@ -90,7 +90,7 @@ class Segmenter:
             budget or Budget(),
             bundle.digest,
             _preparation(bundle, recipe),
-            _least(bundle, recipe),
+            patch_side(bundle, recipe),
         )
 
     def reset_clock(self) -> None:
@@ -298,7 +298,7 @@ def _preparation(bundle: Bundle, recipe: str) -> Preparation:
     return preparation
 
 
-def _least(bundle: Bundle, recipe: str) -> int:
+def patch_side(bundle: Bundle, recipe: str) -> int:
     """The shorter in-plane side of the patches that a recipe's networks were trained on.
 
     Networks of the first bundles are shown images of any size as they are.

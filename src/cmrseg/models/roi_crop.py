@@ -38,21 +38,27 @@ class Roi:
         image: (z, y, x), the heart and its surroundings, or the whole image.
         whole: (z, y, x) shape of the whole image.
         box: where in the whole image it lies.
+        companion: (z, y, x) of the other phase on the same voxels, where there is one.
     """
 
     image: Volume
     whole: tuple[int, ...]
     box: tuple[slice, slice, slice]
+    companion: Array | None = None
 
     @classmethod
     def on(cls, segmenter: Segmenter, image: Volume, passes: int) -> Roi:
         """Find the heart; the whole image where it is not found, or little is to be saved.
+
+        Networks whose images are prepared by what lies inside them are always shown the box.
 
         Args:
             segmenter: whose networks look.
             image: prepared, (z, y, x).
             passes: that are to follow, of all networks together.
         """
+        if segmenter.preparation == "interior":
+            return cls.localised(segmenter, image)
         few = passes < FEWEST_PASSES * len(segmenter.networks)
         if few or min(image.array.shape[1:]) < SMALLEST:
             return cls(image, image.array.shape, np.s_[:, :, :])
@@ -79,23 +85,18 @@ class Roi:
         return cls(part, image.array.shape, box)
 
     @classmethod
-    def localised(
-        cls, segmenter: Segmenter, image: Volume, companion: Array | None = None
-    ) -> tuple[Roi, Volume, Array | None]:
-        """Find the heart in a first pass; what further passes are shown, on a scale of its own.
+    def localised(cls, segmenter: Segmenter, image: Volume, companion: Array | None = None) -> Roi:
+        """Find the heart in a first pass; further passes are shown its box, on its own scale.
 
         Args:
             segmenter: whose networks look.
             image: prepared, (z, y, x).
             companion: (z, y, x) of the other phase on the same voxels.
-
-        Returns:
-            The box, the image in it and the companion in it.
         """
         found = segmenter.look(image, companion).argmax(axis=0) > 0
         roi = cls.rounded(image, largest(np.asarray(found)))
         beside = None if companion is None else roi.rescaled(companion)
-        return roi, roi.image.like(roi.rescaled(image.array)), beside
+        return replace(roi, image=roi.image.like(roi.rescaled(image.array)), companion=beside)
 
     @classmethod
     def rounded(cls, image: Volume, heart: Array) -> Roi:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from cmrseg.models.tiling import out_of_memory
 from cmrseg.models.unet import UNet
 from cmrseg.quality.adaptation import refine
 from cmrseg.quality.adaptation_types import Flagged, Refined, Refining, mended
-from cmrseg.quality.borrow import borrowed, probabilities
+from cmrseg.quality.borrow import Forward, borrowed, class_probabilities, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
 from cmrseg.quality.pseudo_metrics import Pseudo
@@ -64,6 +65,7 @@ class Refiner:
         networks: the candidates, trainable; loaded when they are first asked for.
         cohort: what became of each candidate on a whole cohort; None to refine on each image.
         config: how; time and mirror images are told by the effort.
+        least: voxels that images are grown to in plane, as networks at work do.
     """
 
     control: QualityControl
@@ -71,19 +73,25 @@ class Refiner:
     networks: Callable[[], list[UNet]]
     cohort: tuple[Refined | None, ...] | None = None
     config: Refining = field(default_factory=Refining)
+    least: int = 0
+
+    @property
+    def forward(self) -> Forward:
+        """What makes class probabilities of a candidate."""
+        return partial(class_probabilities, least=self.least)
 
     def on_image(
-        self, image: Volume, maps: Sequence[Array], before: Assessment, effort: Effort
+        self, shown: Shown, maps: Sequence[Array], before: Assessment, effort: Effort
     ) -> tuple[list[Array], Assessment, dict[str, Any]]:
         """Candidates, what is said of them and what is told of it, with refinement.
 
         Args:
-            image: prepared, out of distribution.
+            shown: the image out of distribution.
             maps: (C, z, y, x) class probabilities, one a candidate.
             before: what was said of them.
             effort: what it may take.
         """
-        attempt = _Attempt(refiner=self, image=image, maps=list(maps), before=before, effort=effort)
+        attempt = _Attempt(refiner=self, shown=shown, maps=list(maps), before=before, effort=effort)
         attempt.run()
         after = attempt.assessed()
         return attempt.maps, after, attempt.told(after)
@@ -103,17 +111,39 @@ class Refiner:
             self.control,
             rehearsed,
             config,
+            forward=self.forward,
             label=ventricles,
             pass_s=UNFUSED * effort.pass_s,
             judge_s=effort.judge_s,
         )
 
 
-def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Flagged:
-    """An image out of distribution as refinement is given it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An image, and what networks were shown of it.
+
+    Attributes:
+        image: prepared, (z, y, x).
+        roi: the part they were shown; None for networks that are shown images as they are, which
+            refinement shows what any candidate calls heart, and its surroundings.
+    """
+
+    image: Volume
+    roi: Roi | None = None
+
+    def part(self, maps: Sequence[Array]) -> Roi:
+        """What refinement shows networks, by candidates' (C, z, y, x) class probabilities."""
+        hearts = [ventricles(one) > 0 for one in maps]
+        return self.roi or Roi.around(self.image, np.logical_or.reduce(hearts))
+
+
+def flagged_image(roi: Roi, maps: Sequence[Array], found: Assessment) -> Flagged:
+    """An image out of distribution as refinement is given it: the part, and the maps in it."""
+    channels = [roi.image.array] + ([] if roi.companion is None else [roi.companion])
+    maps = [one[(slice(None), *roi.box)] for one in maps]
     return Flagged(
-        image=image.array,
-        spacing_mm=image.spacing_mm,
+        image=np.stack(channels).astype(np.float32),
+        spacing_mm=roi.image.spacing_mm,
         fences=found.fences,
         masks=tuple(ventricles(one) for one in maps),
         measures=found.measures,
@@ -125,8 +155,6 @@ def flagged_image(image: Volume, maps: Sequence[Array], found: Assessment) -> Fl
 class _Attempt:
     """One image's refinement; what it began with, and how far it came.
 
-    Refined networks are shown what any candidate calls heart, and its surroundings.
-
     Attributes:
         maps: class probabilities, one a candidate; refined ones where they are in range.
         measures: theirs.
@@ -136,7 +164,7 @@ class _Attempt:
     """
 
     refiner: Refiner
-    image: Volume
+    shown: Shown
     maps: list[Array]
     before: Assessment
     effort: Effort
@@ -148,8 +176,7 @@ class _Attempt:
     roi: Roi = field(init=False)
 
     def __post_init__(self) -> None:
-        hearts = [ventricles(one) > 0 for one in self.maps]
-        self.roi = Roi.around(self.image, np.logical_or.reduce(hearts))
+        self.roi = self.shown.part(self.maps)
         self.deadline = Deadline(self.effort.budget_s, time.perf_counter)
         self.measures = list(self.before.measures)
         self.refined = [None] * len(self.maps)
@@ -157,8 +184,7 @@ class _Attempt:
 
     def run(self) -> None:
         """Refine, and take what is in range, as far as time and memory allow."""
-        shown = [one[(slice(None), *self.roi.box)] for one in self.maps]
-        flagged = flagged_image(self.roi.image, shown, self.before)
+        flagged = flagged_image(self.roi, self.maps, self.before)
         try:
             self.refined = self._refined(flagged)
             for number in self.asked:
@@ -211,12 +237,13 @@ class _Attempt:
                     flagged.image,
                     FLIPS[: self.effort.mirrors],
                     control.reconstructor.device,
+                    self.refiner.forward,
                     before_each=lambda: self.deadline.ask("end"),
                 )
         except TimeOverError:
             self.reasons[number] = "no time was left to take it"
             return
-        measures = control.measure(ventricles(maps), self.image.spacing_mm)
+        measures = control.measure(ventricles(maps), self.shown.image.spacing_mm)
         if mended(measures, flagged.measures[number], flagged.fences):
             self._replace(number, maps, measures)
         else:

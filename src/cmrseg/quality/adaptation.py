@@ -136,7 +136,7 @@ class _Work:
     @property
     def look_s(self) -> float:
         """Seconds that a look at one image is expected to take."""
-        largest = max(case.image.size for case in self.flagged)
+        largest = max(_pixels(case) for case in self.flagged)
         return len(self.config.flips) * self._forward_s(largest) + self.judge_s
 
     def run(self) -> Refined:
@@ -181,7 +181,7 @@ class _Work:
         pieces = [
             (number, slice(first, first + self.config.slices))
             for number, case in enumerate(self.flagged)
-            for first in range(0, len(case.image), self.config.slices)
+            for first in range(0, case.image.shape[1], self.config.slices)
         ]
         for taken, at in enumerate(self.rng.permutation(len(pieces))):
             if not self.time_for_a_step():
@@ -204,8 +204,8 @@ class _Work:
         """Seconds to expect of a step: forward, and backward at twice the cost."""
         window = self.config.window
         unlabelled = max(
-            min(self.config.slices, len(case.image))
-            * math.prod(min(size, window) for size in case.image.shape[1:])
+            min(self.config.slices, case.image.shape[1])
+            * math.prod(min(size, window) for size in case.image.shape[2:])
             for case in self.flagged
         )
         return 3 * self._forward_s(unlabelled + self._rehearsal_pixels(self.config.rehearsed))
@@ -217,21 +217,21 @@ class _Work:
         """Seconds to expect of a pass over so many pixels: as checks took, once there was one."""
         if checked_s := self.deadline.longest.get("check"):
             return checked_s * pixels / self._rehearsal_pixels(self.config.checked)
-        return self.pass_s * pixels / max(case.image.size for case in self.flagged)
+        return self.pass_s * pixels / max(_pixels(case) for case in self.flagged)
 
     def _unlabelled(self, number: int, piece: slice, latest: Look) -> tuple[Tensor, Tensor]:
-        """Slices of an image around the heart, (1, 1, z, y, x), and what they should show."""
+        """Slices of an image around the heart, (1, channels, z, y, x), and what they shall show."""
         case = self.flagged[number]
         wanted = latest.reconstructions[number]
         middle = centre(wanted)
         inside = tuple(
             slice(start := max(0, min(at - self.config.window // 2, size - self.config.window)),
                   start + self.config.window)
-            for at, size in zip(middle, case.image.shape[1:], strict=True)
+            for at, size in zip(middle, case.image.shape[2:], strict=True)
         )  # fmt: skip
-        image = np.ascontiguousarray(case.image[piece, *inside])
+        image = np.ascontiguousarray(case.image[:, piece, *inside])
         target = np.ascontiguousarray(wanted[piece, *inside])
-        return torch.from_numpy(image)[None, None], torch.from_numpy(target).long()[None]
+        return torch.from_numpy(image)[None], torch.from_numpy(target).long()[None]
 
     def _step(self, epoch: int, image: Tensor, target: Tensor) -> None:
         count = min(self.config.rehearsed, len(self.rehearsal))
@@ -296,3 +296,7 @@ class _Work:
             )
             predicted = self.forward(self.network, images.to(self.device))
             return float(supervised_loss(predicted, truth.to(self.device)))
+
+
+def _pixels(case: Flagged) -> int:
+    return math.prod(case.image.shape[1:])

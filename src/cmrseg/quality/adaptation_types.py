@@ -56,7 +56,7 @@ class Flagged:
     """One image out of distribution, and what every segmenter says of it.
 
     Attributes:
-        image: (z, y, x) float32, prepared.
+        image: (channels, z, y, x) float32, prepared: the phase, and the other one if it is shown.
         spacing_mm: of its voxels.
         fences: of its view and phase.
         masks: (z, y, x) labels, one a segmenter.

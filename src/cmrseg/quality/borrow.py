@@ -13,7 +13,7 @@ from cmrseg.imaging.volume import Array
 from cmrseg.models.unet import UNet, pad_to_multiple
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
-"""(network, (B, 1, Z, Y, X) images) to (B, C, Z, Y, X) class probabilities, with a gradient."""
+"""(network, (B, channels, Z, Y, X)) to (B, C, Z, Y, X) class probabilities, with a gradient."""
 Label = Callable[[Array], Array]
 """(C, z, y, x) class probabilities to the (z, y, x) labels that would be written."""
 
@@ -23,12 +23,21 @@ SLICES_AT_ONCE = 24
 """A network sees so many slices at a time: memory stays flat however long the stack."""
 
 
-def class_probabilities(network: nn.Module, x: Tensor) -> Tensor:
-    """Our U-Net's softmax, or the output of any other network as it is."""
+def class_probabilities(network: nn.Module, x: Tensor, least: int = 0) -> Tensor:
+    """Our U-Net's softmax, or the output of any other network as it is.
+
+    Args:
+        network: in any mode.
+        x: (B, channels, Z, Y, X); a channel that is not there is shown as zeros.
+        least: voxels that images are grown to in plane, as in training.
+    """
     if not isinstance(network, UNet):
         out: Tensor = network(x)
         return out
-    logits: Tensor = network(pad_to_multiple(x, network.config.multiple))[0]
+    missing = network.config.in_channels - x.shape[1]
+    if missing:  # the other phase: networks of two channels know zeros as "there is none"
+        x = torch.cat([x, x.new_zeros((len(x), missing, *x.shape[2:]))], 1)
+    logits: Tensor = network(pad_to_multiple(x, network.config.multiple, least))[0]
     probabilities: Tensor = logits[..., : x.shape[-2], : x.shape[-1]].float().softmax(dim=1)
     return probabilities
 
@@ -51,13 +60,13 @@ def probabilities(
 
     Args:
         network: in evaluation mode.
-        image: (z, y, x) float32, prepared.
+        image: (channels, z, y, x) float32, prepared.
         flips: in-plane axes of each mirror image.
         device: where it computes.
         forward: what makes class probabilities.
         before_each: called before each pass.
     """
-    whole = torch.from_numpy(image)[None, None]
+    whole = torch.from_numpy(image)[None]
     found = []
     for part in torch.split(whole, SLICES_AT_ONCE, dim=2):
         total: Tensor | float = 0.0

@@ -17,9 +17,9 @@ import torch
 from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
-from cmrseg.models.ensemble import load_networks
+from cmrseg.models.ensemble import load_networks, patch_side
 from cmrseg.quality import replay
-from cmrseg.quality.adapt_at_test_time import Effort, Refiner, flagged_image
+from cmrseg.quality.adapt_at_test_time import Effort, Refiner, Shown, flagged_image
 from cmrseg.quality.adaptation_types import Flagged
 from cmrseg.quality.control import Assessment, QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
@@ -97,13 +97,14 @@ class Inspector:
             rehearsed=cache(partial(replay.read, bundle.folder / str(file))),
             # Weights come back after each refinement: one copy serves all cases.
             networks=cache(partial(load_networks, bundle, recipe, device)),
+            least=patch_side(bundle, recipe),
         )
         return cls(control=control, thresholds=thresholds, refiner=refiner if file else None)
 
     def inspect(
         self,
         role: str,
-        image: Volume,
+        shown: Shown,
         candidates: Array,
         *,
         refine_s: float | None = None,
@@ -114,7 +115,7 @@ class Inspector:
 
         Args:
             role: ``SA_ED``, ``LA_ES``, ...
-            image: prepared, (z, y, x).
+            shown: the image.
             candidates: (N, C, z, y, x) class probabilities, one a network.
             refine_s: seconds refinement may take; None where nobody asks for it.
             pass_s: seconds one pass of one network over the image takes.
@@ -126,7 +127,7 @@ class Inspector:
         if role not in self.thresholds.by_role:
             return None
         started = time.perf_counter()
-        maps = list(candidates)
+        maps, image = list(candidates), shown.image
         found = self._assess(role, image, maps)
         inspected_s = time.perf_counter() - started
         refinement: dict[str, Any] = {}
@@ -146,7 +147,7 @@ class Inspector:
                     judge_s=inspected_s / len(maps),
                     mirrors=mirrors,
                 )
-                maps, found, refinement = self.refiner.on_image(image, maps, found, effort)
+                maps, found, refinement = self.refiner.on_image(shown, maps, found, effort)
                 refined_s = refinement["seconds"]
                 warnings += _of_refinement(refinement)
         began = time.perf_counter()
@@ -172,10 +173,11 @@ class Inspector:
         found = (self.control.measure(ventricles(one), image.spacing_mm) for one in candidates)
         return [by_structure[DECISIVE] for by_structure in found]
 
-    def flagged(self, role: str, image: Volume, candidates: Array) -> Flagged | None:
+    def flagged(self, role: str, shown: Shown, candidates: Array) -> Flagged | None:
         """An image as refinement needs it; None if it is in range."""
-        found = self._assess(role, image, list(candidates))
-        return flagged_image(image, list(candidates), found) if found.verdict.ood else None
+        maps = list(candidates)
+        found = self._assess(role, shown.image, maps)
+        return flagged_image(shown.part(maps), maps, found) if found.verdict.ood else None
 
     def _assess(self, role: str, image: Volume, maps: Sequence[Array]) -> Assessment:
         masks = [ventricles(one) for one in maps]

@@ -101,8 +101,8 @@ class Emidec:
                     "the late enhancement has one slice, where a stack is needed",
                     "give all slices of the short axis in one file or DICOM folder",
                 )
-            roi, shown = self._located(prepared.image)
-            mirrored = self.segmenter.mirrored(shown, self.mirrors, samples=self.samples)
+            roi = self._located(prepared.image)
+            mirrored = self.segmenter.mirrored(roi.image, self.mirrors, samples=self.samples)
             restored = partial(_restored, prepared, roi, mirrored.mean(axis=0))
             native = restored()
             voxel_ml = source.geometry.voxel_ml
@@ -111,7 +111,7 @@ class Emidec:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
             found = volumes(mask, voxel_ml)
-            maps, doubt, drawn = self._doubt(prepared, roi, shown)
+            maps, doubt, drawn = self._doubt(prepared, roi)
         total = time.perf_counter() - started
         network = self.segmenter.network_s
         return Result(
@@ -140,24 +140,21 @@ class Emidec:
             review=(*source.review, *implausible(found["volume_ml"], PLAUSIBLE_ML)),
         )
 
-    def _located(self, image: Volume) -> tuple[Roi, Volume]:
+    def _located(self, image: Volume) -> Roi:
         """Where the heart is, and what networks are shown of it."""
         from cmrseg.models.roi_crop import Roi
 
-        if self.segmenter.preparation == "interior":
-            return Roi.localised(self.segmenter, image)[:2]
         passes = len(self.segmenter.networks) * self.mirrors + self.samples
-        roi = Roi.on(self.segmenter, image, passes)
-        return roi, roi.image
+        return Roi.on(self.segmenter, image, passes)
 
     def _doubt(
-        self, prepared: Prepared, roi: Roi, shown: Volume
+        self, prepared: Prepared, roi: Roi
     ) -> tuple[dict[str, Array], dict[str, Any], list[dict[str, Any]]]:
         """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
         samples = self.segmenter.last.samples
         if not samples:
             return {}, {}, []
-        drawn = self.segmenter.dropout_samples(shown, samples)
+        drawn = self.segmenter.dropout_samples(roi.image, samples)
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
         maps = roi.back(np.stack([variance.mean(axis=0), entropy]))

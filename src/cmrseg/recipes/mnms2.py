@@ -34,6 +34,7 @@ from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, Wei
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Preparation, Prepared
     from cmrseg.models.ensemble import Segmenter
+    from cmrseg.quality.adapt_at_test_time import Shown
     from cmrseg.quality.inspector import Finding, Inspector
     from cmrseg.quality.uncertainty.conformal import ErrorBand
 
@@ -216,7 +217,7 @@ class Mnms2:
             for number in range(count):
                 one = replace(case, images={"SA_ED": ImageSource(source.path, number)})
                 share = 0.5 / (count - number)
-                volume, prepared, maps = self._segmented("SA_ED", self._images(one), share, 1)
+                volume, prepared, maps, _ = self._segmented("SA_ED", self._images(one), share, 1)
                 mask = ventricles(prepared.restore(maps.mean(axis=0)))
                 labels.append(mask)
                 volumes.append(sizes("SA", volume.like(mask))["volume_ml"])
@@ -264,9 +265,9 @@ class Mnms2:
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
-        volume, prepared, samples = self._segmented(role, images, share)
+        volume, prepared, samples, shown = self._segmented(role, images, share)
         mean = samples.mean(axis=0)
-        finding = self._inspect(role, prepared.image, samples, share)
+        finding = self._inspect(role, shown, samples, share)
         answer = mean if finding is None else finding.probabilities
         mask = volume.like(ventricles(prepared.restore(answer)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
@@ -293,8 +294,9 @@ class Mnms2:
 
     def _segmented(
         self, role: str, images: CaseImages, share: float = 1.0, mirrors: int | None = None
-    ) -> tuple[Volume, Prepared, Array]:
-        """An image as stored and as prepared, and its (networks * mirrors, C, z, y, x) maps."""
+    ) -> tuple[Volume, Prepared, Array, Shown]:
+        """An image as stored and as prepared, its (networks * mirrors, C, z, y, x) maps, and what
+        the networks were shown."""
         mirrors = mirrors or self.mirrors
         volume, prepared = images.of(role)
         slices = len(prepared.image.array)
@@ -305,24 +307,27 @@ class Mnms2:
             )
         from cmrseg.imaging.room import room_for_maps
         from cmrseg.models.roi_crop import Roi
+        from cmrseg.quality.adapt_at_test_time import Shown
 
-        segmenter = self.segmenters[role[:2]]
+        segmenter, image = self.segmenters[role[:2]], prepared.image
         if segmenter.preparation == "nonzero":
-            return volume, prepared, segmenter.mirrored(prepared.image, mirrors, share=share)
-        roi, shown, beside = Roi.localised(segmenter, prepared.image, images.companion(role))
-        maps = segmenter.mirrored(shown, mirrors, share=share, companion=beside)
+            maps = segmenter.mirrored(image, mirrors, share=share)
+            return volume, prepared, maps, Shown(image=image)
+        roi = Roi.localised(segmenter, image, images.companion(role))
+        shown = Shown(image=image, roi=roi)
+        maps = segmenter.mirrored(roi.image, mirrors, share=share, companion=roi.companion)
         if roi.share == 1:
-            return volume, prepared, maps
+            return volume, prepared, maps, shown
         whole = room_for_maps((*maps.shape[:2], *roi.whole))
         for place, one in zip(whole, maps, strict=True):
             place[:] = roi.probabilities(one)
-        return volume, prepared, whole
+        return volume, prepared, whole, shown
 
-    def candidates(self, role: str, case: Case) -> tuple[Volume, Array]:
+    def candidates(self, role: str, case: Case) -> tuple[Shown, Array]:
         """An image as the networks see it, and each network's answer to it.
 
         Returns:
-            The prepared image (z, y, x), and (networks, C, z, y, x) class probabilities.
+            What they were shown, and (networks, C, z, y, x) class probabilities.
 
         Raises:
             InputError: it cannot be read or is no image of its view.
@@ -332,14 +337,14 @@ class Mnms2:
 
         self.budget.restart()
         with within_role(role):
-            _, prepared, samples = self._segmented(role, self._images(case))
-        return prepared.image, self.segmenters[role[:2]].candidates(samples)
+            _, _, samples, shown = self._segmented(role, self._images(case))
+        return shown, self.segmenters[role[:2]].candidates(samples)
 
     def _images(self, case: Case) -> CaseImages:
         preparations = {view: s.preparation for view, s in self.segmenters.items()}
         return CaseImages(case, preparations)
 
-    def _inspect(self, role: str, image: Volume, samples: Array, share: float) -> Finding | None:
+    def _inspect(self, role: str, shown: Shown, samples: Array, share: float) -> Finding | None:
         """Quality control of one image, if the bundle has it: every network is a candidate.
 
         ``samples`` are (networks * mirrors, C, z, y, x), as a segmenter gives them.
@@ -353,7 +358,7 @@ class Mnms2:
         refine_s = max(share, 0.5) * spare_s if self.refine_s else None
         finding = inspector.inspect(
             role,
-            image,
+            shown,
             candidates,
             refine_s=refine_s,
             pass_s=segmenter.pass_s,

@@ -84,10 +84,10 @@ def _look_at_all(model: Mnms2, cases: Sequence[Case], say: Say) -> Iterator[Seen
             if inspector is None or not model.segmenters[role[:2]].networks:
                 continue
             try:
-                image, candidates = model.candidates(role, case)
+                shown, candidates = model.candidates(role, case)
             except (InputError, MemoryLimitError, OSError):
                 continue
-            yield Seen(case, role, tuple(inspector.measure(image, candidates)))
+            yield Seen(case, role, tuple(inspector.measure(shown.image, candidates)))
         say(Line(f"looked at ({number}/{len(cases)})", case=case.log_name))
 
 

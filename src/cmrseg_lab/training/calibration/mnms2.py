@@ -347,8 +347,8 @@ def _look(
     geometry = Geometry(sample.image.shape, sample.spacing_mm)
     image, beside = Volume(sample.image.astype(np.float32), geometry), other_phase(samples, name)
     companion = beside.image.astype(np.float32) if beside else None
-    roi, shown, other = Roi.localised(segmenter, image, companion)
-    maps = segmenter.candidates(segmenter.mirrored(shown, mirrors, companion=other))
+    roi = Roi.localised(segmenter, image, companion)
+    maps = segmenter.candidates(segmenter.mirrored(roi.image, mirrors, companion=roi.companion))
     masks = [ventricles(roi.probabilities(one)) for one in maps]
     return Seen(
         role=f"{recipe[-2:].upper()}_{_phase(name)}",

@@ -5,7 +5,13 @@ import pytest
 
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.quality.uncertainty.conformal import ErrorBand
-from cmrseg.recipes.mnms2_volumes import bands_of, ejection_fractions, intervals, sizes
+from cmrseg.recipes.mnms2_volumes import (
+    bands_of,
+    ejection_difficulty,
+    ejection_fractions,
+    intervals,
+    sizes,
+)
 from cmrseg.runtime.errors import WeightsError
 
 
@@ -74,12 +80,28 @@ def test_intervals_by_hand_and_only_where_errors_are_known():
     band = ErrorBand.fit([80.0] * 20, [96.0] * 20)  # the expert's was 16 mL more: 10 % of 80 + 80
     told = intervals("volume_ml", {"RV": 120.0, "LV": 90.0}, {"RV": band})
     assert told["volume_ml_interval"] == {
-        "RV": {"mean": 120.0, "low": 100.0, "high": 140.0, "level": 0.95}
+        "RV": {"mean": 120.0, "low": 100.0, "high": 140.0, "level": 0.9}
     }
     assert "20 patients whom no network had learned from" in told["interval"]
     assert intervals("volume_ml", {"LV": 90.0}, {"RV": band}) == {}
     fraction = intervals("ejection", {"RV": 98.0}, {"RV": band}, highest=100.0)
     assert fraction["ejection_interval"]["RV"]["high"] == 100.0
+
+
+def test_what_is_too_wide_to_be_of_use_is_said_to_be():
+    wide = ErrorBand.fit([60.0] * 20, [81.0] * 20)
+    told = intervals("ejection_fraction_percent", {"LV": 60.0}, {"LV": wide}, highest=100.0)
+    assert told["ejection_fraction_percent_note"] == {"LV": "not measured reliably"}
+    narrow = ErrorBand.fit([60.0] * 20, [65.0] * 20)
+    assert "ejection_fraction_percent_note" not in intervals(
+        "ejection_fraction_percent", {"LV": 60.0}, {"LV": narrow}
+    )
+
+
+def test_an_ejection_fraction_is_as_hard_as_both_its_images():
+    found = ejection_difficulty([{"LV": 0.95, "RV": 0.9}, {"LV": 0.9}])
+    assert found == {"LV": pytest.approx(0.15)}
+    assert ejection_difficulty([]) == {}
 
 
 def test_errors_to_expect_come_out_of_the_manifest_of_all_views():

@@ -16,10 +16,11 @@ import numpy as np
 from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Prediction, Result
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.quality.uncertainty import measures
+from cmrseg.quality.uncertainty import dice_bound, measures
 from cmrseg.recipes.mnms2_volumes import (
     EJECTION,
     STRUCTURES,
+    ejection_difficulty,
     ejection_fractions,
     intervals,
     mass_and_stroke,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from cmrseg.quality.adapt_at_test_time import Shown
     from cmrseg.quality.inspector import Finding, Inspector
     from cmrseg.quality.uncertainty.conformal import ErrorBand
+    from cmrseg.quality.uncertainty.dice_bound import DiceBound
 
 VIEWS = ("SA", "LA")
 
@@ -53,6 +55,7 @@ RECIPES = {
 
 PLAUSIBLE_ML = {"LV": (5.0, 900.0), "MYO": (10.0, 900.0), "RV": (5.0, 900.0)}
 """Wide bounds for either phase, an estimate; a volume beyond them is marked for review."""
+EXPECTED, AT_LEAST = "expected_dice", "dice_at_least"
 SHORT_AXIS = {"SA_ED", "SA_ES"}
 """Whose volumes the ejection fraction comes of."""
 
@@ -127,6 +130,7 @@ class Mnms2:
         refine_s: seconds a case's images out of distribution may be refined; 0 for never.
         bands: role, or :data:`EJECTION`, -> structure -> the errors to expect; intervals come of
             them, and none where there is none.
+        bounds: view -> structure -> what Dice to expect.
     """
 
     def __init__(
@@ -138,11 +142,12 @@ class Mnms2:
         inspectors: Mapping[str, Inspector | None] | None = None,
         refine_s: float = 0.0,
         bands: Mapping[str, Mapping[str, ErrorBand]] | None = None,
+        bounds: Mapping[str, Mapping[str, DiceBound]] | None = None,
     ) -> None:
         self.segmenters, self.mirrors = segmenters, mirrors
         self.budget = budget or Budget()
         self.inspectors, self.refine_s = dict(inspectors or {}), refine_s
-        self.bands = dict(bands or {})
+        self.bands, self.bounds = dict(bands or {}), dict(bounds or {})
         self.inspected_s = self.refined_s = 0.0
 
     def segment(self, case: Case) -> Result:
@@ -233,11 +238,27 @@ class Mnms2:
         cine = Cine(labels=np.stack(labels), frames=frames)
         return replace(case, images=phases | others), cine, {"cine": told}, (note,)
 
+    def _expected_dice(
+        self, role: str, answer: Array, samples: Array, finding: Finding | None
+    ) -> dict[str, dict[str, float]]:
+        """The Dice to expect of each structure, and the one it has at least; empty if unknown."""
+        bounds = self.bounds.get(role[:2], {})
+        if finding is None or not bounds:
+            return {}
+        pdc = {name: one["pDC"] for name, one in finding.told["answer"].items()}
+        doubt = dice_bound.signs(answer, samples, pdc, STRUCTURES)
+        return {
+            EXPECTED: {n: round(b.expected(doubt[n]), 3) for n, b in bounds.items()},
+            AT_LEAST: {n: round(b.at_least(doubt[n]), 3) for n, b in bounds.items()},
+        }
+
     def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
         told = ejection_fractions(found)
+        dices = [found[role].get(EXPECTED, {}) for role in sorted(SHORT_AXIS & found.keys())]
+        hard = ejection_difficulty(dices)
         bands = self.bands.get(EJECTION, {})
-        spread = intervals(EJECTION, told.get(EJECTION, {}), bands, highest=100.0)
-        return told | spread | mass_and_stroke(found)
+        spread = intervals(EJECTION, told.get(EJECTION, {}), bands, 100.0, hard)
+        return spread | told | mass_and_stroke(found)
 
     def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
         """Seconds by step; quality control's where there is any."""
@@ -277,8 +298,10 @@ class Mnms2:
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
         found = sizes(role[:2], mask)
         ((size, values),) = found.items()
-        spread = intervals(size, values, self.bands.get(role, {}))
-        told = {**found, **spread, "agreement": agreement}
+        expected_dice = self._expected_dice(role, answer, samples, finding)
+        hard = {name: 1 - dice for name, dice in expected_dice.get(EXPECTED, {}).items()}
+        spread = intervals(size, values, self.bands.get(role, {}), difficulty=hard)
+        told = {**found, **spread, "agreement": agreement, **expected_dice}
         warnings = (*volume.warnings, *segmenter.warnings, *missing(values))
         if finding is not None:
             told["quality"] = finding.told

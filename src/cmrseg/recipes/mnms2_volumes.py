@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
 from cmrseg.quality.uncertainty import conformal
 from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.quality.uncertainty.dice_bound import DiceBound
 from cmrseg.quality.uncertainty.interval import Interval
 from cmrseg.runtime.errors import WeightsError
 
@@ -19,6 +20,13 @@ EJECTION = "ejection_fraction_percent"
 MASS, STROKE = "mass_g", "stroke_volume_ml"
 MYOCARDIUM_G_ML = 1.05
 """Density of myocardium (Kawel-Boehm et al., J Cardiovasc Magn Reson 2020;22:87)."""
+
+USEFUL = {
+    EJECTION: {"LV": (6.0, 0.0), "RV": (9.0, 0.0)},
+    "volume_ml": {"LV": (0.0, 0.10), "MYO": (0.0, 0.15), "RV": (0.0, 0.15)},
+}
+"""Half the width of an interval that is of use, in the measure's unit and as a share of it. One of
+more than twice that says that nothing reliable was measured."""
 
 Bands = Mapping[str, Mapping[str, ErrorBand]]
 """Role, or :data:`EJECTION`, -> structure -> errors to expect."""
@@ -59,6 +67,16 @@ def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {EJECTION: fractions, f"{EJECTION}_note": dict.fromkeys(fractions, said)}
 
 
+def ejection_difficulty(dices: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Structure -> how hard an ejection fraction is: the Dice missing in all images it comes of.
+
+    Args:
+        dices: one an image, structure -> Dice to expect; empty where it is not known.
+    """
+    known = set.intersection(*(set(one) for one in dices)) if dices else set()
+    return {name: sum(1 - one[name] for one in dices) for name in sorted(known)}
+
+
 def mass_and_stroke(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """LV mass in g, of the myocardium at ED, and stroke volumes in mL, as far as known."""
     ml = {role: found[role]["volume_ml"] for role in ("SA_ED", "SA_ES") if role in found}
@@ -75,24 +93,53 @@ def intervals(
     values: Mapping[str, float],
     bands: Mapping[str, ErrorBand],
     highest: float = np.inf,
+    difficulty: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """``<measure>_interval``: around each value what held-out patients' errors let expect.
+
+    Beside it ``<measure>_note`` where that is too wide to be of use (:data:`USEFUL`).
 
     Args:
         measure: what is measured.
         values: structure -> value.
         bands: structure -> errors to expect; nothing is told of the others.
         highest: what no value can be above.
+        difficulty: structure -> how hard the images were (:meth:`ErrorBand.around`).
     """
     known = {name: bands[name] for name in values if name in bands}
     if not known:
         return {}
-    told = {}
+    told, notes = {}, {}
     for name, band in known.items():
-        low, high = band.around(values[name], highest=highest)
+        hard = (difficulty or {}).get(name)
+        low, high = band.around(values[name], highest=highest, difficulty=hard)
         found = Interval(mean=values[name], low=low, high=high).rounded(2)
         told[name] = found | {"level": round(band.level, 2)}
-    return {f"{measure}_interval": told, "interval": conformal.in_words(known)}
+        points, share = USEFUL.get(measure, {}).get(name, (np.inf, 0.0))
+        if max(high - values[name], values[name] - low) > 2 * (points + share * values[name]):
+            notes[name] = "not measured reliably"
+    beside = {f"{measure}_note": notes} if notes else {}
+    return {f"{measure}_interval": told, "interval": conformal.in_words(known), **beside}
+
+
+def bounds_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, DiceBound]]:
+    """View (``SA``) -> structure -> what Dice to expect, as `cmrseg-lab calibrate` found.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        return {
+            recipe[-2:].upper(): {
+                name: DiceBound.from_dict(bound)
+                for name, bound in entry.get("dice_bounds", {}).items()
+            }
+            for recipe, entry in manifest.get("quality", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise WeightsError(
+            "the Dice to expect cannot be read", "calibrate the bundle anew"
+        ) from error
 
 
 def bands_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, ErrorBand]]:

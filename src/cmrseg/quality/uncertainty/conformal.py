@@ -1,9 +1,10 @@
 """How far a measure may be from the expert's, learned from errors on patients never trained on.
 
 Split conformal prediction (Papadopoulos 2002; Lei 2018, section 2.2 and 5.2): the width that held
-95 % of the errors before holds as large a share of those to come, whatever their distribution, as
+90 % of the errors before holds as large a share of those to come, whatever their distribution, as
 long as patients are alike. Dropout samples alone are far too sure: they know what the networks
-doubt, not where networks and experts differ.
+doubt, not where networks and experts differ. Where it is known how hard each image was, widths
+grow with that, and easy ones get narrow intervals.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
-LEVEL = 0.95
+LEVEL = 0.9
+HARDEST = 4.0
+"""An image counts as at most so many times as hard as the usual one, and the easiest as a quarter:
+further than that nobody has looked."""
 FEWEST = 10
 """Errors of fewer patients than this say little about those to come."""
 
@@ -31,27 +35,49 @@ class ErrorBand:
         level: share of errors to come that it holds at least; below :data:`LEVEL` where patients
             were too few for that.
         patients: it was fitted on.
+        difficulty: that of the usual image; 0 where widths do not go by it.
     """
 
     share: float
     typical: float
     level: float
     patients: int
+    difficulty: float = 0.0
 
     def around(
-        self, value: float, *, lowest: float = 0.0, highest: float = np.inf
+        self,
+        value: float,
+        *,
+        lowest: float = 0.0,
+        highest: float = np.inf,
+        difficulty: float | None = None,
     ) -> tuple[float, float]:
-        """Ends of the interval around a measure, in its unit, cut off at what it can be."""
+        """Ends of the interval around a measure, in its unit, cut off at what it can be.
+
+        Args:
+            value: the measure.
+            lowest: what it cannot be below.
+            highest: what it cannot be above.
+            difficulty: how hard the image was, as in :meth:`fit`; as the hardest where unknown.
+        """
         half = self.share * (value + self.typical)
+        if self.difficulty:
+            half *= HARDEST if difficulty is None else float(_hard(difficulty, self.difficulty))
         return max(value - half, lowest), min(value + half, highest)
 
     @classmethod
-    def fit(cls, measured: Sequence[float], true: Sequence[float]) -> ErrorBand:
+    def fit(
+        cls,
+        measured: Sequence[float],
+        true: Sequence[float],
+        difficulty: Sequence[float] | None = None,
+    ) -> ErrorBand:
         """From measures out of fold and the experts' on the same patients.
 
         Args:
             measured: one a patient, not negative.
             true: one a patient.
+            difficulty: positive, one a patient, of which widths are to be a multiple.
 
         Raises:
             ValueError: fewer than :data:`FEWEST` patients, or not as many of both.
@@ -60,7 +86,12 @@ class ErrorBand:
         if found.shape != expert.shape or len(found) < FEWEST:
             raise ValueError(f"a band of errors needs {FEWEST} patients, with both measures")
         typical = float(found.mean())
-        relative = np.sort(np.abs(expert - found) / np.maximum(found + typical, 1e-9))
+        relative = np.abs(expert - found) / np.maximum(found + typical, 1e-9)
+        usual = 0.0
+        if difficulty is not None:
+            usual = float(np.median(difficulty))
+            relative = relative / _hard(np.asarray(difficulty, float), usual)
+        relative = np.sort(relative)
         # One more patient's error is as likely to lie in any gap between these.
         rank = min(ceil(LEVEL * (len(relative) + 1)), len(relative))
         return cls(
@@ -68,6 +99,7 @@ class ErrorBand:
             typical=typical,
             level=min(LEVEL, rank / (len(relative) + 1)),
             patients=len(relative),
+            difficulty=usual,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,12 +109,18 @@ class ErrorBand:
             "typical": round(self.typical, 3),
             "level": round(self.level, 3),
             "patients": self.patients,
+            **({"difficulty": round(self.difficulty, 5)} if self.difficulty else {}),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ErrorBand:
         """From a manifest's JSON."""
         return cls(**values)
+
+
+def _hard(difficulty: Any, usual: float) -> Any:
+    """How many times as hard as the usual image."""
+    return np.clip(difficulty / max(usual, 1e-9), 1 / HARDEST, HARDEST)
 
 
 def in_words(bands: Mapping[str, ErrorBand]) -> str:

@@ -2,7 +2,8 @@
 
 Candidates are made as in use: each network's mean over its mirror images. What is fitted is frozen
 into the bundle's manifest, with the measures themselves (reports lay a run's values beside them),
-and with how far sizes lay from the experts': the intervals of those to come. Where some patients
+with what Dice goes with which signs of doubt, and with how far sizes lay from the experts': the
+intervals of those to come. Where some patients
 were held out by all candidates, those are judged by all; else each candidate is judged on its own,
 and what compares candidates on one image cannot be fitted: there are no intervals then. Beside it
 go labelled slices for refinement, of the hearts that the caller chooses.
@@ -19,6 +20,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.models import bundle
@@ -30,8 +32,16 @@ from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.quality.selection import choose
 from cmrseg.quality.thresholds import Thresholds, fit
+from cmrseg.quality.uncertainty import dice_bound
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
-from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, sizes
+from cmrseg.quality.uncertainty.dice_bound import DiceBound, Signs
+from cmrseg.recipes.mnms2_volumes import (
+    EJECTION,
+    STRUCTURES,
+    ejection_difficulty,
+    ejection_fractions,
+    sizes,
+)
 from cmrseg.runtime import Progress, use_device
 from cmrseg.runtime.errors import InputError, WeightsError
 from cmrseg_lab.training import cache
@@ -89,7 +99,8 @@ def calibrate(
     seen = _seen(found, recipe, cache_dir, parts, mirrors, device)
     measures = _by_role(seen)
     thresholds = fit(measures)
-    expected = bands(seen, thresholds) if together else {}
+    bounds = dice_bounds(seen)
+    expected = bands(seen, thresholds, bounds) if together else {}
     record_quality(
         found.folder,
         recipe,
@@ -102,6 +113,7 @@ def calibrate(
             role: {name: band.as_dict() for name, band in by_name.items()}
             for role, by_name in expected.items()
         },
+        dice_bounds={name: bound.as_dict() for name, bound in bounds.items()},
     )
     older = found.manifest.get("quality", {}).get(recipe, {}).get("rehearsal")
     if older and not rehearsed:
@@ -137,33 +149,57 @@ def population(measures: Mapping[str, Sequence[Pseudo]]) -> dict[str, dict[str, 
     return told
 
 
-def bands(seen: Sequence[Seen], thresholds: Thresholds) -> dict[str, dict[str, ErrorBand]]:
+def dice_bounds(seen: Sequence[Seen]) -> dict[str, DiceBound]:
+    """Structure -> the Dice to expect, of all candidates of all images on which it was drawn."""
+    found = {}
+    for name in STRUCTURES:
+        known = [
+            (doubts[name], dices[name], one.maker)
+            for one in seen
+            for doubts, dices in zip(one.doubts, one.dices, strict=True)
+            if name in dices
+        ]
+        if len(known) >= dice_bound.FEWEST:
+            found[name] = DiceBound.fit(*zip(*known, strict=True))
+    return found
+
+
+def bands(
+    seen: Sequence[Seen], thresholds: Thresholds, bounds: Mapping[str, DiceBound]
+) -> dict[str, dict[str, ErrorBand]]:
     """Errors to expect: of sizes by role and structure, and of ejection fractions.
 
     Sizes are those of the candidates that quality control takes; where it takes two, their mean.
-    Where images are fewer than a band needs there is none.
+    Widths go by the Dice to expect. Where images are fewer than a band needs there is none.
     """
-    pairs: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
-    hearts: dict[str, dict[str, tuple[Sizes, Sizes]]] = defaultdict(dict)
+    errors: dict[str, dict[str, list[tuple[float, float, float]]]]
+    errors = defaultdict(lambda: defaultdict(list))
+    hearts: dict[str, dict[str, tuple[Sizes, Sizes, Sizes]]] = defaultdict(dict)
     for one in seen:
         if one.true is None:
             continue
         chosen = choose(one.pseudo, thresholds.of(one.role)).candidates
         ours = {n: float(np.mean([one.sizes[i][n] for i in chosen])) for n in one.true}
-        hearts[one.patient][one.role] = ours, one.true
+        expected = {
+            n: float(np.mean([bound.expected(one.doubts[i][n]) for i in chosen]))
+            for n, bound in bounds.items()
+        }
+        hearts[one.patient][one.role] = ours, one.true, expected
         for name, true in one.true.items():
-            pairs[one.role][name].append((ours[name], true))
+            if name in expected:
+                errors[one.role][name].append((ours[name], true, 1 - expected[name]))
     for images in hearts.values():
         fractions = [
-            ejection_fractions({role: {"volume_ml": both[i]} for role, both in images.items()})
+            ejection_fractions({role: {"volume_ml": each[i]} for role, each in images.items()})
             for i in (0, 1)
         ]
         found, expert = (told.get(EJECTION, {}) for told in fractions)
-        for name in found.keys() & expert.keys():
-            pairs[EJECTION][name].append((found[name], expert[name]))
+        hard = ejection_difficulty([each[2] for each in images.values()])
+        for name in found.keys() & expert.keys() & hard.keys():
+            errors[EJECTION][name].append((found[name], expert[name], hard[name]))
     return {
-        role: {n: ErrorBand.fit(*zip(*both, strict=True)) for n, both in sorted(own.items())}
-        for role, own in sorted(pairs.items())
+        role: {n: ErrorBand.fit(*zip(*each, strict=True)) for n, each in sorted(own.items())}
+        for role, own in sorted(errors.items())
         if min(map(len, own.values())) >= FEWEST
     }
 
@@ -178,6 +214,9 @@ class Seen:
         pseudo: the decisive structure's pseudo-measures, one a candidate.
         sizes: structure -> mL (SA) or cm2 (LA), one a candidate.
         true: the expert's; None where not all structures were drawn.
+        doubts: structure -> signs of doubt, one a candidate.
+        dices: structure that was drawn -> Dice, one a candidate.
+        maker: of the scanner, with the source.
     """
 
     role: str
@@ -185,6 +224,9 @@ class Seen:
     pseudo: list[Pseudo]
     sizes: list[Sizes]
     true: Sizes | None
+    doubts: list[dict[str, Signs]]
+    dices: list[dict[str, float]]
+    maker: str
 
 
 def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
@@ -340,20 +382,35 @@ def _look(
     mirrors: int,
     patient: cache.Patient,
     name: str,
-    samples: dict[str, cache.Sample],
+    images: dict[str, cache.Sample],
 ) -> Seen:
     """As in use: the heart's box, every candidate's mean over mirror images."""
-    sample = samples[name]
+    sample = images[name]
     geometry = Geometry(sample.image.shape, sample.spacing_mm)
-    image, beside = Volume(sample.image.astype(np.float32), geometry), other_phase(samples, name)
+    image, beside = Volume(sample.image.astype(np.float32), geometry), other_phase(images, name)
     companion = beside.image.astype(np.float32) if beside else None
     roi = Roi.localised(segmenter, image, companion)
-    maps = segmenter.candidates(segmenter.mirrored(roi.image, mirrors, companion=roi.companion))
+    samples = segmenter.mirrored(roi.image, mirrors, companion=roi.companion)
+    maps = segmenter.candidates(samples)
     masks = [ventricles(roi.probabilities(one)) for one in maps]
+    pseudo = [control.measure(mask, sample.spacing_mm) for mask in masks]
+    known = {n: parts for n, parts in STRUCTURES.items() if not sample.partial or n == "LV"}
     return Seen(
         role=f"{recipe[-2:].upper()}_{_phase(name)}",
         patient=f"{patient.source} {patient.patient}",
-        pseudo=[control.measure(mask, sample.spacing_mm)[DECISIVE] for mask in masks],
+        pseudo=[by_structure[DECISIVE] for by_structure in pseudo],
+        doubts=[
+            dice_bound.signs(answer, own, {n: p.pdc for n, p in by.items()}, STRUCTURES)
+            for answer, own, by in zip(maps, np.split(samples, len(maps)), pseudo, strict=True)
+        ],
+        dices=[
+            {
+                n: dice(np.isin(mask, parts), np.isin(sample.label, parts))
+                for n, parts in known.items()
+            }
+            for mask in masks
+        ],
+        maker=f"{patient.source} {patient.vendor}",
         sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
         true=None if sample.partial else _sizes(recipe, image.like(sample.label)),
     )

@@ -58,7 +58,7 @@ def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch)
         assert {step["rule"] for step in measures["rules"]} == kept
         assert measures["volume_ml"]["no_reflow"] == 0.0
         interval = measures["volume_ml_interval"]["no_reflow"]
-        assert interval == {"mean": 0.0, "low": 0.0, "high": 0.0, "level": 0.92}, "samples too"
+        assert interval == {"mean": 0.0, "low": 0.0, "high": 0.0, "level": 0.9}, "samples too"
         assert "11 patients" in measures["interval"]
         assert set(measures["quality"]["samples_agree"]) == set(trust["fences"])
         changed += sum(step["change_ml"]["no_reflow"] for step in measures["rules"])

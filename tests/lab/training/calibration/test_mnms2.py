@@ -19,7 +19,14 @@ from cmrseg.runtime.errors import EXIT_OK, InputError, WeightsError
 from cmrseg_lab.cli import main
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.calibration import mnms2
-from cmrseg_lab.training.calibration.mnms2 import MOST, Seen, bands, calibrate, population
+from cmrseg_lab.training.calibration.mnms2 import (
+    MOST,
+    Seen,
+    bands,
+    calibrate,
+    dice_bounds,
+    population,
+)
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.replay_slices import draw_rehearsal
 from report.made import cine
@@ -149,15 +156,29 @@ def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes(
         for role, ml in (("SA_ED", 100.0), ("SA_ES", 40.0)):
             true = {"LV": ml, "RV": ml}
             sizes = [{"LV": ml / 2, "RV": ml / 2}, {"LV": 0.9 * ml, "RV": 0.9 * ml}]
+            doubt = dict.fromkeys(("LV", "RV"), (0.1, 0.1, 0.1))
             seen.append(
-                Seen(role=role, patient=str(patient), pseudo=pseudo, sizes=sizes, true=true)
+                Seen(
+                    role=role,
+                    patient=str(patient),
+                    pseudo=pseudo,
+                    sizes=sizes,
+                    true=true,
+                    doubts=[doubt, doubt],
+                    dices=[dict.fromkeys(doubt, 0.9)] * 2,
+                    maker="AB"[patient % 2],
+                )
             )
-    found = bands(seen, frozen)
+    bounds = dice_bounds(seen)
+    assert set(bounds) == {"LV", "RV"}
+    assert bounds["RV"].makers == 2
+    assert bounds["RV"].expected(doubt["RV"]) == pytest.approx(0.9, abs=0.001)
+    found = bands(seen, frozen, bounds)
     assert set(found) == {"SA_ED", "SA_ES", EJECTION}
     # 10 mL wrong, of 90 mL and as much again that is typical.
     assert found["SA_ED"]["RV"].around(90.0) == pytest.approx((80.0, 100.0))
     assert found[EJECTION]["LV"].around(60.0) == pytest.approx((60.0, 60.0))
-    assert bands(seen[:18], frozen) == {}, "nine patients are too few"
+    assert bands(seen[:18], frozen, bounds) == {}, "nine patients are too few"
 
 
 def test_candidates_that_held_out_different_patients_are_judged_each_on_its_own(tmp_path, data):

@@ -90,27 +90,25 @@ def probability_loss(heads):
     return torch.stack(losses).sum()
 
 
-@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("execution", ["folded", "native"])
 @pytest.mark.parametrize("place", PLACES)
-def test_outputs_gradients_and_statistics_are_those_of_separate_passes(place, execution, together):
-    check_against_separate(together, place, execution, dropout=PLACES[place])
+def test_outputs_gradients_and_statistics_are_those_of_separate_passes(place, execution):
+    check_against_separate(place, execution, dropout=PLACES[place])
 
 
-@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("execution", ["folded", "native"])
 @pytest.mark.parametrize("pooling", ["max", "stride"])
 @pytest.mark.parametrize("place", SEAMS)
-def test_so_they_are_where_dropout_sits_at_the_seams(place, pooling, execution, together):
+def test_so_they_are_where_dropout_sits_at_the_seams(place, pooling, execution):
     options = {"dropout": SEAMS[place], "dropout_at": "seams", "pooling": pooling}
-    check_against_separate(together, place, execution, **options)
+    check_against_separate(place, execution, **options)
 
 
-def check_against_separate(together, place, execution, **options):
+def check_against_separate(place, execution, **options):
     one, other = (with_masks(network(execution, **options)).train() for _ in range(2))
     inputs = [noise(2, 1, 3, 32, 16).requires_grad_() for _ in range(2)]
     expected = naive(one, inputs[0])
-    found = sampled(other, inputs[1], PASSES, together=together)
+    found = sampled(other, inputs[1], PASSES)
     assert [y.shape for y in found] == [(6, 3, 3, 32 >> s, 16 >> s) for s in range(3)]
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
@@ -206,14 +204,13 @@ def test_equal_batches_move_running_statistics_in_closed_form():
     assert other.momentum == 0.1
 
 
-@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("fused", [False, True])
-def test_with_dropout_off_all_passes_are_the_plain_call(together, fused):
+def test_with_dropout_off_all_passes_are_the_plain_call(fused):
     options = {"dropout": SEAMS["as BN2"], "dropout_at": "seams", "pooling": "max"}
     net, x = network(**options).eval(), noise(2, 1, 3, 16, 16)
     with torch.inference_mode():
         expected = net(x)[0]
-        found = sampled(fuse(net) if fused else net, x, PASSES, together=together)[0]
+        found = sampled(fuse(net) if fused else net, x, PASSES)[0]
     torch.testing.assert_close(found, expected.repeat(PASSES, 1, 1, 1, 1), rtol=1e-9, atol=1e-9)
 
 

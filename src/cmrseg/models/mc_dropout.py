@@ -23,30 +23,25 @@ from cmrseg.models.layers import SliceNorm, fold, unfold
 from cmrseg.models.split_conv import Join
 
 if TYPE_CHECKING:
-    from cmrseg.models.layers import Block
-    from cmrseg.models.unet import Stage, UNet
+    from cmrseg.models.unet import UNet
 
 
-def sampled(network: UNet, x: Tensor, passes: int, *, together: bool = False) -> list[Tensor]:
-    """Logits of several passes over one batch.
+def sampled(network: UNet, x: Tensor, passes: int) -> list[Tensor]:
+    """Logits of several passes over one batch, one after the other.
 
     Args:
         network: training, or in evaluation mode with its dropout layers on.
         x: (B, in_channels, Z, Y, X).
         passes: how many.
-        together: all passes as one large batch, with batch norm still pass by pass, instead of
-            one after the other; measured no faster on a CPU.
 
     Returns:
         By head, finest first: (passes*B, classes, Z, Y, X), pass by pass.
     """
     prefix = Prefix.of(network, x, passes)
     decoder = Decoder.of(network, prefix)
-    at_once = passes if together else 1
-    parts = [
-        decoder.decode(prefix.encode(network, at_once), at_once) for _ in range(passes // at_once)
-    ]
-    return laid_back([joined(list(head)) for head in zip(*parts, strict=True)], prefix.depth)
+    parts = zip(*(decoder.decode(prefix.encode(network)) for _ in range(passes)), strict=True)
+    heads = [torch.cat(head) for head in parts]
+    return heads if prefix.depth is None else [unfold(head, prefix.depth) for head in heads]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +77,18 @@ class Prefix:
                 x = x if at_seam else stage.first.activate(stage.first.conv(x, depth))
         return cls(settled, x if begins else None, depth)
 
-    def encode(self, network: UNet, passes: int) -> list[Tensor]:
-        """Activations by encoder stage; those not settled hold ``passes`` passes in one batch."""
+    def encode(self, network: UNet) -> list[Tensor]:
+        """Activations by encoder stage of one pass."""
         if self.begun is None:
-            return [*self.settled[:-1], joined([self.settled[-1]] * passes)]
+            return self.settled
         stage, *deeper = network.stages()[0][len(self.settled) :]
         if stage.seam is None:
-            x = joined([stage.first.dropout(self.begun) for _ in range(passes)])
+            x = stage.first.dropout(self.begun)
         else:
-            x = joined([stage.enter(self.begun) for _ in range(passes)])
-            x = _block(stage.first, x, self.depth, passes)
-        skips = [*self.settled, _block(stage.second, x, self.depth, passes)]
+            x = stage.first(stage.enter(self.begun), self.depth)
+        skips = [*self.settled, stage.second(x, self.depth)]
         for stage in deeper:
-            x = _enter(stage, stage.pool(skips[-1]), passes)
-            x = _block(stage.first, x, self.depth, passes)
-            skips.append(_block(stage.second, x, self.depth, passes))
+            skips.append(stage(skips[-1], self.depth))
         return skips
 
 
@@ -126,44 +118,25 @@ class Decoder:
         shares = [j.aside(x, prefix.depth) for j, stage, x in triples if not stage.seam_drops]
         return cls(network, joins, shares, prefix.depth)
 
-    def decode(self, skips: list[Tensor], passes: int) -> list[Tensor]:
-        """Logits by head of ``passes`` passes in one batch, in the layout computed in."""
+    def decode(self, skips: list[Tensor]) -> list[Tensor]:
+        """Logits by head of one pass, in the layout computed in."""
         stages, heads = self.network.stages()[1], self.network.heads
         x = skips[-1]
         logits: list[Tensor] = []
         for s in reversed(range(len(stages))):
+            block, join = stages[s].first, self.joins[s]
             if stages[s].seam_drops:
-                x = self._dropped(s, x, skips[s], passes)
+                both = torch.cat([join.up(x, self.depth), skips[s]], dim=1)
+                x = join.whole(stages[s].enter(both), self.depth)
             else:
-                x = self.joins[s].below(x, self.depth) + self._aside(s, skips[s], passes)
-            x = _after_convolution(stages[s].first, x, passes)
-            x = _block(stages[s].second, x, self.depth, passes)
+                settled = s < len(self.shares)
+                aside = self.shares[s] if settled else join.aside(skips[s], self.depth)
+                x = join.below(x, self.depth) + aside
+            x = block.dropout(block.activate(x))
+            x = stages[s].second(x, self.depth)
             if s == 0 or (self.network.training and s < len(heads)):
                 logits.insert(0, heads[s](x, self.depth))
         return logits
-
-    def _aside(self, s: int, skip: Tensor, passes: int) -> Tensor:
-        """The skip connection's share of where stage ``s`` begins."""
-        if s < len(self.shares):
-            return joined([self.shares[s]] * passes)
-        return self.joins[s].aside(skip, self.depth)
-
-    def _dropped(self, s: int, x: Tensor, skip: Tensor, passes: int) -> Tensor:
-        """Where stage ``s`` begins with a dropout of what comes from below and from the skip."""
-        skips = skip if len(skip) == len(x) else joined([skip] * passes)
-        together = torch.cat([self.joins[s].up(x, self.depth), skips], dim=1)
-        dropped = _enter(self.network.stages()[1][s], together, passes)
-        return self.joins[s].whole(dropped, self.depth)
-
-
-def laid_back(heads: list[Tensor], depth: int | None) -> list[Tensor]:
-    """Activations as (B, C, Z, Y, X) whichever layout they were computed in."""
-    return heads if depth is None else [unfold(head, depth) for head in heads]
-
-
-def joined(parts: list[Tensor]) -> Tensor:
-    """Batches in one; a single one is not copied."""
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _first_dropout(network: UNet) -> int:
@@ -171,23 +144,6 @@ def _first_dropout(network: UNet) -> int:
     config, below = network.config, int(network.config.dropout_at == "seams")
     drops = (s + below for s, rate in enumerate(config.dropout) if rate)
     return next(drops, len(config.dropout))
-
-
-def _enter(stage: Stage, x: Tensor, passes: int) -> Tensor:
-    """Dropout before a stage: each pass has a mask of its own."""
-    if stage.seam is None:
-        return x
-    return joined([stage.enter(part) for part in x.chunk(passes)])
-
-
-def _block(block: Block, x: Tensor, depth: int | None, passes: int) -> Tensor:
-    """A whole block on several passes in one batch."""
-    return _after_convolution(block, block.conv(x, depth), passes)
-
-
-def _after_convolution(block: Block, x: Tensor, passes: int) -> Tensor:
-    """Norm, activation and dropout: each pass has statistics and a mask of its own."""
-    return joined([block.dropout(block.activate(part)) for part in x.chunk(passes)])
 
 
 @contextlib.contextmanager

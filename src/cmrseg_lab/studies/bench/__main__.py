@@ -14,7 +14,7 @@ from typing import Any
 from cmrseg.cases.labels import CODES
 from cmrseg.runtime import cpu_limit, share_cpus
 from cmrseg.runtime.errors import EXIT_OK, CmrsegError
-from cmrseg_lab.studies.bench import hearts, table
+from cmrseg_lab.studies.bench import table
 from cmrseg_lab.studies.bench.plan import Plan, help_rows
 from cmrseg_lab.studies.bench.table import Row
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = machine()
         print("; ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
         rows = measure(options)
-        print(f"\n{table.text(rows)}")
+        print(f"\n{table.grid(rows).text()}")
         if options.out:
             table.save(rows, facts, options.out)
     except CmrsegError as error:
@@ -78,9 +78,6 @@ def measure(options: argparse.Namespace) -> list[Row]:
         rows = list(help_rows(options.rounds))
         for plan in plans:
             rows += plan.processes()
-        if options.only != "emidec":
-            _say(f"synthetic patients, {options.rounds} rounds")
-            rows += hearts.rows(options.rounds)
         share_cpus()
         for plan in plans:
             rows += plan.inside()

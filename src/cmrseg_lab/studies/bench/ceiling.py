@@ -16,7 +16,7 @@ import torch
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.runtime import Precision
-from cmrseg_lab.studies.bench.spread import Spread
+from cmrseg_lab.studies.bench.table import Spread
 
 SIDES = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices, by type of device: large enough to be computed at full speed."""

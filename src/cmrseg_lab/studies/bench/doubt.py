@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.ensemble import MIRRORS, Segmenter
 from cmrseg.recipes.emidec import SAMPLES
-from cmrseg_lab.studies.bench.spread import Spread
-from cmrseg_lab.studies.bench.table import Row
+from cmrseg_lab.studies.bench.table import Row, Spread
 
 FOLDS = 5
 NETWORKS_S = 9.0

@@ -15,10 +15,8 @@ from cmrseg.cases.case import Case
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
 from cmrseg_lab.studies.bench import process
-from cmrseg_lab.studies.bench.counted import loads_told
 from cmrseg_lab.studies.bench.samples import SIZES, copies, sample_case
-from cmrseg_lab.studies.bench.spread import Spread
-from cmrseg_lab.studies.bench.table import Row
+from cmrseg_lab.studies.bench.table import Row, Spread
 
 if TYPE_CHECKING:
     from cmrseg.models.bundle import Bundle
@@ -122,16 +120,12 @@ class Plan:
         """One long run against a run of one case, both from process start to end."""
         self.say(f"{self.challenge}: {self.cases} cases in one run")
         folder = copies(self.challenge, self.case, self.cases, self.scratch / "many")
-        counted = [sys.executable, "-m", "cmrseg_lab.studies.bench.counted"]
-        ran = self._predict(counted, folder, self.scratch / "many-out")
+        ran = self._predict(process.cmrseg(), folder, self.scratch / "many-out")
         each = Spread.of([ran.seconds / self.cases])
-        loads = loads_told(ran.stderr)
         yield self._row("one case in a run of its own", alone, "s")
         yield self._row(f"one of {self.cases} cases in one run", each, "s")
         share = each.times(1 / alone.median)
         yield self._row(f"one of {self.cases} cases, per case in a run of its own", share, "x", 1.0)
-        per_network = Spread.of([loads / len(self.weights.networks)])
-        yield self._row(f"times each network was loaded for {self.cases}", per_network, "", 1.0)
 
     def _predict(self, command: Sequence[str], source: Path, out: Path) -> process.Ran:
         contract = open_contract(self.challenge, source, out)
@@ -192,7 +186,7 @@ class Plan:
         from cmrseg_lab.studies.bench import passes
 
         self.say(f"emidec: a training step of several passes, {self.rounds} rounds")
-        yield from passes.rows(use_device(self.device), self.rounds)
+        yield from passes.training_rows(use_device(self.device), self.rounds)
 
     def _walks(self) -> Iterator[Row]:
         from cmrseg.run.predict import recipe

@@ -12,8 +12,7 @@ from dataclasses import replace
 from cmrseg.cases.case import Case
 from cmrseg.models.bundle import Bundle
 from cmrseg.quality.thresholds import Fences, Thresholds
-from cmrseg_lab.studies.bench.spread import Spread
-from cmrseg_lab.studies.bench.table import Row
+from cmrseg_lab.studies.bench.table import Row, Spread
 
 BUDGETS_S = (10.0, 60.0)
 """A short one, and what `cmrseg predict --refine case` takes if it is not told otherwise."""

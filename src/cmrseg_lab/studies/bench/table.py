@@ -1,17 +1,66 @@
-"""The report: rows as a text table, Markdown and JSON."""
+"""The report: figures measured several times, as a text table, Markdown and JSON."""
 
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cmrseg.evaluation.table import Grid
 from cmrseg.runtime.errors import OutputError, UsageError
-from cmrseg_lab.studies.bench.spread import Spread
 
 HEADER = ("recipe", "figure", "median", "lowest", "highest", "rounds", "aim", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Repeated measurements of one thing, in the order they were taken.
+
+    Attributes:
+        values: at least one.
+    """
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError("a spread needs a measurement")
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """From any sequence of numbers."""
+        return cls(tuple(float(value) for value in values))
+
+    @property
+    def low(self) -> float:
+        """The smallest."""
+        return min(self.values)
+
+    @property
+    def median(self) -> float:
+        """The middle one: a disturbed round or two do not move it."""
+        return statistics.median(self.values)
+
+    @property
+    def high(self) -> float:
+        """The largest."""
+        return max(self.values)
+
+    def per(self, other: Spread) -> Spread:
+        """Ratios round by round: what slows both sides of a round cancels.
+
+        Raises:
+            ValueError: the two were not measured in the same rounds.
+        """
+        pairs = zip(self.values, other.values, strict=True)
+        return Spread(tuple(mine / theirs for mine, theirs in pairs))
+
+    def times(self, factor: float) -> Spread:
+        """Every measurement multiplied, as for another unit."""
+        return Spread(tuple(value * factor for value in self.values))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,26 +113,15 @@ class Row:
         }
 
 
-def text(rows: Sequence[Row]) -> str:
-    """A table with columns as wide as they need be, numbers to the right."""
-    lines = [HEADER, *(row.cells() for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
-    lines.insert(1, tuple("-" * width for width in widths))
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if 2 <= i <= 6 else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+def grid(rows: Sequence[Row]) -> Grid:
+    """All rows."""
+    return Grid(header=HEADER, lines=[row.cells() for row in rows])
 
 
 def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
     """The report as Markdown."""
-    sides = ("---", "---", *("---:",) * 5, "---")
     facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
-    lines = [_piped(HEADER), _piped(sides), *(_piped(row.cells()) for row in rows)]
-    return "\n".join(["# Speed and memory", "", facts, "", *lines, ""])
+    return f"# Speed and memory\n\n{facts}\n\n{grid(rows).markdown()}\n"
 
 
 def save(rows: Sequence[Row], machine: dict[str, Any], path: Path) -> None:
@@ -124,7 +162,3 @@ def _number(value: float, unit: str) -> str:
         return f"{value:g}"
     shown = f"{value:.0f}" if value >= 100 or unit == "MB" else f"{value:.3g}"
     return f"{shown} {unit}"
-
-
-def _piped(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"

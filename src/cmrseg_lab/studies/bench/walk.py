@@ -16,7 +16,7 @@ from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes import steps
 from cmrseg.run import batch
 from cmrseg.runtime.errors import CmrsegError
-from cmrseg_lab.studies.bench.spread import Spread
+from cmrseg_lab.studies.bench.table import Spread
 
 TIMED: tuple[tuple[Any, str, str], ...] = (
     (ImageSource, "read", "read"),

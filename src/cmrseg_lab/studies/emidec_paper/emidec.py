@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cmrseg.runtime.errors import UsageError
-from cmrseg_lab.studies.emidec_paper import doubt, lineage, tables, verdict
+from cmrseg_lab.studies.emidec_paper import tables, verdict
 from cmrseg_lab.studies.emidec_paper.method import Method
 from cmrseg_lab.studies.emidec_paper.paper import CITED
 from cmrseg_lab.studies.emidec_paper.scores import NEAR_MM
@@ -84,7 +84,7 @@ def reproduce(
     if other:
         _claims(page, other, proposed, note)
     _tables(page, other, proposed)
-    _doubt(page, methods, shifted)
+    _uncertainty(page, methods, shifted)
     _calibration(page, methods)
     _panels(page, methods, effort)
     _patients(page, methods)
@@ -116,11 +116,8 @@ def _claims(page: Page, baseline: Method, proposed: Method, note: str) -> None:
         "Proposed (uncertainty in the loss) less baseline, on the patients both held out. "
         "Reproduced: the 95 % bootstrap interval of the mean difference lies on the claimed side "
         "of zero; contradicted: on the other side; undecided: it holds zero.",
-        lineage.ablated(baseline.found, proposed.found),
         *([note] if note else []),
         "\n".join(f"- {line}" for line in verdict.sentences(found)),
-        verdict.elsewhere(found, {column.metric: column.short for column in columns}),
-        *verdict.beside(found),
         "The paper claims a better HD of the scar too, without a figure; the challenge does not "
         "measure that one, and it is not judged here.",
     )
@@ -151,16 +148,15 @@ def _tables(page: Page, baseline: Method | None, proposed: Method) -> None:
     figures.save_positions(methods, patients, path)
 
 
-def _doubt(page: Page, methods: list[Method], shifted: dict[str, Method]) -> None:
+def _uncertainty(page: Page, methods: list[Method], shifted: dict[str, Method]) -> None:
     from cmrseg_lab.studies.emidec_paper import figures
 
     proposed, patients = methods[-1], _common(methods)
-    page.say("## Does doubt point at what is wrong?")
-    page.table("trust", doubt.trust(proposed))
+    page.say("## Does uncertainty point at what is wrong?")
+    page.table("uncertainty", tables.uncertainty(proposed))
     page.say(
         "Means of DSC when only so large a share of patients, the most certain, is kept; the share "
-        "of the best order is 1 for doubt that ranks patients as their DSC does, 0 for none.",
-        *doubt.sentences(proposed),
+        "of the best order is 1 for uncertainty that ranks patients as their DSC does, 0 for none.",
     )
     of = f"of the {len(patients)} patients that all methods here held out"
     path = page.figure("risk_coverage", f"Risk-coverage curves {of}")

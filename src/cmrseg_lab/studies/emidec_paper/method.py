@@ -10,7 +10,6 @@ from cmrseg.evaluation.calibration import Reliability
 from cmrseg.evaluation.emidec import STRUCTURES
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
-from cmrseg_lab.studies.emidec_paper import lineage
 from cmrseg_lab.studies.emidec_paper.scores import Row, Scored, ruled, score
 from cmrseg_lab.studies.emidec_paper.trusted import trusted_rows
 from cmrseg_lab.training.calibration.emidec import FEWEST, gather, measured
@@ -109,11 +108,15 @@ class Method:
         return total
 
     def about(self) -> str:
-        """The bundle in a line: digest, commit, how it was trained, and what came before that."""
+        """The bundle in a line: digest, commit, and how its networks were trained."""
         manifest = self.found.manifest
         folds = ", ".join(map(str, self.folds))
+        trained = {
+            f"N = {t['samples']}, alpha = {t['alpha']:g} for {t['steps_done']} steps"
+            for t in (network["training"] for network in self.found.networks)
+            if "samples" in t
+        }
         return (
             f"{self.name}: bundle {self.found.digest[:12]} packed at {manifest['commit'][:12]}, "
-            f"{lineage.last_runs(self.found)}, folds {folds}, {len(self.scored)} patients. "
-            f"{lineage.history(self.found)}"
+            f"{' and '.join(sorted(trained))}, folds {folds}, {len(self.scored)} patients"
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cmrseg.evaluation.paired import Paired, differences, holm, paired
 from cmrseg.evaluation.positions import POSITIONS
+from cmrseg.evaluation.risk import rank_correlation, risk_coverage
 from cmrseg.evaluation.table import NOTHING, Grid
 from cmrseg_lab.studies.emidec_paper import paper
 from cmrseg_lab.studies.emidec_paper.method import Method
@@ -16,6 +17,9 @@ from cmrseg_lab.studies.emidec_paper.scores import Row
 from cmrseg_lab.studies.emidec_paper.trusted import flagged
 
 Rows = Mapping[str, Row]
+IMAGE_LEVEL, WITHIN = "image-level uncertainty", "1 - Dice within samples"
+KEPT = (1.0, 0.9, 0.8, 0.5)
+"""Shares of the patients, the most certain ones."""
 SHORT = {"myocardium": "Myo", "infarction": "MI", "no_reflow": "NR"}
 
 
@@ -40,11 +44,6 @@ class Column:
         """``apical`` and so on of a metric of such slices, else nothing."""
         place = self.metric.rpartition("_")[2]
         return place if place in POSITIONS else ""
-
-    @property
-    def short(self) -> str:
-        """The title without its unit."""
-        return f"{self.place} {self.title.partition(' (')[0]}".lstrip()
 
     def cell(self, rows: Rows) -> str:
         """``mean (std)`` over the patients that have the metric."""
@@ -218,6 +217,24 @@ def calibration(methods: Sequence[Method], patients: set[str]) -> Grid:
     return Grid(header=["", "expected error (%)", "largest error of a bin (%)"], lines=lines)
 
 
+def uncertainty(method: Method) -> Grid:
+    """Rank correlation of uncertainty and DSC, and means of DSC when the uncertain are left out.
+
+    Uncertainty is the image-level one (Eq. 4), or one less the structure's Dice within samples
+    (Eq. 6).
+    """
+    lines = []
+    for short, kind, doubt, score in _pairs(method):
+        curve = risk_coverage(doubt, score)
+        rho, p = rank_correlation(doubt, score)
+        cells = [f"{100 * curve.at(share):.1f}" for share in KEPT]
+        told = [f"{rho:+.2f}", f"{p:.2g}", f"{curve.share_of_best:.2f}"]
+        lines.append([f"{short} DSC by {kind}", *cells, *told])
+    titles = [f"{share:.0%} kept (%)" for share in KEPT]
+    header = ["", *titles, "Spearman with DSC", "p", "share of the best order"]
+    return Grid(header=header, lines=lines)
+
+
 def shared(baseline: Method, proposed: Method) -> set[str]:
     """Patients whom both held out."""
     return set(baseline.rows) & set(proposed.rows)
@@ -229,3 +246,13 @@ def _line(title: str, rows: Rows, columns: Sequence[Column]) -> list[str]:
 
 def _printed(title: str, told: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
     return [title, *(told.get(column.metric, NOTHING) for column in columns)]
+
+
+def _pairs(method: Method) -> Iterator[tuple[str, str, Sequence[float], Sequence[float]]]:
+    """Structure, kind of doubt, doubt and DSC of each patient of whom samples were drawn."""
+    for structure, short in SHORT.items():
+        rows = [row for row in method.rows.values() if f"{structure}_certainty" in row]
+        score = [row[f"{structure}_dice"] for row in rows]
+        if rows:
+            yield short, IMAGE_LEVEL, [row["image_level"] for row in rows], score
+            yield short, WITHIN, [1 - row[f"{structure}_certainty"] for row in rows], score

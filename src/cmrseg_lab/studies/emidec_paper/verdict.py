@@ -54,7 +54,6 @@ CLAIMS = (
     Claim(metric="myocardium_volume_difference_cm3", words="Myocardium volume error falls",
           sign=-1, scale=1.0, unit="cm3"),
 )  # fmt: skip
-RIGHT_HD = "myocardium_hd_mm"
 AIMS = {"myocardium": 0.82, "infarction": 0.68, "no_reflow": 0.75}
 """Mean DSC out of fold that this project set itself on data whose labels are blurred."""
 
@@ -75,58 +74,6 @@ def sentences(found: Mapping[str, Paired]) -> list[str]:
     ]
     counts = [f"{list(verdicts.values()).count(v)} {v}" for v in dict.fromkeys(verdicts.values())]
     return [*lines, f"In all, of {len(verdicts)} claims: {', '.join(counts)}."]
-
-
-def beside(found: Mapping[str, Paired]) -> list[str]:
-    """What a reader of the verdicts should know too: the right HD, and changes of single patients.
-
-    Args:
-        found: metric -> proposed less baseline.
-    """
-    told = []
-    if right := found.get(RIGHT_HD):
-        told.append(
-            "The HD judged is the official one, which the paper reports; of the right one the "
-            f"difference is {in_words(right, digits=2, unit='mm')}."
-        )
-    single = [
-        f'"{c.words}" ({one.larger} larger, {one.smaller} smaller)'
-        for c in CLAIMS
-        if (one := found.get(c.metric)) and _few_decide(one)
-    ]
-    if single:
-        told.append(
-            "Where the mean and most patients point to opposite sides, few patients with large "
-            f"differences make the mean: {', '.join(single)}."
-        )
-    return told
-
-
-def _few_decide(found: Paired) -> bool:
-    """Whether most patients that differ at all differ to the other side than the mean does."""
-    return (found.larger - found.smaller) * found.mean < 0
-
-
-def elsewhere(found: Mapping[str, Paired], titles: Mapping[str, str]) -> str:
-    """What the intervals say of metrics that no claim is about: where it was worse, and better.
-
-    Args:
-        found: metric -> proposed less baseline. Of Dice, larger is better; of all others, smaller.
-        titles: metric -> what it is called.
-    """
-    claimed = {claim.metric for claim in CLAIMS}
-    others = {metric: one for metric, one in found.items() if metric not in claimed}
-    sides: dict[str, list[str]] = {"worse": [], "better": []}
-    for metric, one in others.items():
-        ends = (one.low, one.high) if "_dice" in metric else (-one.high, -one.low)
-        if ends[1] < 0 or ends[0] > 0:
-            sides["worse" if ends[1] < 0 else "better"].append(titles[metric])
-    told = [f"{side} in {', '.join(names) or 'none'}" for side, names in sides.items()]
-    return (
-        f"Of the other {len(others)} metrics in the table the interval lies wholly on one side of "
-        f"zero: {'; '.join(told)}. (So many intervals are not corrected for their number; Holm's "
-        "p is.)"
-    )
 
 
 def verdict(claim: Claim, found: Paired) -> str:

@@ -26,7 +26,6 @@ def test_one_challenge(
     assert main([*options, *places]) == 0
     report = json.loads(out.read_text())
     rows = {(row["recipe"], row["figure"].strip()): row for row in report["rows"]}
-    assert rows["mnms2", "times each network was loaded for 2"]["median"] == 1
     assert rows["mnms2", "cold process to first mask"]["aim"] == 6
     assert {recipe for recipe, _ in rows} == {"-", "mnms2", "mnms2-sa", "mnms2-la"}
     for row in rows.values():

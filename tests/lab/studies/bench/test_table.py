@@ -7,8 +7,7 @@ import pytest
 
 from cmrseg.runtime.errors import OutputError, UsageError
 from cmrseg_lab.studies.bench import table
-from cmrseg_lab.studies.bench.spread import Spread
-from cmrseg_lab.studies.bench.table import Row
+from cmrseg_lab.studies.bench.table import Row, Spread
 
 FAST = Row(recipe="-", figure="help", value=Spread.of([0.1, 0.2, 0.12]), unit="s", aim=0.3)
 SLOW = Row(recipe="emidec", figure="first mask", value=Spread.of([5, 7, 8]), unit="s", aim=6)
@@ -19,14 +18,11 @@ def test_aims() -> None:
     assert (FAST.met, SLOW.met, PLAIN.met) == (True, False, None)
 
 
-def test_text() -> None:
-    assert table.text([FAST, SLOW, PLAIN]).splitlines() == [
-        "recipe  figure      median  lowest  highest  rounds       aim",
-        "------  ----------  ------  ------  -------  ------  --------  ------",
-        "-       help        0.12 s   0.1 s    0.2 s       3  <= 0.3 s  met",
-        "emidec  first mask     7 s     5 s      8 s       3    <= 6 s  MISSED",
-        "emidec  peak        812 MB  812 MB   812 MB       1",
-    ]
+def test_cells() -> None:
+    cells = [row.cells() for row in (FAST, SLOW, PLAIN)]
+    assert cells[0] == ("-", "help", "0.12 s", "0.1 s", "0.2 s", "3", "<= 0.3 s", "met")
+    assert cells[1][-2:] == ("<= 6 s", "MISSED")
+    assert cells[2][2:] == ("812 MB", "812 MB", "812 MB", "1", "", "")
 
 
 def test_markdown_has_a_line_a_row_and_the_machine() -> None:
@@ -53,3 +49,25 @@ def test_report_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="report"):
         table.save([FAST], {}, tmp_path / "file" / "bench.md")
+
+
+def test_median_ignores_one_disturbed_round() -> None:
+    spread = Spread.of([2, 1, 90, 3, 2])
+    assert (spread.low, spread.median, spread.high) == (1, 2, 90)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    # The second round ran on a machine ten times slower: the ratio does not see it.
+    ratio = Spread.of([3.0, 30.0, 6.0]).per(Spread.of([1.0, 10.0, 3.0]))
+    assert ratio.values == (3.0, 3.0, 2.0)
+    assert ratio.times(100).values == (300.0, 300.0, 200.0)
+
+
+def test_rounds_must_match() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        Spread.of([1, 2]).per(Spread.of([1]))
+
+
+def test_nothing_measured_is_no_spread() -> None:
+    with pytest.raises(ValueError, match="measurement"):
+        Spread.of([])

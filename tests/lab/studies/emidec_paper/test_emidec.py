@@ -61,13 +61,10 @@ def test_all_that_the_page_links_to_is_there(out):
     assert all((out / f"{n}.png").read_bytes().startswith(b"\x89PNG") for n in pictures)
 
 
-def test_what_is_compared_and_what_else_differs_is_said_in_words(out):
+def test_what_else_differs_is_said_beside_the_comparison(out):
     page = (out / "README.md").read_text()
-    assert "Both were trained from the beginning" in page
     assert "\n\nThey differ in hats.\n\n" in page
-    assert page.count("Trained from the beginning.") == 2
-    assert re.search(r"of 9 claims: .*\.\n\nOf the other 13 metrics", page)
-    assert page.count("to keep the more certain 50% of the patients") == 2
+    assert "of 9 claims" in page
 
 
 def test_verdicts_are_told_of_patients_as_they_are_and_in_another_style(out):

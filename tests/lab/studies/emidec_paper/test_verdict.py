@@ -4,14 +4,7 @@ import numpy as np
 import pytest
 
 from cmrseg.evaluation.paired import paired
-from cmrseg_lab.studies.emidec_paper.verdict import (
-    CLAIMS,
-    aims,
-    beside,
-    elsewhere,
-    sentences,
-    verdict,
-)
+from cmrseg_lab.studies.emidec_paper.verdict import CLAIMS, aims, sentences, verdict
 
 RISES = next(c for c in CLAIMS if c.metric == "infarction_dice")
 FALLS = next(c for c in CLAIMS if c.metric == "infarction_brier_near")
@@ -59,31 +52,3 @@ def test_volume_errors_of_both_are_claimed():
         assert verdict(claim, paired([-1.0, -2.0, -1.5])) == "reproduced"
         (line, _) = sentences({claim.metric: paired([1.0, 2.0, 1.5])})
         assert "**contradicted**; difference +1.50 (+1.00 to +2.00) cm3" in line
-
-
-def test_what_was_worse_outside_the_claims_is_told():
-    up, down, unclear = ([0.1, 0.11, 0.12], [-0.1, -0.11, -0.12], [-0.1, 0.1, 0.0])
-    metrics = {
-        "no_reflow_dice": down,
-        "no_reflow_brier_near": up,
-        "infarction_pd_percent": down,
-        "myocardium_hd_mm": unclear,
-        "infarction_dice": down,  # a claim
-    }
-    found = {metric: paired(values) for metric, values in metrics.items()}
-    told = elsewhere(found, {metric: metric.upper() for metric in metrics})
-    assert "Of the other 4 metrics" in told
-    assert "worse in NO_REFLOW_DICE, NO_REFLOW_BRIER_NEAR; better in INFARCTION_PD_PERCENT." in told
-    assert "worse in none; better in none" in elsewhere({}, {})
-
-
-def test_the_right_hd_and_means_of_few_patients_are_told_beside():
-    found = {
-        "myocardium_hd_mm": paired([-1.0, -2.0, -3.0]),
-        "infarction_dice": paired([0.01, 0.02, 0.01, -0.9]),
-        "myocardium_dice": paired([0.01, 0.02, 0.01, -0.01]),
-    }
-    right, few = beside(found)
-    assert "of the right one the difference is -2.00" in right
-    assert few.endswith('make the mean: "Infarction DSC rises" (3 larger, 1 smaller).')
-    assert beside({"myocardium_dice": found["myocardium_dice"]}) == []

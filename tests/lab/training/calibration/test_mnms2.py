@@ -176,7 +176,7 @@ def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes(
     found = bands(seen, frozen, bounds)
     assert set(found) == {"SA_ED", "SA_ES", EJECTION}
     # 10 mL wrong, of 90 mL and as much again that is typical.
-    assert found["SA_ED"]["RV"].around(90.0) == pytest.approx((80.0, 100.0))
+    assert found["SA_ED"]["RV"].around(90.0, difficulty=0.1) == pytest.approx((80.0, 100.0))
     assert found[EJECTION]["LV"].around(60.0) == pytest.approx((60.0, 60.0))
     assert bands(seen[:18], frozen, bounds) == {}, "nine patients are too few"
 

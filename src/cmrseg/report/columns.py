@@ -8,6 +8,7 @@ from typing import Any
 
 from cmrseg.report.formatting import NOTE, is_interval, is_number
 from cmrseg.report.status import (
+    DECISIVE,
     Record,
     distrust,
     image_uncertainty,
@@ -65,6 +66,16 @@ def flagged(role: str) -> Callable[[Record], str]:
     return doubt
 
 
+def least_dice(record: Record) -> float | None:
+    """The lowest bound of the decisive structure's Dice over a case's images, where known."""
+    bounds = [
+        found["dice_at_least"][DECISIVE]
+        for found in record["measures"].values()
+        if isinstance(found, Mapping) and DECISIVE in found.get("dice_at_least", {})
+    ]
+    return min(bounds, default=None)
+
+
 EF = "ejection_fraction_percent"
 JUDGED = flagged("")
 """Of an EMIDEC case, whose one image has no role in its record."""
@@ -93,6 +104,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
             for name in ("LV", "RV")
             for role in ("SA_ED", "SA_ES")
         ),
+        Column(title=f"{DECISIVE} Dice at least", unit="", value=least_dice),
         Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
         Column(title="Least agreement", unit="", value=lowest_agreement),
     ),

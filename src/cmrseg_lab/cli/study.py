@@ -13,9 +13,9 @@ from cmrseg.runtime.errors import EXIT_OK, EXIT_PARTIAL
 def add_study(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab study`."""
     studies = p.add_subparsers(metavar="STUDY", required=True)
-    _add_long_axis(
-        studies.add_parser("long-axis", help="how good long axes are, on patients held out")
-    )
+    for name, view in (("short-axis", "SA"), ("long-axis", "LA")):
+        words = f"how good {name.replace('-', ' ')} masks are, on patients held out"
+        _add_out_of_fold(studies.add_parser(name, help=words), name, view)
     _add_invariance(
         studies.add_parser("invariance", help="whether an image's form changes its mask")
     )
@@ -24,7 +24,7 @@ def add_study(p: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_long_axis(p: argparse.ArgumentParser) -> None:
+def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
     p.add_argument("data", nargs="+", type=options.named, metavar="SOURCE=FOLDER")
     p.add_argument(
         "--bundle",
@@ -33,19 +33,21 @@ def _add_long_axis(p: argparse.ArgumentParser) -> None:
         metavar="NAME=FOLDER",
         help="a bundle and what to call it; several (default: the usual one)",
     )
-    p.add_argument("--most", type=options.count, default=30, help="patients of each source")
+    p.add_argument("--most", type=options.count, help="patients of each source (default: all)")
     p.add_argument("--out", type=Path, help="write the page there, as Markdown, too")
     options.add_device(p)
-    p.set_defaults(run=_run_long_axis)
+    p.set_defaults(run=_run_out_of_fold, study=name, view=view)
 
 
-def _run_long_axis(o: argparse.Namespace) -> int:
-    from cmrseg_lab.studies import long_axis
+def _run_out_of_fold(o: argparse.Namespace) -> int:
+    from cmrseg_lab.studies import out_of_fold
 
     bundles: list[tuple[str, Path | None]] = o.bundle or [("bundle", None)]
     every = [folder for _, folder in bundles]
     tables = {
-        name: long_axis.scores(dict(o.data), folder, most=o.most, device=o.device, beside=every)
+        name: out_of_fold.scores(
+            o.view, dict(o.data), folder, most=o.most, device=o.device, beside=every
+        )
         for name, folder in bundles
     }
     named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
@@ -53,8 +55,8 @@ def _run_long_axis(o: argparse.Namespace) -> int:
         f" --bundle {name}={folder.name if folder.is_absolute() else folder}"
         for name, folder in o.bundle or []
     )
-    command = f"cmrseg-lab study long-axis {named}{shown} --most {o.most}"
-    text = long_axis.page(tables, command)
+    most = f" --most {o.most}" if o.most else ""
+    text = out_of_fold.page(o.view, tables, f"cmrseg-lab study {o.study} {named}{shown}{most}")
     print(text)
     if o.out:
         o.out.parent.mkdir(parents=True, exist_ok=True)

@@ -94,6 +94,19 @@ def test_a_field_of_view_no_scanner_has_is_refused(tmp_path, in_plane_mm):
         prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)))
 
 
+def test_padding_is_no_field_of_view(tmp_path):
+    image = volume(1)
+    wide = ((0, 0), (0, 900), (0, 900))
+    padded = np.pad(image.array, wide, constant_values=-1024)
+    changed = replace(image, array=padded, geometry=replace(image.geometry, shape=padded.shape))
+    path = save(tmp_path / "a.nii.gz", changed)
+    _, prepared = prepared_image(ImageSource(path), Grid((None, 1.5, 1.5)), "interior")
+    _, alone = prepared_image(
+        ImageSource(save(tmp_path / "b.nii.gz", image)), Grid((None, 1.5, 1.5)), "interior"
+    )
+    np.testing.assert_array_equal(prepared.image.array, alone.image.array)
+
+
 def test_a_structure_that_every_heart_has_is_missed():
     assert missing({"LV": 90.0, "MYO": 80.0, "RV": 0.0}) == ["no RV was found"]
     assert missing({"LV": 0.0, "MYO": 1.0, "RV": 0.0}) == ["no LV and no RV was found"]

@@ -6,9 +6,10 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from cmrseg.cases.case import ImageSource
+from cmrseg.imaging.grey_scale import bounding_box, interior
 from cmrseg.imaging.grid import Grid
-from cmrseg.imaging.orient import slice_axis
-from cmrseg.imaging.prepare import Preparation, Prepared, prepare
+from cmrseg.imaging.orient import canonical, slice_axis
+from cmrseg.imaging.prepare import Preparation, Prepared, cropped, prepare
 from cmrseg.imaging.read import check_image
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
@@ -31,7 +32,7 @@ def prepared_image(
     """
     volume = source.read()
     check_image(volume)
-    _check_field_of_view(volume.geometry)
+    _check_field_of_view(volume)
     return volume, prepare(volume, grid, preparation)
 
 
@@ -73,12 +74,21 @@ def within_role(role: str) -> Iterator[None]:
         raise error.within(role) from error
 
 
-def _check_field_of_view(geometry: Geometry) -> None:
+def _check_field_of_view(volume: Volume) -> None:
     """Refuse spacing that cannot be true before resampling by it costs all memory."""
-    extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
-    extent.pop(slice_axis(geometry))
+    extent = _extent_mm(volume.geometry)
+    if max(extent) > WIDEST_MM:  # padding is no field of view
+        turned = canonical(volume)[0]
+        extent = _extent_mm(cropped(turned.geometry, bounding_box(interior(turned.array))))
     if max(extent) > WIDEST_MM or min(extent) < NARROWEST_MM:
         raise InputError(
             f"the field of view is {extent[0]:.3g} x {extent[1]:.3g} mm, which no heart scan has",
             "write the true voxel spacing in mm into the image's header",
         )
+
+
+def _extent_mm(geometry: Geometry) -> list[float]:
+    """The sides of a stack in plane."""
+    extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
+    extent.pop(slice_axis(geometry))
+    return extent

@@ -84,6 +84,18 @@ def test_two_data_sets_side_by_side_are_not_mixed(tmp_path):
         open_contract("emidec", tmp_path / "in", tmp_path / "out")
 
 
+def test_what_is_no_stack_of_late_enhancement_is_named(tmp_path):
+    dataset(tmp_path / "in", "Case_P001")
+    for name in ("Case_P001/Images/more.nii.gz", "Case_P001.txt", "notes/a.txt", "b.zip"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    contract = open_contract("emidec", tmp_path / "in", tmp_path / "out")
+    assert [case.id for case in contract.cases()] == ["Case_P001"]
+    left = [one.name for one in contract.passed_over]
+    assert left == ["Case_P001/Images/more.nii.gz", "b.zip", "notes"]
+
+
 def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
     dataset(tmp_path / "in", "Case_P001")
     (tmp_path / "in/Case_P002").symlink_to(tmp_path / "gone")

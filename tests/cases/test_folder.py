@@ -52,6 +52,13 @@ def test_roles_from_names(tmp_path):
     assert {"p7_SA_ED_seg.nii.gz", "p7-la-es_seg.nii.gz"} <= set(tree(tmp_path / "out"))
 
 
+def test_a_view_that_no_network_learned_is_a_guess_to_review(tmp_path):
+    for view in ("2CH", "4CH"):
+        save(tmp_path / f"in/x_LAX_{view}_ES.mha")
+    cases = {case.id: case for case in opened(tmp_path, "mnms2").cases()}
+    assert {name: len(case.review) for name, case in cases.items()} == {"x": 0, "x_2CH": 1}
+
+
 @pytest.mark.parametrize(("name", "role"), [("x_LA", "LA_ED"), ("x_ES", "SA_ES"), ("x", "SA_ED")])
 def test_a_half_told_role_is_a_guess_to_review(tmp_path, name, role):
     save(tmp_path / f"in/{name}.mha")

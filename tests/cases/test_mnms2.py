@@ -91,6 +91,18 @@ def test_a_folder_without_any_image_is_passed_over_and_told(tmp_path):
     assert "2 x folder" in note
 
 
+def test_images_that_are_no_view_or_phase_are_named(tmp_path):
+    patient(tmp_path / "in/data", "001", "SA_ED", "SA_ED_gt", "SA_CINE", "SA_ESS")
+    for name in ("data/001/001_SA_ES.mha", "data/001/a.zip", "data/list.csv", "b.nii.gz"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+    contract = open_contract("mnms2", tmp_path / "in", tmp_path / "out")
+    assert [list(case.images) for case in contract.cases()] == [["SA_ED"]]
+    assert {one.name for one in contract.passed_over} == {
+        "b.nii.gz",
+        *(f"data/001/{name}" for name in ("001_SA_ES.mha", "001_SA_ESS.nii.gz", "a.zip")),
+    }
+
+
 def test_links_that_lead_nowhere_are_failures_not_passed_over(tmp_path):
     patient(tmp_path / "in", "001", "SA_ED")
     (tmp_path / "in/001/001_SA_ES.nii.gz").symlink_to(tmp_path / "gone.nii.gz")

@@ -14,6 +14,8 @@ from cmrseg.cases.names import told_by
         ("p7_lax_enddiastole", "LA", "ED", ("p7",)),
         ("p7_LA_4CH_ED", "LA", "ED", ("p7",)),
         ("p7_4_chamber_ED", "LA", "ED", ("p7",)),
+        ("p7_LA4CH_ES", "LA", "ES", ("p7",)),
+        ("long-axis-es", "LA", "ES", ()),
         ("Perez de la Cruz", None, None, ("Perez", "de", "la", "Cruz")),
         ("PEREZ_DE_LA_CRUZ_SA_ED", "SA", "ED", ("PEREZ", "DE", "LA", "CRUZ")),
         ("Ed_Smith", None, None, ("Ed", "Smith")),

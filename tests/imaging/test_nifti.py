@@ -88,6 +88,8 @@ def test_qform_and_no_form(nifti_file: Make, grey: np.ndarray) -> None:
     bare = read(nifti_file(grey, sform_code=0, qform_code=0))
     np.testing.assert_array_equal(bare.geometry.direction, np.eye(3)[:, ::-1])
     assert bare.spacing_mm == (8.0, 1.25, 1.5)
+    assert len(bare.warnings) == 1
+    assert not turned.warnings
 
 
 def test_units_other_than_mm(nifti_file: Make, grey: np.ndarray) -> None:

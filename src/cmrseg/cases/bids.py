@@ -21,8 +21,8 @@ from typing import ClassVar
 
 from cmrseg import __version__
 from cmrseg.cases.case import Case
-from cmrseg.cases.folder import FolderContract, Listing, stem_of
-from cmrseg.cases.folders import PassedOver, subfolders
+from cmrseg.cases.folder import FolderContract, stem_of
+from cmrseg.cases.folders import subfolders
 from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.cases.staging import Piece
 
@@ -39,25 +39,19 @@ class BidsContract(FolderContract):
     title = "BIDS data set"
     looked_for = "BIDS (sub-<label>/[ses-<label>/]<datatype>/sub-<label>_*.nii.gz)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    expected: ClassVar[str] = r"^(README|CHANGES|LICENSE|code|derivatives)|\.(json|tsv)$"
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
         """Whether a subject's folder has images below it that are called after the subject."""
         return any(True for subject in _subjects(input_dir) for _ in _images(subject))
 
-    def listing(self) -> Listing:
+    def listing(self) -> list[Path]:
         """Every NIfTI image of every subject."""
         subjects = _subjects(self.input_dir, without=self.output_dir)
         images = [path for subject in subjects for path in sorted(_images(subject))]
-        lacking = [s for s in subjects if not any(path.is_relative_to(s) for path in images)]
-        passed = [PassedOver(s.name, "subject without images") for s in lacking]
         late = [path for path in images if LATE.search(path.name)]
-        if self.challenge == "emidec" and late:
-            passed += [
-                PassedOver(path.name, "no late enhancement") for path in images if path not in late
-            ]
-            images = late
-        return Listing(images, passed)
+        return late if self.challenge == "emidec" and late else images
 
     def name_of(self, path: Path) -> str:
         """Subject, session and all other entities."""

@@ -30,16 +30,18 @@ from typing import ClassVar
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cases.folders import (
-    PassedOver,
     case_of,
     dangling,
-    entries,
     find_root,
     leads_nowhere,
+    left_over,
     subfolders,
 )
 from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
+
+EXPECTED = r"/Contours$|(^|/)Case[^/]*\.txt$"
+"""Expert labels and clinical fields."""
 
 
 class EmidecContract(FileContract):
@@ -58,13 +60,15 @@ class EmidecContract(FileContract):
     def cases(self) -> Iterator[Case]:
         """One case a ``Case_*`` folder."""
         root = find_root(self.input_dir, holds_cases) or self.input_dir
-        self.passed_over = list(_passed_over(root, self.output_dir))
+        links = [link for link in dangling(root) if link.name.startswith("Case_")]
+        used = [*links]
         for folder in subfolders(root, without=self.output_dir):
             if folder.name.startswith("Case_"):
-                yield case_of(folder, _case)
-        for link in dangling(root):
-            if link.name.startswith("Case_"):
-                yield leads_nowhere(link)
+                case = case_of(folder, _case)
+                used += [image.path for image in case.images.values()] or [folder]
+                yield case
+        self.passed_over = left_over(self.input_dir, used, self.output_dir, EXPECTED)
+        yield from map(leads_nowhere, links)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``Case_X/Contours/Case_X.nii.gz``."""
@@ -82,16 +86,6 @@ class EmidecContract(FileContract):
 def holds_cases(folder: Path) -> bool:
     """Whether EMIDEC images lie in ``Case_*`` folders right here."""
     return any(path.is_dir() for path in folder.glob("Case_*/Images"))
-
-
-def _passed_over(root: Path, without: Path) -> Iterator[PassedOver]:
-    """What is neither a case nor its clinical fields."""
-    folders = subfolders(root, without=without)
-    for path in entries(root):
-        if path.is_dir() and path in folders and not path.name.startswith("Case_"):
-            yield PassedOver(path.name, "folder not called Case_...")
-        elif not path.is_dir() and not path.name.startswith("Case"):
-            yield PassedOver(path.name, path.suffix.lower() or "file without ending")
 
 
 def _case(folder: Path) -> Case:

@@ -31,16 +31,14 @@ from typing import ClassVar
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import CINE, Case, ImageSource
 from cmrseg.cases.folders import (
-    PassedOver,
     dicom_folders,
     entries,
     holds_dicom,
-    holds_dicom_file,
-    same_or_around,
+    left_over,
 )
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.mask_names import case_and_role, split_format
-from cmrseg.cases.names import told_by
+from cmrseg.cases.names import OTHER_VIEWS, told_by
 from cmrseg.imaging.read import SUFFIXES, frame_count
 from cmrseg.runtime.errors import CmrsegError, InputError
 
@@ -61,20 +59,23 @@ class FolderContract(FileContract):
     title = "plain folder"
     looked_for = f"image files ({', '.join(SUFFIXES)}) or sub-folders of DICOM slices (.dcm)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    expected: ClassVar[str] = r"(?!)"
+    """What need not be told where it is passed over, see ``left_over``."""
     frame: int | None = None
     """Which frame of a cine."""
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
         """Whether there is an image file or a DICOM folder."""
-        return bool(_listing(input_dir).images)
+        return bool(_images(input_dir))
 
     def cases(self) -> Iterator[Case]:
         """One case a file; for mnms2, one case for the files of a patient."""
         grouped: dict[str, list[_Image]] = {}
         listing = self.listing()
-        self.passed_over = listing.passed_over
-        for path in listing.images:
+        if listing != [self.input_dir]:
+            self.passed_over = left_over(self.input_dir, listing, self.output_dir, self.expected)
+        for path in listing:
             name = self.name_of(path)
             case_id, role = case_and_role(self.challenge, name)
             guessed = _guess(self.challenge, name, role)
@@ -95,9 +96,9 @@ class FolderContract(FileContract):
         phase = f"_{role[3:]}" if CINE in case.images and role in ("SA_ED", "SA_ES") else ""
         return PurePath(f"{self.name_of(path)}{phase}_{name}{'.mha' if itk else '.nii.gz'}")
 
-    def listing(self) -> Listing:
-        """The images, and what was passed over."""
-        return _listing(self.input_dir, without=self.output_dir)
+    def listing(self) -> list[Path]:
+        """Image files and DICOM folders, in order."""
+        return _images(self.input_dir, without=self.output_dir)
 
     def name_of(self, path: Path) -> str:
         """A file's stem; of a folder of slices further down the names on the way to it."""
@@ -106,59 +107,18 @@ class FolderContract(FileContract):
         return "_".join(path.relative_to(self.input_dir).parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """Image files and DICOM folders of an input folder, and what of it was passed over."""
-
-    images: list[Path]
-    passed_over: list[PassedOver]
-
-
-def _listing(input_dir: Path, without: Path | None = None) -> Listing:
-    """What lies in a folder; the folder itself where it holds slices and no image."""
+def _images(input_dir: Path, without: Path | None = None) -> list[Path]:
+    """Images and DICOM folders; the folder itself where it holds slices and no image."""
     images: list[Path] = []
-    passed: list[PassedOver] = []
     for path in entries(input_dir):
         if path.is_dir():
-            if without is None or not same_or_around(path, without):
-                series = list(dicom_folders(path, without))
-                images += series
-                passed += _left_over(path, series, path.name, without)
-            elif path.is_symlink():
-                passed.append(PassedOver(path.name, "link to a folder around the output"))
+            images += dicom_folders(path, without)
         elif path.name.lower().endswith(SUFFIXES):
             # A link that leads nowhere is told when it is read, and so is a pipe.
             images.append(path)
-        else:
-            passed.append(PassedOver(path.name, _kind(path)))
     if not images and holds_dicom(input_dir):
-        return Listing([input_dir], [])  # the reader tells what lies beside the slices
-    return Listing(sorted(images), passed)
-
-
-def _left_over(
-    folder: Path, series: list[Path], name: str, without: Path | None
-) -> Iterator[PassedOver]:
-    """What below a folder belongs to no series, at any depth; a folder as a whole where it can."""
-    if not any(one.is_relative_to(folder) for one in series):
-        yield PassedOver(name, "folder without DICOM slices")
-        return
-    if folder in series:
-        return  # the reader tells what lies beside the slices
-    for path in entries(folder):
-        inner = f"{name}/{path.name}"
-        if not path.is_dir():
-            yield PassedOver(inner, _kind(path))
-        elif without is None or not same_or_around(path, without):
-            yield from _left_over(path, series, inner, without)
-
-
-def _kind(path: Path) -> str:
-    if not path.is_file():
-        return "no regular file"
-    if holds_dicom_file(path):
-        return "DICOM file outside a folder of slices"
-    return path.suffix.lower() or "file without ending"
+        return [input_dir]  # the reader tells what lies beside the slices
+    return sorted(images)
 
 
 def stem_of(path: Path) -> str:
@@ -191,7 +151,12 @@ def _whole(name: str) -> tuple[str, str, tuple[str, ...]]:
 def _guess(challenge: Challenge, name: str, role: str) -> tuple[str, ...]:
     """What was guessed of a name's role, in words."""
     told = told_by(name)
-    if challenge == "emidec" or (told.view and told.phase):
+    if challenge == "emidec":
+        return ()
+    other = next((word for word in told.others if word.upper() in OTHER_VIEWS), None)
+    if other:
+        return (f"taken as {role}: the name tells {other}, a view that no network learned",)
+    if told.view and told.phase:
         return ()
     return (f"taken as {role}: the name does not tell view (SA, LA) and phase (ED, ES)",)
 

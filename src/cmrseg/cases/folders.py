@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from cmrseg.cases.case import Case
 from cmrseg.imaging.dicom_elements import is_dicom
+from cmrseg.imaging.read import SUFFIXES
 from cmrseg.runtime.errors import InputError
 
 # What file systems and archives add of their own.
@@ -105,6 +107,47 @@ class PassedOver:
 
     name: str
     kind: str
+
+
+def left_over(
+    root: Path, used: Iterable[Path], without: Path, expected: str = r"(?!)"
+) -> list[PassedOver]:
+    """What below an input folder no case is made of; a folder as a whole where that is true.
+
+    Args:
+        root: the input folder; names are told from there.
+        used: images, and folders that are a case as a whole.
+        without: the output folder.
+        expected: for which names a layout has a use that is no case, a regular expression.
+    """
+    whole = set(used)
+    around = {parent for path in whole for parent in path.parents}
+
+    def below(folder: Path) -> Iterator[PassedOver]:
+        for path in entries(folder):
+            name = path.relative_to(root).as_posix()
+            if path in whole or re.search(expected, name):
+                continue
+            if not path.is_dir():
+                yield PassedOver(name, _kind(path))
+            elif path in around:
+                yield from below(path)
+            elif not same_or_around(path, without):
+                yield PassedOver(name, "folder without cases")
+            elif path.is_symlink():
+                yield PassedOver(name, "link to a folder around the output")
+
+    return list(below(root))
+
+
+def _kind(path: Path) -> str:
+    if not path.is_file():
+        return "no regular file"
+    if holds_dicom_file(path):
+        return "DICOM file outside a folder of slices"
+    if path.name.lower().endswith(SUFFIXES):
+        return "image of no case"
+    return path.suffix.lower() or "file without ending"
 
 
 def in_kinds(passed: Sequence[PassedOver]) -> str:

@@ -38,19 +38,18 @@ from typing import ClassVar
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import CINE, Case, ImageSource
 from cmrseg.cases.folders import (
-    PassedOver,
     case_of,
     dangling,
-    entries,
     find_root,
     leads_nowhere,
+    left_over,
     subfolders,
 )
 from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
 
-EXPECTED = (".csv", ".xlsx", ".txt", ".md")
-"""Files that the organisers lay beside the patients' folders."""
+EXPECTED = r"\.(csv|xlsx|txt|md)$|_(gt|CINE)\.nii\.gz$"
+"""Files that the organisers lay beside the images."""
 ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
 
 
@@ -70,16 +69,15 @@ class Mnms2Contract(FileContract):
     def cases(self) -> Iterator[Case]:
         """One case a folder that holds NIfTI files, or cannot be looked into."""
         root = find_root(self.input_dir, holds_patients) or self.input_dir
-        passed = [PassedOver(p.name, _kind(p)) for p in entries(root) if not p.is_dir()]
-        passed = [one for one in passed if one.kind not in EXPECTED]
+        links = dangling(root)
+        used = [*links]
         for folder in subfolders(root, without=self.output_dir):
             case = case_of(folder, _case)
-            if case is None:
-                passed.append(PassedOver(folder.name, "folder without NIfTI files"))
-            else:
+            if case is not None:
+                used += [image.path for image in case.images.values()] or [folder]
                 yield case
-        self.passed_over = passed
-        yield from map(leads_nowhere, dangling(root))
+        self.passed_over = left_over(self.input_dir, used, self.output_dir, EXPECTED)
+        yield from map(leads_nowhere, links)
 
     def mask_path(self, case: Case, role: str) -> PurePath:
         """``<id>/<id>_<role>_pred.nii.gz``."""
@@ -123,10 +121,6 @@ def _case(folder: Path) -> Case | None:
         )
     notes = _not_given(folder, images)
     return Case(case_id, images, f"case {case_id}", notes=notes, problem=problem)
-
-
-def _kind(path: Path) -> str:
-    return path.suffix.lower() or "file without ending"
 
 
 def _given(path: Path) -> bool:

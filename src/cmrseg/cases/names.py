@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 WORDS = {
     "SA": ("SAX", "SHORTAXIS", "SHAX"),
-    "LA": ("LAX", "4CH", "LAX4CH", "4CHAMBER", "FOURCHAMBER", "LONGAXIS"),
+    "LA": ("LAX", "4CH", "LAX4CH", "LA4CH", "4CHAMBER", "FOURCHAMBER", "LONGAXIS"),
     "ED": ("ENDDIASTOLE", "ENDDIASTOLIC"),
     "ES": ("ENDSYSTOLE", "ENDSYSTOLIC"),
 }
 """What is said of a view or phase -> in capitals, without what lies between words."""
 VIEWS, PHASES = ("SA", "LA"), ("ED", "ES")
+OTHER_VIEWS = ("2CH", "3CH", "2CHAMBER", "3CHAMBER", "LVOT", "RVOT")
+"""Views of the heart that no network learned."""
 LONGEST = 3
 """Words that one term may be of ("4 CHAMBER VIEW" needs two)."""
 PARTICLES = ("DE",)
@@ -59,7 +61,7 @@ def _terms(words: list[str]) -> list[tuple[str | None, str]]:
     while at < len(words):
         for count in range(min(LONGEST, len(words) - at), 0, -1):
             term = _term("".join(words[at : at + count]).upper())
-            if term and (count > 1 or _meant(words, at)):
+            if term and (count > 1 or _meant(words, at) or (terms and terms[-1][0])):
                 break
         else:
             term, count = None, 1

@@ -19,8 +19,8 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.case import Case
-from cmrseg.cases.folder import FolderContract, Listing, stem_of
-from cmrseg.cases.folders import PassedOver, entries
+from cmrseg.cases.folder import FolderContract, stem_of
+from cmrseg.cases.folders import entries
 from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.cases.mask_names import CHANNEL, split_format
 from cmrseg.cases.staging import Piece
@@ -36,23 +36,20 @@ class NnunetContract(FolderContract):
     title = "nnU-Net raw data"
     looked_for = "nnU-Net raw data (imagesTs/<case>_0000.nii.gz)"
     challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    expected: ClassVar[str] = r"^(\w+\.json|labelsT[rs])$"
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:
         """Whether ``imagesTs`` or ``imagesTr`` is or lies in the input folder, or all are _0000."""
         return _images_folder(input_dir) is not None
 
-    def listing(self) -> Listing:
+    def listing(self) -> list[Path]:
         """The first channel of each case."""
-        folder = _images_folder(self.input_dir) or self.input_dir
-        images: list[Path] = []
-        passed: list[PassedOver] = []
-        for path in entries(folder):
-            if path.is_file() and stem_of(path).endswith(CHANNEL) and split_format(path.name)[1]:
-                images.append(path)
-            else:
-                passed.append(PassedOver(path.name, "not the first channel of a case (_0000)"))
-        return Listing(images, passed)
+        return [
+            path
+            for path in entries(_images_folder(self.input_dir) or self.input_dir)
+            if path.is_file() and stem_of(path).endswith(CHANNEL) and split_format(path.name)[1]
+        ]
 
     def name_of(self, path: Path) -> str:
         """A case's name."""
@@ -78,7 +75,7 @@ class NnunetContract(FolderContract):
         return [Piece(path=PurePath("dataset.json"), what="dataset.json", content=content)]
 
     def _ending(self) -> str:
-        images = self.listing().images
+        images = self.listing()
         return _written(images[0]) if images else ".nii.gz"
 
 

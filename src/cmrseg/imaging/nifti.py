@@ -97,7 +97,9 @@ def geometry_of(header: Any) -> tuple[Geometry, tuple[str, ...], tuple[str, ...]
         origin_mm=tuple((RAS_TO_LPS * affine[:, 3] * unit + 0.0).tolist()),
         direction=axes[:, ::-1] + 0.0,  # no -0.0
     )
-    mended = (None if guessed else doubt, bent)
+    told = any(int(header[code]) > 0 for code in ("sform_code", "qform_code"))
+    unknown = None if told else "the header tells no orientation; the axes were taken as stored"
+    mended = (None if guessed else doubt, bent, unknown)
     return geometry, tuple(filter(None, mended)), (doubt,) if doubt and guessed else ()
 
 

@@ -98,7 +98,7 @@ def make_cache(folder: Path, recipe: str, patients: int = 6, source: str = "hosp
             images=(name,),
             spacing_mm=(one.spacing_mm,),
         )
-        cache.save(folder, patient, {name: one})
+        cache.save_patient(folder, patient, {name: one})
         known.append(patient)
     cache.write_index(folder, recipe, known)
     return folder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from cmrseg.evaluation.compare_pictures import Scene, picture
+from cmrseg.evaluation.compare_pictures import ComparedImage, picture
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.report.legend import DIFFERS
 from tiny import heart
@@ -22,7 +22,7 @@ def masks(shift=0):
 
 
 def drawn(sides):
-    scene = Scene(role="SA_ED", masks=sides, image=masks()[0])
+    scene = ComparedImage(role="SA_ED", masks=sides, image=masks()[0])
     png = picture("a: mean Dice 0.9", [scene], NAMES)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 

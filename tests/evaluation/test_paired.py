@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import wilcoxon
 
 from cmrseg.evaluation.paired import (
+    bootstrap_interval,
+    difference_in_words,
     differences,
     holm,
-    in_words,
-    interval,
     paired,
     wilcoxon_p,
 )
@@ -45,12 +45,12 @@ def test_ties_count_for_neither():
 
 def test_the_interval_is_near_the_normal_one_and_repeats():
     values = np.random.default_rng(1).normal(5, 2, 400)
-    low, high = interval(values)
+    low, high = bootstrap_interval(values)
     half = 1.96 * values.std() / np.sqrt(len(values))
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
-    assert interval(values) == (low, high)
-    assert interval(values, seed=1) != (low, high)
-    inner = interval(values, level=0.5)
+    assert bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval(values, seed=1) != (low, high)
+    inner = bootstrap_interval(values, level=0.5)
     assert low < inner[0] < inner[1] < high
 
 
@@ -68,11 +68,11 @@ def test_holm_by_hand():
 
 
 def test_in_words():
-    assert in_words(paired([0.1] * 3)) == "+0.100 (+0.100 to +0.100), p 0.25"
-    assert in_words(paired([0.1] * 3), digits=1, scale=100, unit="mm") == (
+    assert difference_in_words(paired([0.1] * 3)) == "+0.100 (+0.100 to +0.100), p 0.25"
+    assert difference_in_words(paired([0.1] * 3), digits=1, scale=100, unit="mm") == (
         "+10.0 (+10.0 to +10.0) mm, p 0.25"
     )
 
 
 def test_two_differences_have_no_interval():
-    assert in_words(paired([0.1, 0.1])) == "+0.100, p 0.5"
+    assert difference_in_words(paired([0.1, 0.1])) == "+0.100, p 0.5"

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from cmrseg.evaluation.table import (
     Column,
-    Grid,
     Layout,
+    TextTable,
     aggregate,
     cases_csv,
     cases_json,
-    grid,
+    cohort_table,
 )
 
 ROWS = {
@@ -56,7 +56,7 @@ def test_aggregates_are_bounded(values):
 
 
 def test_the_grid_holds_mean_and_std_and_leaves_out_lines_without_any():
-    table = grid(aggregate(ROWS.values()), LAYOUT)
+    table = cohort_table(aggregate(ROWS.values()), LAYOUT)
     assert list(table.header) == ["", "DSC (%)", "HD (mm)"]
     assert [list(line) for line in table.lines] == [
         ["Heart", "85.0 (5.0)", "4.00 (0.00)"],
@@ -65,7 +65,7 @@ def test_the_grid_holds_mean_and_std_and_leaves_out_lines_without_any():
 
 
 def test_text_is_aligned():
-    table = Grid(header=["", "DSC (%)"], lines=[["Heart", "85.0 (5.0)"], ["Scar", "-"]])
+    table = TextTable(header=["", "DSC (%)"], lines=[["Heart", "85.0 (5.0)"], ["Scar", "-"]])
     assert table.text() == (
         "          DSC (%)\n"
         "-----  ----------\n"
@@ -75,7 +75,7 @@ def test_text_is_aligned():
 
 
 def test_markdown():
-    table = Grid(header=["", "DSC (%)"], lines=[["Heart", "85.0 (5.0)"]])
+    table = TextTable(header=["", "DSC (%)"], lines=[["Heart", "85.0 (5.0)"]])
     assert table.markdown() == "|  | DSC (%) |\n| --- | ---: |\n| Heart | 85.0 (5.0) |"
 
 

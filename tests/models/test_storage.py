@@ -14,7 +14,7 @@ def test_large_kernels_take_a_byte_a_weight_and_lose_at_most_half_a_step() -> No
     stored = storage.shrink({"conv.weight": weight})
     assert stored["conv.weight"].dtype == torch.int8
     assert stored["conv.weight.scale"].shape == (32,)
-    found = storage.restore(stored)
+    found = storage.unshrunk(stored)
     assert set(found) == {"conv.weight"}
     step = weight.flatten(1).abs().amax(dim=1) / 127
     error = (found["conv.weight"] - weight).flatten(1).abs().amax(dim=1)
@@ -29,7 +29,7 @@ def test_small_kernels_vectors_and_counters_keep_their_kind() -> None:
     }
     stored = storage.shrink(weights)
     assert [v.dtype for v in stored.values()] == [torch.float16, torch.float32, torch.int64]
-    found = storage.restore(stored)
+    found = storage.unshrunk(stored)
     assert torch.equal(found["norm.running_var"], weights["norm.running_var"])
     assert torch.equal(found["norm.num_batches_tracked"], weights["norm.num_batches_tracked"])
     assert found["head.weight"].dtype == torch.float32
@@ -37,7 +37,7 @@ def test_small_kernels_vectors_and_counters_keep_their_kind() -> None:
 
 def test_a_row_of_zeros_comes_back_as_zeros() -> None:
     weight = torch.zeros(64, 64, 1, 1, 1)
-    found = storage.restore(storage.shrink({"w": weight}))
+    found = storage.unshrunk(storage.shrink({"w": weight}))
     assert torch.equal(found["w"], weight)
 
 
@@ -61,7 +61,7 @@ def test_a_network_says_nearly_the_same_from_stored_weights() -> None:
     image = torch.randn(1, 1, 4, 64, 64)
     with torch.no_grad():
         before = network(image)[0].softmax(dim=1)
-        network.load_state_dict(storage.restore(storage.shrink(network.state_dict())))
+        network.load_state_dict(storage.unshrunk(storage.shrink(network.state_dict())))
         after = network(image)[0].softmax(dim=1)
     assert (before - after).abs().max() < 0.03
     assert (before - after).abs().mean() < 0.005

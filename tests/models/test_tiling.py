@@ -14,7 +14,7 @@ from cmrseg.models.tiling import in_pieces, out_of_memory, reach, slices_that_fi
 from cmrseg.models.unet import UNet
 from cmrseg.runtime import usual_precision
 from cmrseg.runtime.errors import MemoryLimitError
-from cmrseg_lab.training.preset import read
+from cmrseg_lab.training.preset import read_preset
 from tiny import network_config
 
 CONFIG = {recipe: network_config(recipe) for recipe in ("emidec", "mnms2-sa")}
@@ -36,7 +36,7 @@ def stack(slices, side=32):
 def test_how_far_a_network_sees(recipe):
     """A change in one slice reaches so many slices up and down, and no more."""
     assert reach(CONFIG["mnms2-sa"]) == reach(CONFIG["mnms2-sa, pooled"]) == 0
-    assert reach(read("emidec").network) == 10
+    assert reach(read_preset("emidec").network) == 10
     net, x = network(recipe), stack(31)
     changed = x.clone()
     changed[:, :, 15] += 50

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.quality.mask_window import centre, cut, one_hot, paste
+from cmrseg.quality.mask_window import centre, cut_window, one_hot, paste
 
 
 def square(shape=(2, 40, 60), y=(10, 20), x=(30, 50)):
@@ -40,7 +40,7 @@ def test_all_slices_share_one_centre():
 @pytest.mark.parametrize("size", [8, 16, 64])
 def test_what_is_cut_and_pasted_is_what_the_window_holds(at, size):
     mask = np.random.default_rng(0).integers(1, 4, (2, 40, 60)).astype(np.uint8)
-    window = cut(mask, at, size)
+    window = cut_window(mask, at, size)
     back = paste(window, at, np.zeros_like(mask))
     rows, columns = np.ogrid[:40, :60]
     top, left = at[0] - size // 2, at[1] - size // 2

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.thresholds import FEWEST, Fences, Thresholds, fences, fit, of_cohort
+from cmrseg.quality.thresholds import FEWEST, Fences, Thresholds, fences, fit_thresholds, of_cohort
 from cmrseg.runtime.errors import InputError, WeightsError
 
 # 0.80, 0.81, ... 0.88 has Q1 .82 and Q3 .86; 2, 4, ... 18 mm has Q1 6 and Q3 14.
@@ -59,7 +59,7 @@ def test_half_of_a_cohort_or_more_is_in_range_by_each_measure(rows):
 
 
 def test_thresholds_survive_json():
-    thresholds = fit({"SA_ED": NINE, "LA_ES": NINE * 2})
+    thresholds = fit_thresholds({"SA_ED": NINE, "LA_ES": NINE * 2})
     assert Thresholds.from_dict(json.loads(json.dumps(thresholds.as_dict()))) == thresholds
     assert thresholds.of("SA_ED").measures == 9
     with pytest.raises(WeightsError, match="SA_ES"):
@@ -68,7 +68,7 @@ def test_thresholds_survive_json():
 
 def test_fit_names_the_role_with_too_few():
     with pytest.raises(InputError, match=r"^LA_ED: 2 "):
-        fit({"SA_ED": NINE, "LA_ED": NINE[:2]})
+        fit_thresholds({"SA_ED": NINE, "LA_ED": NINE[:2]})
 
 
 def alone(measures):
@@ -77,7 +77,7 @@ def alone(measures):
 
 
 def test_a_cohort_brings_its_own_fences_where_it_is_large_enough():
-    frozen = fit({"SA_ED": NINE, "SA_ES": NINE})
+    frozen = fit_thresholds({"SA_ED": NINE, "SA_ES": NINE})
     worse = [Pseudo(p.pdc - 0.3, p.phd_mm + 20) for p in NINE]
     found, warnings = of_cohort({"SA_ED": alone(worse), "SA_ES": alone(worse[:3])}, frozen)
     assert found.of("SA_ED") == fences(worse)
@@ -88,7 +88,7 @@ def test_a_cohort_brings_its_own_fences_where_it_is_large_enough():
 
 
 def test_three_candidates_of_three_images_are_no_cohort():
-    frozen = fit({"SA_ED": NINE})
+    frozen = fit_thresholds({"SA_ED": NINE})
     found, warnings = of_cohort({"SA_ED": [NINE[:3], NINE[3:6], NINE[6:]]}, frozen)
     assert found == frozen
     assert "3 images" in warnings[0]
@@ -97,7 +97,7 @@ def test_three_candidates_of_three_images_are_no_cohort():
 
 
 def test_infinities_leave_a_cohort_its_fences_or_the_frozen_ones():
-    frozen = fit({"SA_ED": NINE})
+    frozen = fit_thresholds({"SA_ED": NINE})
     lost = Pseudo(0.0, math.inf)
     found, warnings = of_cohort({"SA_ED": alone([*NINE, lost, lost])}, frozen)
     assert (found.of("SA_ED"), warnings) == (fences(NINE), ())

@@ -2,20 +2,20 @@ from __future__ import annotations
 
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import Fences
-from cmrseg.quality.verdict import judge
+from cmrseg.quality.verdict import judge_measures
 
 FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
 GOOD, LOW, FAR, BOTH = Pseudo(0.9, 5.0), Pseudo(0.7, 5.0), Pseudo(0.9, 20.0), Pseudo(0.1, 99.0)
 
 
 def test_one_candidate_in_range_is_enough():
-    verdict = judge([LOW, GOOD, FAR], FENCES)
+    verdict = judge_measures([LOW, GOOD, FAR], FENCES)
     assert not verdict.ood
     assert verdict.reason == "RV in range in 1 of 3 candidates"
 
 
 def test_out_of_distribution_if_all_fail_whichever_way():
-    verdict = judge([LOW, FAR, BOTH], FENCES)
+    verdict = judge_measures([LOW, FAR, BOTH], FENCES)
     assert verdict.ood
     assert verdict.reason == (
         "RV out of range in all candidates (candidate 1: pDC 0.700 < 0.800; "
@@ -25,5 +25,5 @@ def test_out_of_distribution_if_all_fail_whichever_way():
 
 
 def test_a_single_candidate():
-    assert judge([LOW], FENCES).ood
-    assert not judge([GOOD], FENCES).ood
+    assert judge_measures([LOW], FENCES).ood
+    assert not judge_measures([GOOD], FENCES).ood

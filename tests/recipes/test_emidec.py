@@ -8,7 +8,7 @@ import pytest
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.trust import Trust
-from cmrseg.recipes.emidec import Emidec, intervals, volumes
+from cmrseg.recipes.emidec import Emidec, volume_intervals, volumes
 from cmrseg.runtime import Budget
 from cmrseg.runtime.errors import InputError
 from tiny import save, volume
@@ -37,19 +37,19 @@ def test_intervals_of_samples_by_hand():
     one = [
         volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
     ]
-    told = intervals(one[0], one, {})
+    told = volume_intervals(one[0], one, {})
     assert told["volume_ml_interval"]["infarction"] == {"mean": 2.0, "low": 0.04, "high": 3.96}
     assert told["volume_ml_interval"]["myocardium"] == {"mean": 10.0, "low": 10.0, "high": 10.0}
     assert told["infarcted_percent_interval"] == {"mean": 20.0, "low": 0.4, "high": 39.6}
     assert "of 3 dropout samples" in told["interval"]
-    assert intervals(one[0], one[:1], {}) == {}
+    assert volume_intervals(one[0], one[:1], {}) == {}
 
 
 def test_errors_of_held_out_patients_give_the_interval_where_they_are_known():
     """Every expert's infarct was a quarter larger: 4 mL becomes 4 +- 0.25 (4 + typical 8) mL."""
     found = volumes(np.repeat([2, 3], [6, 4]).reshape(1, 2, 5), voxel_ml=1.0)
     band = ErrorBand.fit([8.0] * 20, [12.0] * 20)
-    told = intervals(found, [], {"infarction": band})
+    told = volume_intervals(found, [], {"infarction": band})
     infarct = told["volume_ml_interval"].pop("infarction")
     assert infarct == {"mean": 4.0, "low": 1.0, "high": 7.0, "level": 0.9}
     assert not told["volume_ml_interval"]
@@ -62,9 +62,9 @@ def test_the_spread_of_samples_is_told_beside_the_errors_to_expect():
     one = [
         volumes(np.repeat([2, 3], [10 - n, n]).reshape(1, 2, 5), voxel_ml=1.0) for n in (1, 2, 3)
     ]
-    told = intervals(one[0], one, {"infarction": ErrorBand.fit([8.0] * 20, [12.0] * 20)})
+    told = volume_intervals(one[0], one, {"infarction": ErrorBand.fit([8.0] * 20, [12.0] * 20)})
     assert told["volume_ml_interval"]["infarction"]["mean"] == 1.0, "the mask's own"
-    assert told["samples"] == intervals(one[0], one, {})
+    assert told["samples"] == volume_intervals(one[0], one, {})
     assert told["samples"]["volume_ml_interval"]["infarction"]["mean"] == 2.0
 
 

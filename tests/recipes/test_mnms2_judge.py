@@ -15,7 +15,7 @@ from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg.recipes import mnms2_judge
 from cmrseg.recipes.mnms2 import RECIPES
-from cmrseg.recipes.mnms2_judge import checked, inspectors_of, judge_masks, judged, one_hot
+from cmrseg.recipes.mnms2_judge import checked_mask, inspectors_of, judge_masks, judged, one_hot
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.run.predict import model
@@ -228,7 +228,7 @@ def test_what_cannot_be_judged(weights, masks, role, error, told):
 
 
 def test_labels_written_as_fractions_are_labels():
-    mask = checked(WHOLE.astype(np.float64), WHOLE.shape, "a")
+    mask = checked_mask(WHOLE.astype(np.float64), WHOLE.shape, "a")
     assert mask.dtype == np.uint8
     np.testing.assert_array_equal(mask, WHOLE)
 

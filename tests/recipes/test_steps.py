@@ -15,7 +15,7 @@ from cmrseg.imaging.postprocess import (
     likeliest,
     ventricles,
 )
-from cmrseg.recipes.steps import missing, prepared_image, within_role
+from cmrseg.recipes.steps import missing_structures, prepared_image, within_role
 from cmrseg.runtime.errors import InputError, OutputError
 from tiny import save, volume
 
@@ -108,6 +108,6 @@ def test_padding_is_no_field_of_view(tmp_path):
 
 
 def test_a_structure_that_every_heart_has_is_missed():
-    assert missing({"LV": 90.0, "MYO": 80.0, "RV": 0.0}) == ["no RV was found"]
-    assert missing({"LV": 0.0, "MYO": 1.0, "RV": 0.0}) == ["no LV and no RV was found"]
-    assert missing({"LV": 1.0}) == []
+    assert missing_structures({"LV": 90.0, "MYO": 80.0, "RV": 0.0}) == ["no RV was found"]
+    assert missing_structures({"LV": 0.0, "MYO": 1.0, "RV": 0.0}) == ["no LV and no RV was found"]
+    assert missing_structures({"LV": 1.0}) == []

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmrseg.report.canvas import SIGNS, Canvas, Carried, carried, plain, small_jpeg, width, wrapped
+from cmrseg.report.canvas import (
+    SIGNS,
+    Canvas,
+    Carried,
+    carried,
+    drawable_text,
+    small_jpeg,
+    width,
+    wrapped_lines,
+)
 
 
 def sign(kind):
@@ -50,15 +59,15 @@ def test_what_is_no_picture_carries_nothing(tmp_path, content):
 def test_any_name_can_be_drawn():
     canvas = Canvas(400, 40)
     end = canvas.text(5, 5, "\u5fc3 \udce4 M\u00fcller")
-    assert plain("\u5fc3 12 cm\u00b2") == "\\u5fc3 12 cm2"
+    assert drawable_text("\u5fc3 12 cm\u00b2") == "\\u5fc3 12 cm2"
     assert end > 60
     assert (np.asarray(canvas.image) < 128).any()
 
 
 def test_lines_break_where_words_allow_and_nothing_is_lost():
     words = "the right ventricle is out of range in all candidates"
-    lines = wrapped(words, 13, 120)
+    lines = wrapped_lines(words, 13, 120)
     assert " ".join(lines) == words
     assert len(lines) > 2
     assert all(width(line, 13) <= 120 for line in lines)
-    assert wrapped("", 13, 50) == []
+    assert wrapped_lines("", 13, 50) == []

@@ -5,12 +5,12 @@ import numpy as np
 from cmrseg.report.canvas import Canvas
 from cmrseg.report.case_header import Head
 from cmrseg.report.overview import Overview, overview
-from cmrseg.report.status import judge
+from cmrseg.report.status import status_of
 from report.made import cine, enhanced, failed
 
 
 def drawn(record, room=1000):
-    head = Head(case=record["case"], verdict=judge(record), overview=overview(record))
+    head = Head(case=record["case"], verdict=status_of(record), overview=overview(record))
     canvas = Canvas(room, head.high(room) + 40)
     end = head.draw(canvas, 0, 0, room)
     return head, np.asarray(canvas.image), end

@@ -9,11 +9,11 @@ from PIL import Image, ImageColor
 
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.report.case_header import Head
-from cmrseg.report.case_sheet import MARGIN, WIDE, View, case_sheet
+from cmrseg.report.case_sheet import MARGIN, WIDE, SheetView, case_sheet
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import overview
-from cmrseg.report.status import FLAGGED, judge
-from cmrseg.report.thumbnails import around
+from cmrseg.report.status import FLAGGED, status_of
+from cmrseg.report.thumbnails import window_around
 from report.made import cine
 from tiny import heart
 
@@ -27,7 +27,7 @@ def view(labels=None, maps=(), role="SA_ED"):
     volumes = {
         name: Volume(array.astype(np.float32), geometry) for name, array in dict(maps).items()
     }
-    return View(role=role, image=Volume(image, geometry), mask=mask, maps=volumes)
+    return SheetView(role=role, image=Volume(image, geometry), mask=mask, maps=volumes)
 
 
 def pixels(png):
@@ -91,7 +91,7 @@ def test_the_spread_of_samples_does_not_saturate():
 def test_numbers_of_the_case_stand_above_the_slices():
     record = cine("a", pdc=0.3)
     plain = pixels(case_sheet("a", [view()], NAMES))
-    told = case_sheet("a", [view()], NAMES, verdict=judge(record), overview=overview(record))
+    told = case_sheet("a", [view()], NAMES, verdict=status_of(record), overview=overview(record))
     assert pixels(told).shape[0] > plain.shape[0] + 60
     assert pixels(told).shape[1] >= Head(case="a", verdict=None, overview=overview(record)).wide
     assert near(told, FLAGGED.colour, 0.1) > 100, "the sign, the verdict and doubted numbers"
@@ -104,6 +104,6 @@ def test_the_same_case_gives_the_same_bytes_and_odd_names_are_drawn():
 def test_slices_next_to_the_heart_and_missed_ones_are_shown():
     mask = np.zeros((9, 3, 3))
     mask[[2, 4, 5], 1, 1] = 1
-    assert around(mask, 12) == [1, 2, 3, 4, 5, 6]
-    assert around(mask, 3) == [1, 4, 6]
-    assert around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]
+    assert window_around(mask, 12) == [1, 2, 3, 4, 5, 6]
+    assert window_around(mask, 3) == [1, 4, 6]
+    assert window_around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]

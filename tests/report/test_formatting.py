@@ -3,7 +3,13 @@
 import pytest
 
 from cmrseg.imaging.aha_segments import segment_measures
-from cmrseg.report.formatting import interval_notes, number, rule_tables, segment_tables, tables
+from cmrseg.report.formatting import (
+    interval_notes,
+    number_text,
+    rule_tables,
+    segment_tables,
+    tables,
+)
 from imaging.test_aha_segments import stack
 
 
@@ -26,7 +32,7 @@ def rows(measures):
     ],
 )
 def test_numbers_keep_the_digits_that_matter(value, told):
-    assert number(value) == told
+    assert number_text(value) == told
 
 
 def test_units_come_from_names():

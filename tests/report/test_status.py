@@ -14,10 +14,10 @@ from cmrseg.report.status import (
     REVIEW,
     UNCHECKED,
     WARNED,
-    image_uncertainty,
-    judge,
     lowest_agreement,
     lowest_pdc,
+    recorded_uncertainty,
+    status_of,
     warnings_beside,
 )
 from report.made import cine, enhanced, failed, judged
@@ -55,7 +55,7 @@ from report.made import cine, enhanced, failed, judged
     ],
 )
 def test_the_gravest_that_applies_is_said_with_its_reasons(record, kind, reasons):
-    verdict = judge(record)
+    verdict = status_of(record)
     assert verdict.kind is kind
     assert reasons is None or verdict.reasons == reasons
 
@@ -82,7 +82,7 @@ def test_of_two_alike_the_more_doubtful_comes_first():
         (cine("a", pdc=0.82), cine("b", pdc=0.95)),
         (enhanced("a", 1e-3), enhanced("b", 1e-5)),
     ):
-        assert judge(doubtful).order < judge(sure).order
+        assert status_of(doubtful).order < status_of(sure).order
 
 
 def test_measures_are_found_where_recipes_put_them():
@@ -91,8 +91,8 @@ def test_measures_are_found_where_recipes_put_them():
     assert lowest_pdc(enhanced("a")) is None
     assert lowest_agreement(cine("a")) == 0.94
     assert lowest_agreement(enhanced("a")) == 0.85
-    assert image_uncertainty(enhanced("a", 0.25)) == 0.25
-    assert image_uncertainty(cine("a")) is None
+    assert recorded_uncertainty(enhanced("a", 0.25)) == 0.25
+    assert recorded_uncertainty(cine("a")) is None
     assert lowest_agreement(failed("a")) is None
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from cmrseg.report.thumbnails import Pen, Sheet, around, heat_bar, heated, square
+from cmrseg.report.thumbnails import Pen, Sheet, heat_bar, heated, square, window_around
 
 SHEET = Sheet(tile=(40, 50), columns=3)
 DISC = np.hypot(*(np.indices((20, 25)) - np.array([10, 12])[:, None, None])) < 6
@@ -17,9 +17,9 @@ def near(pixels, colour):
 def test_slices_next_to_the_heart_and_missed_ones_are_shown():
     mask = np.zeros((9, 3, 3))
     mask[[2, 4, 5], 1, 1] = 1
-    assert around(mask, 12) == [1, 2, 3, 4, 5, 6]
-    assert around(mask, 3) == [1, 4, 6]
-    assert around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]
+    assert window_around(mask, 12) == [1, 2, 3, 4, 5, 6]
+    assert window_around(mask, 3) == [1, 4, 6]
+    assert window_around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]
 
 
 def test_a_window_is_square_in_mm_and_stays_in_the_image():

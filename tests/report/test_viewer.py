@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from cmrseg.imaging import Geometry, Volume
-from cmrseg.report.case_sheet import View, badness
+from cmrseg.report.case_sheet import SheetView, badness
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.viewer import TILE, leaves
 from tiny import heart
@@ -24,7 +24,7 @@ def view(role, *, wrong=None, slices=None):
     if wrong is not None:
         expected[wrong] = 0
     maps = {"entropy": mask.like(labels.astype(np.float32) / 3)}
-    return View(
+    return SheetView(
         role=role,
         image=Volume(image, geometry),
         mask=mask,

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from cmrseg.runtime import budget as module
-from cmrseg.runtime.budget import Budget, Effort
+from cmrseg.runtime.budget import Budget, PassCounts
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def clock(monkeypatch):
     return now
 
 
-FULL = Effort(mirrors=4, samples=5)
+FULL = PassCounts(mirrors=4, samples=5)
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,23 @@ FULL = Effort(mirrors=4, samples=5)
     ],
 )
 def test_mirrors_go_first_then_samples(further, mirrors, samples):
-    assert FULL.within(further, networks=1) == Effort(mirrors=mirrors, samples=samples)
+    assert FULL.within(further, networks=1) == PassCounts(mirrors=mirrors, samples=samples)
 
 
 def test_an_ensemble_takes_a_pass_a_network():
     assert FULL.passes(3) == 3 * 4 + 5, "networks share the samples and see every mirror image"
     assert FULL.within(16, networks=3) == FULL
-    assert FULL.within(15, networks=3) == Effort(mirrors=2, samples=5)
-    assert FULL.within(1, networks=3) == Effort(mirrors=1)
+    assert FULL.within(15, networks=3) == PassCounts(mirrors=2, samples=5)
+    assert FULL.within(1, networks=3) == PassCounts(mirrors=1)
 
 
 @pytest.mark.parametrize("mirrors", [1, 2, 4])
 def test_no_more_is_done_than_was_asked_for(mirrors):
-    asked = Effort(mirrors=mirrors)
+    asked = PassCounts(mirrors=mirrors)
     assert asked.within(math.inf, 1) == asked
-    assert asked.within(0, 1) == Effort(mirrors=1)
-    assert Effort(mirrors=1, samples=1).within(9, 1) == Effort(mirrors=1, samples=1)
-    assert Effort(mirrors=1, samples=1).within(0, 1) == Effort(mirrors=1)
+    assert asked.within(0, 1) == PassCounts(mirrors=1)
+    assert PassCounts(mirrors=1, samples=1).within(9, 1) == PassCounts(mirrors=1, samples=1)
+    assert PassCounts(mirrors=1, samples=1).within(0, 1) == PassCounts(mirrors=1)
 
 
 def test_passes_follow_from_the_time_left_and_the_first(clock):

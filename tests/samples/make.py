@@ -16,7 +16,7 @@ import numpy as np
 
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg_lab.synthetic.layouts import write_emidec, write_mnms2, write_mnms2_table
-from cmrseg_lab.synthetic.patient import Patient, draw_patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient, draw_patient
 from cmrseg_lab.synthetic.points import Window
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def main() -> None:
     write_mnms2_table(rows, HERE / "mnms2")
 
 
-def _cropped(patient: Patient, field_mm: float) -> Patient:
+def _cropped(patient: SyntheticPatient, field_mm: float) -> SyntheticPatient:
     """All images cut around the heart, the phases of a view alike."""
     shown: dict[str, Array] = {}
     for role, label in patient.labels.items():

@@ -160,7 +160,7 @@ def _frames(told: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield {"case": told["case"], "frame": frame, **dict(zip(curves, values, strict=True))}
 
 
-def flagged(measures: Mapping[str, Any]) -> list[str] | None:
+def flagged_images(measures: Mapping[str, Any]) -> list[str] | None:
     """The images that quality control flagged, by role, ``yes`` for a case; None if none judged."""
     controls = {
         role: found["quality"]["out_of_distribution"]
@@ -185,7 +185,7 @@ def _table(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[str]:
 
 
 def _short_row(told: Mapping[str, Any]) -> dict[str, Any]:
-    found = flagged(told["measures"])
+    found = flagged_images(told["measures"])
     numbers = [
         (name, value)
         for name, value in _leaves(told["measures"])

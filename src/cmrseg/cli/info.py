@@ -50,7 +50,7 @@ def information(challenge: Challenge | None, weights: Path | None = None) -> dic
     return {name: _about(name, bundle.find(name, weights)) for name in there}
 
 
-def as_json(found: dict[str, Any]) -> str:
+def information_json(found: dict[str, Any]) -> str:
     """For programs: one object, by challenge."""
     told = {
         name: {key: value for key, value in about.items() if key != "card"}

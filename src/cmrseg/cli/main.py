@@ -47,10 +47,10 @@ EXIT_CODES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command of ``cmrseg`` and return its exit code."""
-    return run(parser(), arguments)
+    return run_command(parser(), arguments)
 
 
-def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+def run_command(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
     """Run one command of a parser, whose ``run`` default takes the options; its exit code."""
     former = signal.getsignal(signal.SIGTERM)
     try:

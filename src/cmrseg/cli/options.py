@@ -61,7 +61,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
     )
     speed.add_argument(
         "--time-budget",
-        type=seconds,
+        type=positive_seconds,
         metavar="SECONDS",
         help="what a case may take, the first one's with start-up; where its first pass shows that "
         "time is short, fewer mirror images are computed, then fewer samples, with a warning",
@@ -93,7 +93,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         "--refine-budget",
         action=ForRecipe,
         recipe="mnms2",
-        type=seconds,
+        type=positive_seconds,
         default=60.0,
         metavar="SECONDS",
         help="what refining one case may take, in a cohort on average",
@@ -222,7 +222,7 @@ def cases(text: str) -> Chosen:
     return Chosen(ids)
 
 
-def seconds(text: str) -> float:
+def positive_seconds(text: str) -> float:
     """A number of seconds above zero."""
     value = float(text)
     if not 0 < value < float("inf"):
@@ -262,7 +262,7 @@ def weight(text: str) -> float:
     return value
 
 
-def share(text: str) -> float:
+def zero_to_one(text: str) -> float:
     """A number from zero to one."""
     value = float(text)
     if not 0 <= value <= 1:
@@ -270,12 +270,12 @@ def share(text: str) -> float:
     return value
 
 
-def fold(text: str) -> int | None:
+def fold_number(text: str) -> int | None:
     """A fold's number, or ``all`` for none held out."""
     return None if text == "all" else whole(text)
 
 
-def named(text: str) -> tuple[str, Path]:
+def name_and_path(text: str) -> tuple[str, Path]:
     """``NAME=PLACE`` in two."""
     name, equals, place = text.partition("=")
     if not (name and equals and place):

@@ -127,10 +127,10 @@ def add_info(p: argparse.ArgumentParser) -> None:
 
 
 def _run_info(o: argparse.Namespace) -> int:
-    from cmrseg.cli.info import as_json, as_text, information
+    from cmrseg.cli.info import as_text, information, information_json
 
     found = information(o.challenge, o.weights)
-    print(as_json(found) if o.json else as_text(found))
+    print(information_json(found) if o.json else as_text(found))
     return EXIT_OK
 
 

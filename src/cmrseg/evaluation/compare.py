@@ -16,10 +16,10 @@ import numpy as np
 from cmrseg.cases.case import ImageSource
 from cmrseg.cases.labels import NAMES
 from cmrseg.evaluation import mnms2
-from cmrseg.evaluation.compare_pictures import Scene, picture
-from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, mean_dice, volumes
+from cmrseg.evaluation.compare_pictures import ComparedImage, picture
+from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, compared_volumes, mean_dice
 from cmrseg.evaluation.compare_sides import Side, side
-from cmrseg.evaluation.compare_tables import cases_csv, statistics_csv
+from cmrseg.evaluation.compare_tables import comparison_csv, statistics_csv
 from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, Index, index, lacking
 from cmrseg.evaluation.run import score_case
@@ -146,13 +146,13 @@ def _written(found: Comparison, out: Path, truths: Index, images: Path | None) -
         pictures[case] = path
     found = replace(found, pictures=pictures)
     names = [one.name for one in found.sides]
-    by_side = found.scores or dict(zip(names, volumes(found.agreement), strict=True))
+    by_side = found.scores or dict(zip(names, compared_volumes(found.agreement), strict=True))
     tables = {**by_side, "between": found.agreement}
     write_files(
         {
             out / "comparison.md": found.markdown(),
             out / "comparison.csv": statistics_csv(found.lines()),
-            out / "cases.csv": cases_csv(tables),
+            out / "cases.csv": comparison_csv(tables),
         }
     )
     return found
@@ -185,7 +185,7 @@ def _drawn(
         if role in truth:
             masks = {"truth": _of_labels_in(masks, read(truth[role])), **masks}
         image = _behind(masks[a.name], images.get(role))
-        scenes.append(Scene(role=role, masks=masks, image=image))
+        scenes.append(ComparedImage(role=role, masks=masks, image=image))
     return picture(f"{case}: {found.how_far(case)}", scenes, NAMES[found.challenge])
 
 

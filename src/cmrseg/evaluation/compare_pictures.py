@@ -10,9 +10,9 @@ import numpy as np
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.report.canvas import Canvas, width
-from cmrseg.report.case_sheet import Panel, slice_numbers
+from cmrseg.report.case_sheet import SheetPart, slice_numbers
 from cmrseg.report.legend import DIFFERS, Legend, pens
-from cmrseg.report.thumbnails import Pen, Sheet, around, square
+from cmrseg.report.thumbnails import Pen, Sheet, square, window_around
 
 COLUMNS, SLICES = 3, 9
 TILE, GAP, MARGIN, LINE = 140, 24, 14, 24
@@ -21,7 +21,7 @@ TITLE, SIDE = 17, 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class ComparedImage:
     """One image of a case as each side sees it.
 
     Attributes:
@@ -36,7 +36,7 @@ class Scene:
     image: Volume | None = None
 
 
-def picture(title: str, scenes: Sequence[Scene], names: Mapping[int, str]) -> bytes:
+def picture(title: str, scenes: Sequence[ComparedImage], names: Mapping[int, str]) -> bytes:
     """A case's images below one another, the sides beside one another.
 
     Args:
@@ -71,17 +71,17 @@ def picture(title: str, scenes: Sequence[Scene], names: Mapping[int, str]) -> by
     return canvas.png()
 
 
-def _high(row: Sequence[Panel]) -> int:
+def _high(row: Sequence[SheetPart]) -> int:
     return max(int(panel.pixels.shape[0]) for panel in row) + LINE + 8
 
 
-def _panels(scene: Scene, lines: Sequence[Pen]) -> list[Panel]:
+def _panels(scene: ComparedImage, lines: Sequence[Pen]) -> list[SheetPart]:
     """A panel a side; slices and window are those that hold what any side found."""
     masks = {title: canonical(mask)[0] for title, mask in scene.masks.items()}
     first = next(iter(masks.values()))
     found = np.any([mask.array > 0 for mask in masks.values()], axis=0)
     rows, columns = square(found, first.spacing_mm)
-    chosen = around(found, SLICES)
+    chosen = window_around(found, SLICES)
     window = first.array[0, rows, columns].shape
     aspect = window[0] * first.spacing_mm[1] / (window[1] * first.spacing_mm[2])
     wide = TILE if len(chosen) > 1 else 2 * TILE
@@ -101,7 +101,7 @@ def _panels(scene: Scene, lines: Sequence[Pen]) -> list[Panel]:
         if mask is not first:
             ground = sheet.shaded(grey, labels != cut(first), DIFFERS)
         pixels = sheet.contours(ground, labels, lines)
-        drawn.append(Panel(title=f"{role}, {title}", pixels=pixels, labels=numbers))
+        drawn.append(SheetPart(title=f"{role}, {title}", pixels=pixels, labels=numbers))
     return drawn
 
 

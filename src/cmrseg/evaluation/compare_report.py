@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 from cmrseg import __version__
 from cmrseg.evaluation.compare_sides import Side
-from cmrseg.evaluation.compare_tables import Line, lines, table
-from cmrseg.evaluation.paired import FEWEST, interval
+from cmrseg.evaluation.compare_tables import ComparedMetric, comparison_table, lines
+from cmrseg.evaluation.paired import FEWEST, bootstrap_interval
 from cmrseg.evaluation.pairs import Challenge
 from cmrseg.evaluation.run import LAYOUTS
-from cmrseg.evaluation.table import Column, Grid, Layout
+from cmrseg.evaluation.table import Column, Layout, TextTable
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL
 
 SHOWN = 10
@@ -58,12 +58,12 @@ class Comparison:
             return EXIT_INPUT
         return EXIT_OK if self.complete else EXIT_PARTIAL
 
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[ComparedMetric]:
         """The paired statistics: of scores with a truth, of volumes without."""
         if self.scores:
             first, other = self.scores.values()
             return lines(first, other, LAYOUTS[self.challenge])
-        first, other = volumes(self.agreement)
+        first, other = compared_volumes(self.agreement)
         layout = Layout(lines=LAYOUTS[self.challenge].lines, columns=[VOLUME])
         return lines(first, other, layout)
 
@@ -97,11 +97,11 @@ class Comparison:
         ]
         return "\n\n".join(parts) + "\n"
 
-    def _statistics(self) -> Grid:
+    def _statistics(self) -> TextTable:
         names = [one.name for one in self.sides]
-        return table(self.lines(), *names, won=bool(self.scores))
+        return comparison_table(self.lines(), *names, won=bool(self.scores))
 
-    def _agreement(self) -> Grid:
+    def _agreement(self) -> TextTable:
         """Mean Dice and distance between the sides, with the interval of the mean."""
         found = []
         layout = LAYOUTS[self.challenge]
@@ -115,7 +115,7 @@ class Comparison:
             if any(cells):
                 found.append([title, *(cell or "-" for cell in cells)])
         header = ["between the two (95 %)", *(c.title for c in columns)]
-        return Grid(header=header, lines=found)
+        return TextTable(header=header, lines=found)
 
     def _remarks(self) -> list[str]:
         cases = len(self.agreement)
@@ -153,12 +153,12 @@ def _with_interval(values: Sequence[float], column: Column) -> str:
         return ""
     if len(values) < FEWEST:
         return f"{column.scale * fmean(values):.{column.decimals}f}"
-    numbers = (fmean(values), *interval(values))
+    numbers = (fmean(values), *bootstrap_interval(values))
     mean, low, high = (f"{column.scale * v:.{column.decimals}f}" for v in numbers)
     return f"{mean} ({low} to {high})"
 
 
-def volumes(agreement: Scores) -> tuple[Scores, Scores]:
+def compared_volumes(agreement: Scores) -> tuple[Scores, Scores]:
     """The sides' own volumes: the first's stand where a truth's would."""
     first: dict[str, dict[str, float]] = {}
     other: dict[str, dict[str, float]] = {}

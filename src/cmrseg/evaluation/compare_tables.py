@@ -10,13 +10,13 @@ from statistics import fmean
 
 from cmrseg.cases.summary import cell
 from cmrseg.evaluation.paired import FEWEST, Paired, Rows, differences, holm, paired
-from cmrseg.evaluation.table import Column, Grid, Layout
+from cmrseg.evaluation.table import Column, Layout, TextTable
 
 HIGHER_IS_BETTER = ("dice",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class ComparedMetric:
     """One metric of one structure, on the cases that both sides have it of.
 
     Attributes:
@@ -44,7 +44,7 @@ class Line:
         return won if self.column.metric.endswith(HIGHER_IS_BETTER) else (won[1], won[0])
 
 
-def lines(first: Rows, other: Rows, layout: Layout) -> list[Line]:
+def lines(first: Rows, other: Rows, layout: Layout) -> list[ComparedMetric]:
     """Every cell of a challenge's table that both sides have, compared case by case.
 
     Args:
@@ -60,7 +60,7 @@ def lines(first: Rows, other: Rows, layout: Layout) -> list[Line]:
                 found.append((title, column, metric, paired(list(gains.values()))))
     corrected = holm([one.p for *_, one in found])
     return [
-        Line(
+        ComparedMetric(
             title=title,
             column=column,
             metric=metric,
@@ -82,7 +82,9 @@ def _mean(rows: Rows, others: Rows, metric: str) -> float:
     )
 
 
-def table(compared: Sequence[Line], first: str, other: str, *, won: bool = True) -> Grid:
+def comparison_table(
+    compared: Sequence[ComparedMetric], first: str, other: str, *, won: bool = True
+) -> TextTable:
     """The lines in words.
 
     Args:
@@ -105,10 +107,10 @@ def table(compared: Sequence[Line], first: str, other: str, *, won: bool = True)
         row += [f"{gain[0]}{within}", f"{line.found.p:.2g}", f"{line.p_holm:.2g}"]
         row += [f"{line.better[0]} / {line.better[1]}"] if won else []
         cells.append(row)
-    return Grid(header=header, lines=cells)
+    return TextTable(header=header, lines=cells)
 
 
-def statistics_csv(compared: Sequence[Line]) -> str:
+def statistics_csv(compared: Sequence[ComparedMetric]) -> str:
     """One line a metric, in the stored units, unrounded."""
     text = io.StringIO()
     names = [
@@ -133,7 +135,7 @@ def statistics_csv(compared: Sequence[Line]) -> str:
     return text.getvalue()
 
 
-def cases_csv(sides: Mapping[str, Rows]) -> str:
+def comparison_csv(sides: Mapping[str, Rows]) -> str:
     """One line a case and metric: what each side has, empty where it has none."""
     keys = {(case, m): None for rows in sides.values() for case, row in rows.items() for m in row}
     text = io.StringIO()

@@ -38,7 +38,7 @@ from cmrseg.evaluation.evalutils_jobs import LISTING, index_jobs
 from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, Index, index, lacking
 from cmrseg.evaluation.run import LAYOUTS, score_case
-from cmrseg.evaluation.table import aggregate, grid
+from cmrseg.evaluation.table import aggregate, cohort_table
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
@@ -210,7 +210,7 @@ def evaluate_submission(
         evaluation.evaluate()
     except ValidationError as error:
         raise InputError(str(error), "submit one prediction for each case") from error
-    table = grid(aggregate(evaluation.rows.values()), LAYOUTS[challenge])
+    table = cohort_table(aggregate(evaluation.rows.values()), LAYOUTS[challenge])
     cases = len(evaluation.rows)
     return f"{table.text()}\n\n{challenge}: {cases} case{'' if cases == 1 else 's'} scored"
 

@@ -67,7 +67,7 @@ def paired(gains: Sequence[float] | npt.NDArray[np.float64], *, seed: int = 0) -
         ValueError: no difference, or one that is not finite.
     """
     found = np.asarray(gains, dtype=float)
-    low, high = interval(found, seed=seed)
+    low, high = bootstrap_interval(found, seed=seed)
     return Paired(
         n=len(found),
         mean=float(found.mean()),
@@ -79,7 +79,7 @@ def paired(gains: Sequence[float] | npt.NDArray[np.float64], *, seed: int = 0) -
     )
 
 
-def interval(
+def bootstrap_interval(
     values: Sequence[float] | npt.NDArray[np.float64],
     *,
     level: float = LEVEL,
@@ -122,7 +122,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def in_words(found: Paired, *, digits: int = 3, scale: float = 1.0, unit: str = "") -> str:
+def difference_in_words(
+    found: Paired, *, digits: int = 3, scale: float = 1.0, unit: str = ""
+) -> str:
     """``+0.012 (-0.003 to +0.020) mm, p 0.03``: mean, interval, unit, Wilcoxon's p.
 
     Args:

@@ -1,7 +1,7 @@
 """A folder of predictions against a folder of truths: what ``cmrseg evaluate`` does.
 
-Nothing is printed here: :func:`evaluate` returns a :class:`Report`, which knows its words and its
-exit code.
+Nothing is printed here: :func:`evaluate` returns an :class:`Evaluation`, which knows its words and
+its exit code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from cmrseg.evaluation import emidec, mnms2
 from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, find_pairs
-from cmrseg.evaluation.table import Grid, Row, aggregate, cases_csv, cases_json, grid
+from cmrseg.evaluation.table import Row, TextTable, aggregate, cases_csv, cases_json, cohort_table
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError
@@ -24,7 +24,7 @@ STEM = "evaluation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Evaluation:
     """What came of an evaluation.
 
     Attributes:
@@ -60,9 +60,9 @@ class Report:
             return EXIT_INPUT
         return EXIT_PARTIAL if self.missing or self.failed else EXIT_OK
 
-    def table(self) -> Grid:
+    def table(self) -> TextTable:
         """Mean (std) by structure."""
-        return grid(aggregate(self.rows.values()), LAYOUTS[self.challenge])
+        return cohort_table(aggregate(self.rows.values()), LAYOUTS[self.challenge])
 
     def text(self) -> str:
         """What the command prints: the table, then all that was not as it should be."""
@@ -111,7 +111,7 @@ def evaluate(
     predictions_dir: Path,
     truth_dir: Path,
     output_dir: Path | None = None,
-) -> Report:
+) -> Evaluation:
     """Score every case that has a prediction and a truth; one bad case does not stop the others.
 
     Args:
@@ -138,7 +138,7 @@ def evaluate(
     if challenge == "mnms2":
         rows = mnms2.without_unpredicted(rows, labels)
     suspected = mnms2.suspected_labels(rows.values()) if challenge == "mnms2" else None
-    report = Report(
+    report = Evaluation(
         challenge=challenge,
         rows=rows,
         cohort=mnms2.cohort_averages(list(rows.values())) if challenge == "mnms2" else {},
@@ -206,7 +206,7 @@ def _notes(
     return ()
 
 
-def _written(report: Report, output_dir: Path) -> Report:
+def _written(report: Evaluation, output_dir: Path) -> Evaluation:
     texts = {".csv": cases_csv(report.rows), ".json": report.json(), ".md": report.markdown()}
     files = {output_dir / f"{STEM}{ending}": text for ending, text in texts.items()}
     write_files(files)

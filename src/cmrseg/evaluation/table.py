@@ -77,7 +77,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class TextTable:
     """A finished table: words only.
 
     Attributes:
@@ -122,7 +122,7 @@ def aggregate(rows: Iterable[Row]) -> dict[str, Aggregate]:
     return {metric: _aggregate(np.asarray(found, float)) for metric, found in values.items()}
 
 
-def grid(aggregates: Mapping[str, Aggregate], layout: Layout) -> Grid:
+def cohort_table(aggregates: Mapping[str, Aggregate], layout: Layout) -> TextTable:
     """``mean (std)`` of a cohort, as the papers print it; lines with no metric are left out."""
     lines = []
     for title, prefix in layout.lines:
@@ -130,7 +130,7 @@ def grid(aggregates: Mapping[str, Aggregate], layout: Layout) -> Grid:
         if any(found):
             cells = map(_cell, found, layout.columns)
             lines.append([title, *cells])
-    return Grid(header=["", *(column.title for column in layout.columns)], lines=lines)
+    return TextTable(header=["", *(column.title for column in layout.columns)], lines=lines)
 
 
 def cases_csv(rows: Mapping[str, Row]) -> str:

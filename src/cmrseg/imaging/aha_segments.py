@@ -54,7 +54,7 @@ TERRITORIES: Mapping[str, tuple[int, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class WallSlice:
     """One slice's wall by ray.
 
     Attributes:
@@ -144,7 +144,7 @@ def _base_to_apex(labels: Array) -> list[int]:
     return [int(z) for z in (held if first >= last else held[::-1])]
 
 
-def _slice(labels: Array, volume: Volume, number: int) -> Slice:
+def _slice(labels: Array, volume: Volume, number: int) -> WallSlice:
     """One slice with a cavity and a wall."""
     _, y_mm, x_mm = volume.spacing_mm
     cavity, wall, infarct = (np.isin(labels, parts) for parts in (CAVITY, WALL, INFARCT))
@@ -153,7 +153,7 @@ def _slice(labels: Array, volume: Volume, number: int) -> Slice:
     dead = along(indices, infarct).sum(axis=1)
     through[through == 0] = np.nan
     areas = [float(part.sum()) * y_mm * x_mm / 100 for part in (cavity, wall, infarct)]
-    return Slice(
+    return WallSlice(
         number=number,
         level=None,
         thickness_mm=through * STEP_MM,
@@ -162,12 +162,12 @@ def _slice(labels: Array, volume: Volume, number: int) -> Slice:
     )
 
 
-def _levelled(slices: Sequence[Slice]) -> list[Slice]:
+def _levelled(slices: Sequence[WallSlice]) -> list[WallSlice]:
     """Thirds of the slices whose wall is seen all round, from base to apex."""
     whole = [s for s in slices if np.isfinite(s.thickness_mm).mean() >= ALL_ROUND]
     level = {s.number: LEVELS[int(3 * (i + 0.5) / len(whole))] for i, s in enumerate(whole)}
     return [
-        Slice(
+        WallSlice(
             number=s.number,
             level=level.get(s.number),
             thickness_mm=s.thickness_mm,
@@ -186,7 +186,7 @@ def _tip(labels: Array, order: Sequence[int]) -> float | None:
     return float(np.isin(beyond, INFARCT).sum() / wall) if wall else None
 
 
-def _values(slices: Sequence[Slice], origin: Origin, tip: float | None) -> list[dict[str, Any]]:
+def _values(slices: Sequence[WallSlice], origin: Origin, tip: float | None) -> list[dict[str, Any]]:
     """Thickness and transmurality of each segment; null for one that no slice shows."""
     from_septum = origin.from_septum(angles_deg())
     values = []

@@ -19,7 +19,7 @@ from cmrseg.imaging.dicom_elements import INDEX, damaged, is_dicom
 from cmrseg.imaging.dicom_slices import Slice, slices_of
 from cmrseg.imaging.dicom_stack import places_of, step_of, unique
 from cmrseg.imaging.direction import orthonormal
-from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.frames import chosen_frame, plain_values
 from cmrseg.imaging.itk import sitk
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
@@ -54,7 +54,7 @@ def read_frame(folder: Path, frame: int | None) -> Volume:
         direction=axes[:, ::-1].copy(),
     )
     warnings = (*found.warnings, *odd, *([bent] if bent else []))
-    return Volume(plain(_pixels(stack)), geometry, {}, warnings)
+    return Volume(plain_values(_pixels(stack)), geometry, {}, warnings)
 
 
 def slices_at(folder: Path, frame: int | None) -> list[Slice]:
@@ -63,7 +63,7 @@ def slices_at(folder: Path, frame: int | None) -> list[Slice]:
 
 
 def _at(found: _Found, frame: int | None) -> list[Slice]:
-    number = choose(frame, len(found.places[0]))
+    number = chosen_frame(frame, len(found.places[0]))
     return [frames[number] for frames in found.places]
 
 

@@ -8,7 +8,7 @@ from cmrseg.imaging.volume import Array
 from cmrseg.runtime.errors import InputError
 
 
-def choose(frame: int | None, count: int) -> int:
+def chosen_frame(frame: int | None, count: int) -> int:
     """The index of the frame to read.
 
     Raises:
@@ -29,7 +29,7 @@ def choose(frame: int | None, count: int) -> int:
     return frame
 
 
-def plain(array: Array) -> Array:
+def plain_values(array: Array) -> Array:
     """The array in C order, native byte order, and no wider than float32 if it has fractions.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cmrseg.imaging.frames import plain
+from cmrseg.imaging.frames import plain_values
 from cmrseg.imaging.plausible import implausible
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
@@ -43,7 +43,7 @@ def given(image: Any) -> Volume:
 
         volume = from_itk(image)
     elif isinstance(image, Volume):
-        volume = replace(image, array=plain(image.array))
+        volume = replace(image, array=plain_values(image.array))
     else:
         raise InputError(
             f"an image is given as {type(image).__name__}",
@@ -63,4 +63,4 @@ def _of_array(array: Array, spacing_mm: Sequence[float]) -> Volume:
     if array.ndim == 2:
         array = array[None]
     z, y, x = [THICKNESS_MM, *spacing][-3:]
-    return Volume(plain(array), Geometry(array.shape, (z, y, x)))
+    return Volume(plain_values(array), Geometry(array.shape, (z, y, x)))

@@ -11,7 +11,7 @@ import SimpleITK
 
 from cmrseg.imaging.detached import check_detached
 from cmrseg.imaging.direction import orthonormal
-from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.frames import chosen_frame, plain_values
 from cmrseg.imaging.room import check_room
 from cmrseg.imaging.tiff import survey
 from cmrseg.imaging.volume import Geometry, Volume
@@ -36,7 +36,7 @@ def read_frame(path: Path, frame: int | None) -> Volume:
     """
     reader = _information(path)
     size = list(reader.GetSize())
-    number = choose(frame, _frames(size))
+    number = chosen_frame(frame, _frames(size))
     if len(size) == 4:
         reader.SetExtractSize([*size[:3], 0])
         reader.SetExtractIndex([0, 0, 0, number])
@@ -47,7 +47,7 @@ def read_frame(path: Path, frame: int | None) -> Volume:
         array = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise _broken() from error
-    return Volume(plain(array.reshape(geometry.shape)), geometry, {}, warnings)
+    return Volume(plain_values(array.reshape(geometry.shape)), geometry, {}, warnings)
 
 
 def count_frames(path: Path) -> int:
@@ -79,7 +79,7 @@ def from_itk(image: Any) -> Volume:
         )
     geometry, warnings = _geometry(image)
     array = sitk.GetArrayFromImage(image).reshape(geometry.shape)
-    return Volume(plain(array), geometry, {}, warnings)
+    return Volume(plain_values(array), geometry, {}, warnings)
 
 
 def _information(path: Path) -> Any:

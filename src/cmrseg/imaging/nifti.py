@@ -21,7 +21,7 @@ import nibabel
 import numpy as np
 
 from cmrseg.imaging.direction import orthonormal
-from cmrseg.imaging.frames import choose, plain
+from cmrseg.imaging.frames import chosen_frame, plain_values
 from cmrseg.imaging.room import check_room
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
@@ -51,7 +51,7 @@ def read_frame(path: Path, frame: int | None) -> Volume:
         header = _header(stream)
         shape = _shape(header)
         _check_size(path, header, shape)
-        number = choose(frame, _frames(shape))
+        number = chosen_frame(frame, _frames(shape))
         # trailing axes of length one (a cine of one frame) are no axes of the image
         extra = (number, *[0] * (len(shape) - 4)) if len(shape) > 3 else ()
         index = (*[slice(None)] * min(3, len(shape)), *extra)
@@ -61,7 +61,7 @@ def read_frame(path: Path, frame: int | None) -> Volume:
                 _to_the_end(stream)
         except (*DAMAGE, ValueError, OverflowError, HeaderDataError) as error:
             raise _broken() from error
-    array = plain(data.reshape((*data.shape, 1, 1)[:3]).T)
+    array = plain_values(data.reshape((*data.shape, 1, 1)[:3]).T)
     geometry, warnings, review = geometry_of(header)
     return Volume(array, geometry, {"nifti": bytes(header.binaryblock)}, warnings, review)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from cmrseg.imaging.volume import Array
-from cmrseg.runtime.memory import USABLE, memory_left, told, too_little
+from cmrseg.runtime.memory import USABLE, bytes_text, memory_left, too_little
 
 COPIES = 3
 """How often an image lies in memory while it is read: decoded, as an array, as floats."""
@@ -28,7 +28,8 @@ def check_room(count: int, what: str) -> None:
     left = memory_left() if count > SMALL else None
     if left is not None and COPIES * count > USABLE * left:
         raise too_little(
-            f"{what} takes {told(COPIES * count)} while it is read, of {told(left)} that are left"
+            f"{what} takes {bytes_text(COPIES * count)} while it is read, of "
+            f"{bytes_text(left)} that are left"
         )
 
 
@@ -50,7 +51,9 @@ def room_for_maps(shape: tuple[int, ...]) -> Array:
     count = 4 * math.prod(shape)
     left = memory_left() if count > SMALL else None
     if left is not None and count > USABLE * left:
-        raise too_little(f"what networks say takes {told(count)}, of {told(left)} that are left")
+        raise too_little(
+            f"what networks say takes {bytes_text(count)}, of {bytes_text(left)} that are left"
+        )
     maps = np.empty(shape, np.float32)
     maps.fill(0)
     return maps

@@ -69,7 +69,7 @@ class Bundle:
         """One network's weights, in fp32."""
         from safetensors.torch import load_file
 
-        return storage.restore(load_file(self.folder / file))
+        return storage.unshrunk(load_file(self.folder / file))
 
 
 def find(challenge: str, asked: Path | None = None) -> Bundle:

@@ -19,7 +19,7 @@ from cmrseg.models.fusion import fuse
 from cmrseg.models.layout import usual_execution
 from cmrseg.models.tiling import in_pieces, out_of_memory, slices_that_fit
 from cmrseg.models.unet import UNet, UNetConfig, pad_to_multiple
-from cmrseg.runtime import Budget, Effort, Precision, usual_precision
+from cmrseg.runtime import Budget, PassCounts, Precision, usual_precision
 from cmrseg.runtime.errors import CmrsegError, WeightsError
 from cmrseg.runtime.memory import too_little
 
@@ -58,8 +58,8 @@ class Segmenter:
     least: int = 0
     network_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
-    effort: Effort | None = None
-    last: Effort = field(default_factory=lambda: Effort(mirrors=1))
+    effort: PassCounts | None = None
+    last: PassCounts = field(default_factory=lambda: PassCounts(mirrors=1))
     pass_s: float = 0.0
     at: torch.device = field(init=False)
 
@@ -100,7 +100,7 @@ class Segmenter:
 
     def computed(self) -> dict[str, Any]:
         """How this case was computed, JSON-ready: for the record that goes with its result."""
-        effort = self.effort or Effort(mirrors=0)
+        effort = self.effort or PassCounts(mirrors=0)
         return {
             "device": str(self.at),
             "precision": self.precision,
@@ -136,7 +136,7 @@ class Segmenter:
             (networks * mirrors, C, z, y, x) class probabilities, float32; each network's
             ``last.mirrors`` mirror images follow each other.
         """
-        asked = Effort(mirrors=mirrors, samples=samples)
+        asked = PassCounts(mirrors=mirrors, samples=samples)
         first, seconds = self._run(self.networks[0], image, MIRRORS[0], companion=companion)
         self.pass_s = seconds
         further = self.budget.further_passes(seconds, share)
@@ -203,11 +203,11 @@ class Segmenter:
         each, more = divmod(samples, len(self.networks))
         return [each + (number < more) for number in range(len(self.networks))]
 
-    def _settle(self, asked: Effort, effort: Effort) -> None:
+    def _settle(self, asked: PassCounts, effort: PassCounts) -> None:
         """Note, and tell, what will be computed of an image."""
         self.last = effort
         least = self.effort or effort
-        self.effort = Effort(
+        self.effort = PassCounts(
             mirrors=min(least.mirrors, effort.mirrors), samples=min(least.samples, effort.samples)
         )
         if effort != asked:

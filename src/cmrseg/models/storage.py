@@ -42,7 +42,7 @@ def shrink(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def restore(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unshrunk(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights that :func:`shrink` stored, in fp32."""
     weights = {}
     for name, value in stored.items():

@@ -13,7 +13,7 @@ from torch import Tensor
 from cmrseg.models.fusion import repeated
 from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg.runtime import Precision, autocast
-from cmrseg.runtime.memory import USABLE, memory_left, told, too_little
+from cmrseg.runtime.memory import USABLE, bytes_text, memory_left, too_little
 
 SLICES_AT_ONCE = 16
 """2-D networks see this many slices at a time: memory stays flat however long the stack."""
@@ -62,7 +62,8 @@ def slices_that_fit(config: UNetConfig, x: Tensor, precision: Precision, passes:
     if x.device.type == "cpu" and left < smallest * slice_bytes:
         needed = kept + smallest * slice_bytes
         raise too_little(
-            f"the image needs about {told(needed)} of memory, {told(left + kept)} are left"
+            f"the image needs about {bytes_text(needed)} of memory, "
+            f"{bytes_text(left + kept)} are left"
         )
     slices = max(1, fitting - 2 * halo)
     # Pieces that bring the whole stack along save nothing.

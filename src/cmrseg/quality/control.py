@@ -15,7 +15,7 @@ from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.quality.selection import TIE, Choice, choose
 from cmrseg.quality.thresholds import Fences
-from cmrseg.quality.verdict import Verdict, judge
+from cmrseg.quality.verdict import Verdict, judge_measures
 from cmrseg.runtime.errors import WeightsError
 
 
@@ -119,4 +119,6 @@ class QualityControl:
 def assess(measures: tuple[dict[str, Pseudo], ...], fences: Fences, tie: float = TIE) -> Assessment:
     """Verdict and choice from measures already taken, as after a cohort gave other fences."""
     decisive = [by_structure[DECISIVE] for by_structure in measures]
-    return Assessment(measures, fences, judge(decisive, fences), choose(decisive, fences, tie))
+    return Assessment(
+        measures, fences, judge_measures(decisive, fences), choose(decisive, fences, tie)
+    )

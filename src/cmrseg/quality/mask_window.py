@@ -32,7 +32,7 @@ def centre(mask: Array) -> tuple[int, int]:
     return found[0], found[1]
 
 
-def cut(mask: Array, at: tuple[int, int], size: int) -> Array:
+def cut_window(mask: Array, at: tuple[int, int], size: int) -> Array:
     """The (z, size, size) window centred at ``at``; background beyond the image."""
     window = np.zeros((*mask.shape[:-2], size, size), mask.dtype)
     there, here = _overlap(mask.shape[-2:], at, size)
@@ -41,7 +41,7 @@ def cut(mask: Array, at: tuple[int, int], size: int) -> Array:
 
 
 def paste(window: Array, at: tuple[int, int], onto: Array) -> Array:
-    """The inverse of :func:`cut`: ``onto`` (..., y, x) with the window laid over it, in place."""
+    """The inverse of :func:`cut_window`: ``onto`` (..., y, x) with the window over it, in place."""
     there, here = _overlap(onto.shape[-2:], at, window.shape[-1])
     onto[..., *here] = window[..., *there]
     return onto

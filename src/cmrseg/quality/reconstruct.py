@@ -9,7 +9,7 @@ import torch
 
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder
-from cmrseg.quality.mask_window import centre, cut, one_hot, paste
+from cmrseg.quality.mask_window import centre, cut_window, one_hot, paste
 
 SLICES_AT_ONCE = 32
 """Memory stays flat however long the stack."""
@@ -39,7 +39,7 @@ class Reconstructor:
         """
         config = self.network.config
         at = centre(mask)
-        x = one_hot(cut(mask, at, config.size), config.classes, config.slices)
+        x = one_hot(cut_window(mask, at, config.size), config.classes, config.slices)
         pieces = [self.network(part.to(self.device)) for part in torch.split(x, SLICES_AT_ONCE)]
         seen = torch.cat(pieces).argmax(dim=1).to(torch.uint8).cpu().numpy()
         return paste(seen, at, np.zeros(mask.shape, np.uint8))

@@ -91,7 +91,7 @@ def fences(measures: Sequence[Pseudo]) -> Fences:
     )
 
 
-def fit(measures: Mapping[str, Sequence[Pseudo]]) -> Thresholds:
+def fit_thresholds(measures: Mapping[str, Sequence[Pseudo]]) -> Thresholds:
     """Thresholds to freeze, from out-of-fold predictions.
 
     Args:

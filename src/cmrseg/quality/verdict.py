@@ -17,7 +17,7 @@ class Verdict:
     reason: str
 
 
-def judge(candidates: Sequence[Pseudo], fences: Fences) -> Verdict:
+def judge_measures(candidates: Sequence[Pseudo], fences: Fences) -> Verdict:
     """Out of distribution if pDC < th_low or pHD > th_up for every candidate.
 
     Args:

@@ -88,7 +88,12 @@ class Emidec:
         """
         # Training imports this module where no image library is installed.
         from cmrseg.imaging.postprocess import labels
-        from cmrseg.recipes.steps import implausible, missing, prepared_image, within_role
+        from cmrseg.recipes.steps import (
+            implausible_volumes,
+            missing_structures,
+            prepared_image,
+            within_role,
+        )
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
@@ -124,7 +129,7 @@ class Emidec:
             },
             measures={
                 **found,
-                **intervals(found, drawn, self.trust.bands if self.trust else {}),
+                **volume_intervals(found, drawn, self.trust.bands if self.trust else {}),
                 **doubt,
                 **changes,
                 **segment_measures(source, source.like(mask)),
@@ -134,10 +139,10 @@ class Emidec:
             warnings=(
                 *source.warnings,
                 *self.segmenter.warnings,
-                *missing({name: found["volume_ml"][name] for name in JUDGED}),
+                *missing_structures({name: found["volume_ml"][name] for name in JUDGED}),
                 *self._judged(doubt),
             ),
-            review=(*source.review, *implausible(found["volume_ml"], PLAUSIBLE_ML)),
+            review=(*source.review, *implausible_volumes(found["volume_ml"], PLAUSIBLE_ML)),
         )
 
     def _located(self, image: Volume) -> Roi:
@@ -199,7 +204,7 @@ def _restored(prepared: Prepared, roi: Roi, mean: Array) -> Array:
     return prepared.restore(roi.probabilities(mean))
 
 
-def intervals(
+def volume_intervals(
     found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
 ) -> dict[str, Any]:
     """A 95 % interval of the volumes and of the infarcted share, and the value it is around.
@@ -230,7 +235,7 @@ def _intervals(
     return {
         "volume_ml_interval": told,
         **({f"{SHARE}_interval": share} if share else {}),
-        "interval": conformal.in_words(bands) if bands else in_words(len(samples)),
+        "interval": conformal.bands_in_words(bands) if bands else in_words(len(samples)),
     }
 
 

@@ -282,7 +282,7 @@ class Mnms2:
         """One image of one view; ``share`` is what it may take of the time left."""
         from cmrseg.imaging.plausible import inverted
         from cmrseg.imaging.postprocess import ventricles
-        from cmrseg.recipes.steps import implausible, missing
+        from cmrseg.recipes.steps import implausible_volumes, missing_structures
 
         segmenter = self.segmenters[role[:2]]
         segmenter.warnings = []
@@ -302,14 +302,14 @@ class Mnms2:
         hard = {name: 1 - dice for name, dice in expected_dice.get(EXPECTED, {}).items()}
         spread = intervals(size, values, self.bands.get(role, {}), difficulty=hard)
         told = {**found, **spread, "agreement": agreement, **expected_dice}
-        warnings = (*volume.warnings, *segmenter.warnings, *missing(values))
+        warnings = (*volume.warnings, *segmenter.warnings, *missing_structures(values))
         if finding is not None:
             told["quality"] = finding.told
             warnings += finding.warnings
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
         review = (
             *volume.review,
-            *implausible(values, bounds),
+            *implausible_volumes(values, bounds),
             *lone_slice(role, volume),
             *inverted(volume),
         )

@@ -19,7 +19,7 @@ from cmrseg.quality.adaptation_types import Flagged, Refined
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.thresholds import of_cohort
-from cmrseg.quality.verdict import judge
+from cmrseg.quality.verdict import judge_measures
 from cmrseg.recipes.mnms2 import Mnms2
 from cmrseg.runtime.errors import InputError, MemoryLimitError, UsageError
 from cmrseg.runtime.logs import Line
@@ -120,7 +120,7 @@ def _refined(
     if inspector is None or inspector.refiner is None:
         return None
     fences = inspector.thresholds.by_role
-    out = [s for s in seen if s.role in fences and judge(s.measures, fences[s.role]).ood]
+    out = [s for s in seen if s.role in fences and judge_measures(s.measures, fences[s.role]).ood]
     flagged = list(_flagged(model, inspector, [(s.role, s.case) for s in out]))
     if not flagged:
         say(Line(f"{view}: no image out of distribution, nothing to refine"))

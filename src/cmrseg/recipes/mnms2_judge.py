@@ -99,7 +99,7 @@ def judge_masks(
     placed = Geometry(shape, spacing_mm)
     if direction is not None:
         placed = replace(placed, direction=direction)
-    given = {name: checked(mask, placed.shape, name) for name, mask in masks.items()}
+    given = {name: checked_mask(mask, placed.shape, name) for name, mask in masks.items()}
     turned, orientation = canonical(Volume(np.zeros(shape, np.uint8), placed))
     on_grid = labels_to_grid(turned, RECIPES[role[:2]].grid)
     return judged(inspector, role, Prepared(on_grid, turned.geometry, orientation), given)
@@ -114,7 +114,7 @@ def judged(
         inspector: of the role's view, with thresholds for the role.
         role: ``SA_ED``, ``LA_ES``, ...
         prepared: the image as a network would see it; only its voxels matter.
-        given: name -> labels or class probabilities, as :func:`checked` leaves them.
+        given: name -> labels or class probabilities, as :func:`checked_mask` leaves them.
 
     Raises:
         InputError: a long axis of several slices.
@@ -156,7 +156,7 @@ def assessed(
     return inspector.control.assess(masks, prepared.image.spacing_mm, fences)
 
 
-def checked(values: Array, shape: Sequence[int], name: str) -> Array:
+def checked_mask(values: Array, shape: Sequence[int], name: str) -> Array:
     """A candidate's labels as uint8, or its class probabilities as float32.
 
     Args:

@@ -119,7 +119,7 @@ def intervals(
         if max(high - values[name], values[name] - low) > 2 * (points + share * values[name]):
             notes[name] = "not measured reliably"
     beside = {f"{measure}_note": notes} if notes else {}
-    return {f"{measure}_interval": told, "interval": conformal.in_words(known), **beside}
+    return {f"{measure}_interval": told, "interval": conformal.bands_in_words(known), **beside}
 
 
 def bounds_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, DiceBound]]:

@@ -36,7 +36,7 @@ def prepared_image(
     return volume, prepare(volume, grid, preparation)
 
 
-def missing(values: Mapping[str, float]) -> list[str]:
+def missing_structures(values: Mapping[str, float]) -> list[str]:
     """A warning where a mask lacks a structure that every heart has.
 
     Args:
@@ -46,10 +46,10 @@ def missing(values: Mapping[str, float]) -> list[str]:
     return [f"no {' and no '.join(names)} was found"] if names else []
 
 
-def implausible(
+def implausible_volumes(
     values_ml: Mapping[str, float], bounds_ml: Mapping[str, tuple[float, float]]
 ) -> tuple[str, ...]:
-    """What to say of volumes that no heart has; of one that is not there :func:`missing` tells.
+    """What to say of volumes that no heart has; :func:`missing_structures` tells of absent ones.
 
     Args:
         values_ml: structure -> mL.

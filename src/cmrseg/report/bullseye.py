@@ -18,7 +18,7 @@ from PIL import Image, ImageColor
 
 from cmrseg.imaging.aha_segments import TERRITORIES
 from cmrseg.report.canvas import BLACK, GREY, WHITE, Canvas
-from cmrseg.report.case_sheet import Panel
+from cmrseg.report.case_sheet import SheetPart
 
 RADIUS, EDGE = 120, 34
 """Of the target and of what is around it, in pixels."""
@@ -83,7 +83,7 @@ def fields() -> list[Field]:
     return [*found, Field(17, 0.0, RINGS[2][0], 0.0, 360.0)]
 
 
-def segment_panels(measures: Mapping[str, Any]) -> list[Panel]:
+def segment_panels(measures: Mapping[str, Any]) -> list[SheetPart]:
     """Two targets and a profile; none for measures without segments."""
     found = measures.get("segments")
     if not isinstance(found, Mapping):
@@ -95,15 +95,15 @@ def segment_panels(measures: Mapping[str, Any]) -> list[Panel]:
     wall = {v["segment"]: v["wall_thickness_mm"] for v in values}
     sure = "" if found["septum_sure"] else " (septum taken to be on the left)"
     return [
-        Panel(
+        SheetPart(
             title="infarct transmurality, share by artery [%]",
             pixels=target(dead, lambda v: mixed(NOTHING, FULL, v / 100), "{:.0f}", told),
         ),
-        Panel(
+        SheetPart(
             title=f"wall thickness [mm]{sure}",
             pixels=target(wall, lambda v: mixed(THIN, THICK, v / THICK_MM), "{:.1f}"),
         ),
-        Panel(title="slices from base to apex", pixels=profile(measures.get("slices", ()))),
+        SheetPart(title="slices from base to apex", pixels=profile(measures.get("slices", ()))),
     ]
 
 

@@ -39,7 +39,7 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def plain(text: str) -> str:
+def drawable_text(text: str) -> str:
     """Text as the font can draw it: Latin-1, anything else escaped; it has no raised digits."""
     known = text.replace("\N{SUPERSCRIPT TWO}", "2")
     return known.encode("latin-1", "backslashreplace").decode("latin-1")
@@ -60,20 +60,20 @@ class Canvas:
         self, x: float, y: float, words: str, *, size: int = 13, colour: Colour = BLACK
     ) -> float:
         """Write one line, its top left at (x, y); returns where it ends."""
-        self._draw.text((x, y), plain(words), fill=colour, font=font(size))
+        self._draw.text((x, y), drawable_text(words), fill=colour, font=font(size))
         return x + width(words, size)
 
     def centred(
         self, x: float, y: float, words: str, *, size: int = 13, colour: Colour = BLACK
     ) -> None:
         """Write one line with its middle at (x, y)."""
-        self._draw.text((x, y), plain(words), fill=colour, font=font(size), anchor="mm")
+        self._draw.text((x, y), drawable_text(words), fill=colour, font=font(size), anchor="mm")
 
     def label(self, x: float, y: float, words: str, *, size: int = 12) -> None:
         """White words on a black ground, to be read on any image."""
         wide = width(words, size)
         self._draw.rectangle((x, y, x + wide + 5, y + size + 3), fill=BLACK)
-        self._draw.text((x + 3, y + 1), plain(words), fill=WHITE, font=font(size))
+        self._draw.text((x + 3, y + 1), drawable_text(words), fill=WHITE, font=font(size))
 
     def line(self, points: list[tuple[float, float]], colour: Colour, wide: int = 1) -> None:
         """A line through points."""
@@ -145,10 +145,10 @@ class Canvas:
 
 def width(words: str, size: int) -> float:
     """How many pixels wide a line is."""
-    return float(font(size).getlength(plain(words)))
+    return float(font(size).getlength(drawable_text(words)))
 
 
-def wrapped(words: str, size: int, room: float) -> list[str]:
+def wrapped_lines(words: str, size: int, room: float) -> list[str]:
     """Words in lines no wider than ``room`` pixels, where words allow it."""
     lines: list[str] = []
     for word in words.split():

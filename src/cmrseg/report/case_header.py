@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cmrseg.report.canvas import BLACK, GREY, Canvas, width, wrapped
-from cmrseg.report.overview import Column, Figure, Overview
-from cmrseg.report.status import FLAGGED, Verdict
+from cmrseg.report.canvas import BLACK, GREY, Canvas, width, wrapped_lines
+from cmrseg.report.overview import Figure, Overview, OverviewColumn
+from cmrseg.report.status import FLAGGED, CaseStatus
 
 NAME, SAID, NUMBER, WORDS, SMALL = 20, 17, 16, 13, 12
 """Sizes of letters in pixels."""
@@ -30,7 +30,7 @@ class Head:
     """
 
     case: str
-    verdict: Verdict | None
+    verdict: CaseStatus | None
     overview: Overview
 
     @property
@@ -58,7 +58,7 @@ class Head:
         y += LINE + 4 if self.overview.single else 0
         y = self._table(canvas, left, y)
         for doubt in self.overview.doubts:
-            for part in wrapped(doubt, WORDS, room - MARK - BESIDE):
+            for part in wrapped_lines(doubt, WORDS, room - MARK - BESIDE):
                 canvas.sign(FLAGGED.sign, left, y + 2, MARK, FLAGGED.colour)
                 canvas.text(left + MARK + BESIDE, y, part, size=WORDS, colour=FLAGGED.colour)
                 y += WORDS + 7
@@ -68,13 +68,13 @@ class Head:
         """How many pixels high it is."""
         return round(self.draw(Canvas(1, 1), 0, 0, room))
 
-    def _said(self, canvas: Canvas, x: float, y: float, room: float, verdict: Verdict) -> float:
+    def _said(self, canvas: Canvas, x: float, y: float, room: float, verdict: CaseStatus) -> float:
         kind = verdict.kind
         canvas.sign(kind.sign, x, y + 1, SAID, kind.colour)
         canvas.text(x + SAID + 8, y, kind.words, size=SAID, colour=kind.colour)
         y += SAID + 8
         for reason in verdict.reasons:
-            for part in wrapped(reason, WORDS, room)[:REASON_LINES]:
+            for part in wrapped_lines(reason, WORDS, room)[:REASON_LINES]:
                 canvas.text(x, y, part, size=WORDS)
                 y += WORDS + 6
         return y
@@ -98,10 +98,10 @@ class Head:
                     _number(canvas, left + x, first + line * LINE, figure)
         return first + len(self.overview.structures) * LINE + 4
 
-    def _columns(self) -> list[tuple[Column, float, float]]:
+    def _columns(self) -> list[tuple[OverviewColumn, float, float]]:
         """Every column, where it begins and how wide it is."""
         x = max((width(name, WORDS) for name in self.overview.structures), default=0.0) + BETWEEN
-        placed: list[tuple[Column, float, float]] = []
+        placed: list[tuple[OverviewColumn, float, float]] = []
         for group, count in self.overview.groups:
             own = [column for column in self.overview.columns if column.group == group]
             wides = [_wide(column) for column in own]
@@ -119,7 +119,7 @@ class Head:
         return placed
 
 
-def _wide(column: Column) -> float:
+def _wide(column: OverviewColumn) -> float:
     figures: Sequence[Figure] = list(column.figures.values())
     return max(width(column.title, SMALL), *(_number_wide(figure) for figure in figures))
 

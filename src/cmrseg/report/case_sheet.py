@@ -15,8 +15,8 @@ from cmrseg.report.canvas import Canvas, small_jpeg
 from cmrseg.report.case_header import Head
 from cmrseg.report.legend import DIFFERS, Legend, Scale, pens
 from cmrseg.report.overview import Overview
-from cmrseg.report.status import Verdict
-from cmrseg.report.thumbnails import Sheet, around, heated, square
+from cmrseg.report.status import CaseStatus
+from cmrseg.report.thumbnails import Sheet, heated, square, window_around
 
 COLUMNS = 4
 SLICES_ALONE, SLICES_AMONG = 12, 8
@@ -43,7 +43,7 @@ averaged over the labels: of five, two of which are never or always drawn by hal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class SheetView:
     """One image of a case.
 
     Attributes:
@@ -62,7 +62,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class SheetPart:
     """A finished part of a picture.
 
     Attributes:
@@ -78,12 +78,12 @@ class Panel:
 
 def case_sheet(
     case: str,
-    views: Sequence[View],
+    views: Sequence[SheetView],
     names: Mapping[int, str],
     *,
-    verdict: Verdict | None = None,
+    verdict: CaseStatus | None = None,
     overview: Overview | None = None,
-    below: Sequence[Panel] = (),
+    below: Sequence[SheetPart] = (),
     viewer: str = "",
 ) -> bytes:
     """Draw a case.
@@ -117,9 +117,9 @@ def case_sheet(
     return canvas.png(small_jpeg(_thumbnail(views, names), THUMBNAIL), viewer)
 
 
-def _rows(bands: Sequence[list[Panel]]) -> list[list[Panel]]:
+def _rows(bands: Sequence[list[SheetPart]]) -> list[list[SheetPart]]:
     """Bands below each other, or beside each other where they fit."""
-    rows: list[list[Panel]] = []
+    rows: list[list[SheetPart]] = []
     for band in bands:
         joined = [*rows[-1], *band] if rows else band
         if rows and _wide(joined) <= WIDE:
@@ -129,27 +129,27 @@ def _rows(bands: Sequence[list[Panel]]) -> list[list[Panel]]:
     return rows
 
 
-def _wide(row: Sequence[Panel]) -> int:
+def _wide(row: Sequence[SheetPart]) -> int:
     return sum(int(panel.pixels.shape[1]) + GAP for panel in row) - GAP
 
 
-def _high(row: Sequence[Panel]) -> int:
+def _high(row: Sequence[SheetPart]) -> int:
     return max(int(panel.pixels.shape[0]) for panel in row) + TITLE + 8
 
 
-def _legend(views: Sequence[View], names: Mapping[int, str]) -> Legend:
+def _legend(views: Sequence[SheetView], names: Mapping[int, str]) -> Legend:
     maps = dict.fromkeys(name for view in views if (name := shown_map(view)))
     rebuilt = any(view.expected is not None for view in views)
     differs = "rebuilt by quality control: where it differs" if rebuilt else ""
     return Legend(names=names, scales=[SCALES[name] for name in maps], differs=differs)
 
 
-def shown_map(view: View) -> str | None:
+def shown_map(view: SheetView) -> str | None:
     """The map of an image that is shown."""
     return next((name for name in SCALES if name in view.maps), None)
 
 
-def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
+def _band(view: SheetView, names: Mapping[int, str], *, alone: bool) -> list[SheetPart]:
     """An image's slices with contours, with its map, and with what was expected."""
     image, mask = canonical(view.image)[0], canonical(view.mask)[0]
     # What the mask lacks shows only where both are.
@@ -157,7 +157,7 @@ def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
     if view.expected is not None:
         found = found | (canonical(view.expected)[0].array > 0)
     rows, columns = square(found, mask.spacing_mm)
-    chosen = around(found, SLICES_ALONE if alone else SLICES_AMONG)
+    chosen = window_around(found, SLICES_ALONE if alone else SLICES_AMONG)
 
     def cut(volume: Volume) -> Array:
         return canonical(volume)[0].array[chosen][:, rows, columns]
@@ -172,20 +172,20 @@ def _band(view: View, names: Mapping[int, str], *, alone: bool) -> list[Panel]:
     left_out = len(chosen) < len(mask.array)
     title = f"{role}, {len(chosen)} of {len(mask.array)} slices" if left_out else role
     drawn = sheet.contours(grey, labels, pens(names))
-    panels = [Panel(title=title, pixels=drawn, labels=numbers)]
+    panels = [SheetPart(title=title, pixels=drawn, labels=numbers)]
     if name := shown_map(view):
-        pixels = heated(grey, share(sheet.values(cut(view.maps[name])), SCALES[name]))
-        panels.append(Panel(title=f"{role}, how unsure", pixels=pixels, labels=numbers))
+        pixels = heated(grey, colour_share(sheet.values(cut(view.maps[name])), SCALES[name]))
+        panels.append(SheetPart(title=f"{role}, how unsure", pixels=pixels, labels=numbers))
     if view.expected is not None:
         expected = cut(view.expected)
         drawn = sheet.shaded(grey, expected != labels, DIFFERS)
         drawn = sheet.contours(drawn, expected, pens(names))
         title = f"{role}, rebuilt by quality control"
-        panels.append(Panel(title=title, pixels=drawn, labels=numbers))
+        panels.append(SheetPart(title=title, pixels=drawn, labels=numbers))
     return panels
 
 
-def share(values: Array, scale: Scale) -> Array:
+def colour_share(values: Array, scale: Scale) -> Array:
     """Values of a map between nothing and a full colour, 0 to 1 and beyond."""
     shown = np.sqrt(np.maximum(values, 0)) if scale.root else values
     return shown / scale.top
@@ -208,7 +208,7 @@ def slice_numbers(chosen: Sequence[int], sheet: Sheet) -> list[tuple[str, int, i
     ]
 
 
-def badness(view: View) -> Array:
+def badness(view: SheetView) -> Array:
     """How much speaks against each slice of an image, (z,) float.
 
     It is the area where quality control's reconstruction differs, in mm2; else the sum of the map
@@ -225,7 +225,7 @@ def badness(view: View) -> Array:
     return np.asarray(wrong.sum(axis=(1, 2), dtype=np.float64) * pixel_mm2)
 
 
-def _thumbnail(views: Sequence[View], names: Mapping[int, str]) -> Array:
+def _thumbnail(views: Sequence[SheetView], names: Mapping[int, str]) -> Array:
     """The worst slice of the worst image, with contours."""
     view = max(views, key=lambda one: badness(one).max())
     image, mask = canonical(view.image)[0], canonical(view.mask)[0]
@@ -238,7 +238,7 @@ def _thumbnail(views: Sequence[View], names: Mapping[int, str]) -> Array:
     return sheet.contours(sheet.grey(one, low, high), labels, pens(names))
 
 
-def _draw_row(canvas: Canvas, y: int, row: Sequence[Panel]) -> None:
+def _draw_row(canvas: Canvas, y: int, row: Sequence[SheetPart]) -> None:
     x = MARGIN
     for panel in row:
         canvas.text(x, y + 3, panel.title, size=13)

@@ -11,15 +11,15 @@ from cmrseg.report.status import (
     DECISIVE,
     Record,
     distrust,
-    image_uncertainty,
     lowest_agreement,
     lowest_pdc,
     quality,
+    recorded_uncertainty,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class SortColumn:
     """One number of every case, to sort cases by.
 
     Attributes:
@@ -51,7 +51,7 @@ def at(*path: str) -> Callable[[Record], float | None]:
     return value
 
 
-def noted(key: str, name: str) -> Callable[[Record], str]:
+def notes_lookup(key: str, name: str) -> Callable[[Record], str]:
     """Looks up what a record notes on a measure's number."""
     return lambda record: str(record["measures"].get(key + NOTE, {}).get(name, ""))
 
@@ -79,23 +79,29 @@ def least_dice(record: Record) -> float | None:
 EF = "ejection_fraction_percent"
 JUDGED = flagged("")
 """Of an EMIDEC case, whose one image has no role in its record."""
-COLUMNS: Mapping[str, tuple[Column, ...]] = {
+COLUMNS: Mapping[str, tuple[SortColumn, ...]] = {
     "emidec": (
-        Column(title="Cavity", unit="mL", value=at("volume_ml", "cavity"), doubt=JUDGED),
-        Column(title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=JUDGED),
-        Column(title="Infarction", unit="mL", value=at("volume_ml", "infarction"), doubt=JUDGED),
-        Column(title="Infarcted", unit="%", value=at("infarcted_percent"), doubt=JUDGED),
-        Column(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow"), doubt=JUDGED),
-        Column(title="Uncertainty", unit="", value=image_uncertainty),
-        Column(title="Least agreement", unit="", value=lowest_agreement),
+        SortColumn(title="Cavity", unit="mL", value=at("volume_ml", "cavity"), doubt=JUDGED),
+        SortColumn(
+            title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=JUDGED
+        ),
+        SortColumn(
+            title="Infarction", unit="mL", value=at("volume_ml", "infarction"), doubt=JUDGED
+        ),
+        SortColumn(title="Infarcted", unit="%", value=at("infarcted_percent"), doubt=JUDGED),
+        SortColumn(title="No-reflow", unit="mL", value=at("volume_ml", "no_reflow"), doubt=JUDGED),
+        SortColumn(title="Uncertainty", unit="", value=recorded_uncertainty),
+        SortColumn(title="Least agreement", unit="", value=lowest_agreement),
     ),
     "mnms2": (
         *(
-            Column(title=f"{name} EF", unit="%", value=at(EF, name), doubt=noted(EF, name))
+            SortColumn(
+                title=f"{name} EF", unit="%", value=at(EF, name), doubt=notes_lookup(EF, name)
+            )
             for name in ("LV", "RV")
         ),
         *(
-            Column(
+            SortColumn(
                 title=f"{name}, {role[3:]}",
                 unit="mL",
                 value=at(role, "volume_ml", name),
@@ -104,8 +110,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
             for name in ("LV", "RV")
             for role in ("SA_ED", "SA_ES")
         ),
-        Column(title=f"{DECISIVE} Dice at least", unit="", value=least_dice),
-        Column(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
-        Column(title="Least agreement", unit="", value=lowest_agreement),
+        SortColumn(title=f"{DECISIVE} Dice at least", unit="", value=least_dice),
+        SortColumn(title="Lowest pDC", unit="", value=lowest_pdc, drawn=False),
+        SortColumn(title="Least agreement", unit="", value=lowest_agreement),
     ),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from cmrseg.report.formatting import number
+from cmrseg.report.formatting import number_text
 from cmrseg.report.overlay import COLOURS
 
 WIDE, HIGH = 420, 170
@@ -46,7 +46,7 @@ def curves(measures: Mapping[str, Any]) -> Markup:
         )
     names = " ".join(f'<tspan fill="{colour}">{name}</tspan>' for name, colour in SHOWN.items())
     parts.append(
-        f'<text x="{LEFT}" y="{HIGH - 8}">{names}, 0 to {number(most)} mL, frames 0 to '
+        f'<text x="{LEFT}" y="{HIGH - 8}">{names}, 0 to {number_text(most)} mL, frames 0 to '
         f"{cine['frames'] - 1}</text>"
     )
     label = escape(f"volumes of {cine['frames']} frames")

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from cmrseg.report.columns import COLUMNS
-from cmrseg.report.formatting import named, number
+from cmrseg.report.formatting import named, number_text
 from cmrseg.report.status import DECISIVE, Record, quality
 
 WIDE, HIGH, LEFT, BASE, TOP = 340, 128, 10, 96, 22
@@ -119,8 +119,8 @@ def svg(drawn: Distribution, names: Sequence[str], places: Mapping[int, str] = E
     ]
     parts.append(
         f'<path class="axis" d="M{LEFT} {BASE}H{WIDE - LEFT}"/>'
-        f'<text x="{x(least):.1f}" y="{BASE + 16}">{number(least)}</text>'
-        f'<text x="{x(most):.1f}" y="{BASE + 16}" text-anchor="end">{number(most)}</text>'
+        f'<text x="{x(least):.1f}" y="{BASE + 16}">{number_text(least)}</text>'
+        f'<text x="{x(most):.1f}" y="{BASE + 16}" text-anchor="end">{number_text(most)}</text>'
     )
     label = escape(f"{drawn.title}: {drawn.counted}, {len(drawn.beyond)} out of range")
     return Markup(
@@ -228,7 +228,7 @@ def _bars(drawn: Distribution, low: float, high: float) -> str:
 def _fence(fence: Fence, x: float) -> str:
     anchor, beside = ("end", -5) if x > WIDE / 2 else ("start", 5)
     sign = "<" if fence.side == "low" else ">"
-    words = escape(f"out of range {sign} {number(fence.value)}")
+    words = escape(f"out of range {sign} {number_text(fence.value)}")
     return (
         f'<path class="fence" d="M{x:.1f} {TOP - 8}V{BASE}"/>'
         f'<text class="told" x="{x + beside:.1f}" y="{TOP - 9}" text-anchor="{anchor}">'
@@ -251,7 +251,7 @@ def _population(quantiles: Sequence[float], x: Any) -> str:
 
 
 def _mark(n: int, x: float, name: str, drawn: Distribution, place: str) -> str:
-    words = escape(f"{name}: {number(drawn.values[n])}")
+    words = escape(f"{name}: {number_text(drawn.values[n])}")
     return (
         f'<a href="{place}#case-{n}"><path class="mark" d="M{x:.1f} {BASE - 8}l5 9h-10z"/>'
         f"<title>{words}</title></a>"

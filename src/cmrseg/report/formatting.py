@@ -30,7 +30,7 @@ ELSEWHERE = frozenset({"quality", "segments", "slices", "interval", "samples", "
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MeasureText:
     """A measure in words.
 
     Attributes:
@@ -49,7 +49,7 @@ class Table:
     """Measures that belong together."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[MeasureText, ...]
 
 
 def tables(measures: Mapping[str, Any], title: str = "") -> list[Table]:
@@ -75,8 +75,8 @@ def _tables(measures: Mapping[str, Any], title: str, notes: Mapping[str, Any]) -
             heading = ", ".join(filter(None, (title, named(key) + mark)))
             about = measures.get(key + NOTE, {})
             inner += _tables(_with_intervals(value, interval), heading, about)
-        elif text := told(_with_interval(value, interval), unit(key)):
-            rows.append(Row(named(key), text, str(notes.get(key, ""))))
+        elif text := value_text(_with_interval(value, interval), unit(key)):
+            rows.append(MeasureText(named(key), text, str(notes.get(key, ""))))
     rows += [row for table in inner if table.title == title for row in table.rows]
     own = [Table(title, tuple(rows))] if rows else []
     return own + [table for table in inner if table.title != title]
@@ -109,15 +109,15 @@ def is_interval(value: Any) -> bool:
     )
 
 
-def told(value: Any, mark: str = "") -> str:
+def value_text(value: Any, mark: str = "") -> str:
     """A value in words, with its unit and, where it has one, its interval; empty for none."""
     after = f" {mark}" if mark else ""
     if is_interval(value):
         level = f"{round(100 * value.get('level', 0.95))} %"
-        mean, low, high = (number(value[key]) for key in ("mean", "low", "high"))
+        mean, low, high = (number_text(value[key]) for key in ("mean", "low", "high"))
         if "measured" not in value:
             return f"{mean}{after} ({level}: {low} to {high})"
-        measured = number(value["measured"])
+        measured = number_text(value["measured"])
         inside = value["low"] <= value["measured"] <= value["high"]
         beside = "" if inside else ", outside its own interval"
         drawn = "" if mean == measured else f"; mean of samples {mean}"
@@ -125,11 +125,11 @@ def told(value: Any, mark: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if is_number(value):
-        return number(value) + after
+        return number_text(value) + after
     return value if isinstance(value, str) else ""
 
 
-def number(value: float) -> str:
+def number_text(value: float) -> str:
     """A number with three or four digits that matter."""
     if isinstance(value, int) or value == 0:
         return str(int(value))
@@ -162,7 +162,7 @@ def rule_tables(measures: Mapping[str, Any]) -> list[Table]:
         ]
         said = f"{rule['changed_voxels']} voxels: {', '.join(changes) or 'no volume'}"
         text = said if rule["changed_voxels"] else "changed nothing"
-        rows.append(Row(rule["rule"].replace("_", " "), text))
+        rows.append(MeasureText(rule["rule"].replace("_", " "), text))
     return [Table("Anatomical rules", tuple(rows))] if rows else []
 
 
@@ -172,13 +172,17 @@ def segment_tables(measures: Mapping[str, Any]) -> list[Table]:
     if not isinstance(found, Mapping):
         return []
     arteries = found["territory_infarcted_percent"].items()
-    supplied = [Row(f"usually fed by the {artery}", percent(share)) for artery, share in arteries]
+    supplied = [
+        MeasureText(f"usually fed by the {artery}", percent(share)) for artery, share in arteries
+    ]
     return [
-        Table("Infarcted share by territory", (*supplied, Row("origin", str(found["origin"])))),
+        Table(
+            "Infarcted share by territory", (*supplied, MeasureText("origin", str(found["origin"])))
+        ),
         Table(
             "17 segments: wall, infarct transmurality",
             tuple(
-                Row(
+                MeasureText(
                     f"{one['segment']} {one['name']}",
                     f"{millimetres(one['wall_thickness_mm'])}, "
                     f"{percent(one['infarct_transmurality_percent'])}",
@@ -189,11 +193,11 @@ def segment_tables(measures: Mapping[str, Any]) -> list[Table]:
         Table(
             "Slices from base to apex: wall, infarct transmurality, cavity",
             tuple(
-                Row(
+                MeasureText(
                     f"slice {one['slice']}",
                     f"{millimetres(one['wall_thickness_mm'])}, "
                     f"{percent(one['infarct_transmurality_percent'])}, "
-                    f"{number(one['cavity_cm2'])} {UNITS['cm2']}",
+                    f"{number_text(one['cavity_cm2'])} {UNITS['cm2']}",
                 )
                 for one in measures.get("slices", ())
             ),
@@ -211,10 +215,10 @@ def millimetres(value: float | None) -> str:
     return "not seen" if value is None else f"{value:.1f} mm"
 
 
-def seconds(timings: Mapping[str, float]) -> Iterator[Row]:
+def seconds(timings: Mapping[str, float]) -> Iterator[MeasureText]:
     """Where a case's time went, the whole of it last."""
     for step, value in sorted(timings.items(), key=lambda item: item[0] == "total"):
-        yield Row(step, f"{value:.2f} s")
+        yield MeasureText(step, f"{value:.2f} s")
 
 
 def is_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ from cmrseg.report.status import Record, quality
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class RecipeMethod:
     """What a recipe does, and who described it.
 
     Attributes:
@@ -27,8 +27,8 @@ class Source:
     paper: str
 
 
-SOURCES: Mapping[str, Source] = {
-    "emidec": Source(
+SOURCES: Mapping[str, RecipeMethod] = {
+    "emidec": RecipeMethod(
         images="Late gadolinium enhancement short-axis stacks",
         structures="the left ventricular cavity, the normal myocardium, infarction and no-reflow",
         control="cases whose Monte-Carlo dropout samples agreed less than those of held-out "
@@ -36,7 +36,7 @@ SOURCES: Mapping[str, Source] = {
         paper="Arega TW, Bricq S, Meriaudeau F. Leveraging Uncertainty Estimates to Improve "
         "Segmentation Performance in Cardiac MR. UNSURE 2021.",
     ),
-    "mnms2": Source(
+    "mnms2": RecipeMethod(
         images="Cine images at end-diastole and end-systole",
         structures="the left ventricular cavity, the myocardium and the right ventricular cavity",
         control="images whose right ventricle differed from its reconstruction by an autoencoder "
@@ -109,7 +109,7 @@ def _computed(records: Sequence[Record], networks: int) -> list[str]:
     return [*said, f"Computations ran on {device}."]
 
 
-def _judged(records: Sequence[Record], source: Source) -> list[str]:
+def _judged(records: Sequence[Record], source: RecipeMethod) -> list[str]:
     """How many were flagged, if any was judged."""
     found = [control["out_of_distribution"] for one in records for _, control in quality(one)]
     if not found:

@@ -14,7 +14,7 @@ from cmrseg.report.formatting import (
     is_interval,
     is_number,
     named,
-    number,
+    number_text,
     unit,
 )
 from cmrseg.report.status import Record, distrust, quality
@@ -38,7 +38,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class OverviewColumn:
     """One measure of the structures.
 
     Attributes:
@@ -61,7 +61,7 @@ class Overview:
         single: what is not a structure's: its name, unit and level; the number.
     """
 
-    columns: tuple[Column, ...] = ()
+    columns: tuple[OverviewColumn, ...] = ()
     single: tuple[tuple[str, Figure], ...] = ()
 
     @property
@@ -124,7 +124,9 @@ def _own(measures: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _columns(measures: Mapping[str, Any], role: str, flagged: Collection[str]) -> Iterator[Column]:
+def _columns(
+    measures: Mapping[str, Any], role: str, flagged: Collection[str]
+) -> Iterator[OverviewColumn]:
     for key, value in _own(measures):
         if _holds_tables(value):
             yield from _columns(value, key, flagged)
@@ -144,7 +146,7 @@ def _columns(measures: Mapping[str, Any], role: str, flagged: Collection[str]) -
         }
         if figures:
             group = _heading(key, *value.values(), *intervals.values())
-            yield Column(group=group, title=named(role), figures=figures)
+            yield OverviewColumn(group=group, title=named(role), figures=figures)
 
 
 def _doubt(role: str, flagged: Collection[str]) -> str:
@@ -176,10 +178,10 @@ def _figure(value: Any, interval: Any, *notes: str) -> Figure:
     own = value if is_interval(value) else interval
     measured = value["mean"] if is_interval(value) else value
     if not is_interval(own):
-        return Figure(text=number(measured), doubt="; ".join(filter(None, notes)))
+        return Figure(text=number_text(measured), doubt="; ".join(filter(None, notes)))
     inside = own["low"] <= measured <= own["high"]
     return Figure(
-        text=number(measured),
-        interval=f"{number(own['low'])} to {number(own['high'])}",
+        text=number_text(measured),
+        interval=f"{number_text(own['low'])} to {number_text(own['high'])}",
         doubt="; ".join(filter(None, (*notes, "" if inside else OUTSIDE))),
     )

@@ -24,14 +24,14 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cmrseg.cases.labels import NAMES
-from cmrseg.report.columns import COLUMNS, Column
+from cmrseg.report.columns import COLUMNS, SortColumn
 from cmrseg.report.curve import curves
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.formatting import (
-    Row,
+    MeasureText,
     Table,
     interval_notes,
-    number,
+    number_text,
     rule_tables,
     seconds,
     segment_tables,
@@ -41,8 +41,16 @@ from cmrseg.report.methods import methods
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import Overview, overview
 from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
-from cmrseg.report.scores import scores
-from cmrseg.report.status import FLAGGED, KINDS, Record, Verdict, judge, quality, warnings_beside
+from cmrseg.report.scores import recorded_scores
+from cmrseg.report.status import (
+    FLAGGED,
+    KINDS,
+    CaseStatus,
+    Record,
+    quality,
+    status_of,
+    warnings_beside,
+)
 
 CASES_A_PAGE = 1000
 """Browsers take some seconds for a page of so many, 11 MB with their thumbnails."""
@@ -120,7 +128,7 @@ class MaskFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class PageEntry:
     """One case as the page shows it.
 
     Attributes:
@@ -139,7 +147,7 @@ class Entry:
 
     number: int
     record: Record
-    verdict: Verdict
+    verdict: CaseStatus
     warnings: tuple[str, ...]
     cells: tuple[Cell, ...]
     picture: Picture | None
@@ -150,7 +158,7 @@ class Entry:
     curves: Markup
 
     @property
-    def timings(self) -> list[Row]:
+    def timings(self) -> list[MeasureText]:
         """Where its time went."""
         return list(seconds(self.record["timings_s"]))
 
@@ -195,7 +203,7 @@ def run_pages(
         A file's name and its HTML, with :data:`CASES_A_PAGE` cases at most.
     """
     records: Sequence[Record] = summary["cases"]
-    verdicts = [judge(record) for record in records]
+    verdicts = [status_of(record) for record in records]
     order = sorted(range(len(records)), key=lambda n: verdicts[n].order)
     parts = [order[at : at + CASES_A_PAGE] for at in range(0, len(order), CASES_A_PAGE)] or [[]]
     files = [f"{stem}.{n}.html" if n > 1 else f"{stem}.html" for n in range(1, len(parts) + 1)]
@@ -227,7 +235,7 @@ def run_pages(
         "command": command,
         "structures": structures,
         "methods": methods(summary, manifest, weights.digest if weights else ""),
-        "scores": scores(manifest),
+        "scores": recorded_scores(manifest),
         "css": Markup(css),
         "js": Markup(js),
         "policy": _policy(css, js),
@@ -250,13 +258,13 @@ def run_pages(
 def _entry(
     n: int,
     record: Record,
-    columns: Sequence[Column],
+    columns: Sequence[SortColumn],
     picture_of: Callable[[str], Picture | None],
-) -> Entry:
-    return Entry(
+) -> PageEntry:
+    return PageEntry(
         number=n,
         record=record,
-        verdict=judge(record),
+        verdict=status_of(record),
         warnings=tuple(warnings_beside(record)),
         cells=tuple(_cell(column, record) for column in columns),
         picture=picture_of(record["case"]),
@@ -276,9 +284,9 @@ def _has_pseudo(record: Record) -> bool:
     return any(has_pseudo(found) for _, found in quality(record))
 
 
-def _cell(column: Column, record: Record) -> Cell:
+def _cell(column: SortColumn, record: Record) -> Cell:
     value = column.value(record)
-    text = "" if value is None else number(value)
+    text = "" if value is None else number_text(value)
     title = ", ".join(filter(None, (column.title, column.unit)))
     return Cell(title=title, value=value, text=text, doubt=column.doubt(record) if text else "")
 
@@ -292,10 +300,13 @@ def mask_file(role: str, path: str) -> MaskFile:
     )
 
 
-def _about(summary: Mapping[str, Any], weights: Weights | None, command: str) -> list[Row]:
+def _about(summary: Mapping[str, Any], weights: Weights | None, command: str) -> list[MeasureText]:
     """Versions, digests and settings, each as often as the run's cases differ in it."""
-    rows = [Row("cmrseg", str(summary["cmrseg"])), Row("input layout", str(summary["contract"]))]
-    rows += [Row("command", command)] if command else []
+    rows = [
+        MeasureText("cmrseg", str(summary["cmrseg"])),
+        MeasureText("input layout", str(summary["contract"])),
+    ]
+    rows += [MeasureText("command", command)] if command else []
     told: dict[str, Counter[str]] = {}
     for record in summary["cases"]:
         for key, value in record["computed"].items():
@@ -303,20 +314,24 @@ def _about(summary: Mapping[str, Any], weights: Weights | None, command: str) ->
     for key, values in told.items():
         several = len(values) > 1
         words = [f"{v} ({n} cases)" if several else v for v, n in values.most_common()]
-        rows.append(Row(MADE_WITH.get(key, key), ", ".join(words)))
+        rows.append(MeasureText(MADE_WITH.get(key, key), ", ".join(words)))
     if weights:
-        rows.append(Row("weights of this run, SHA-256", weights.digest))
+        rows.append(MeasureText("weights of this run, SHA-256", weights.digest))
         manifest = weights.manifest
         rows += [
-            Row(f"weights: {key}", str(manifest[key]))
+            MeasureText(f"weights: {key}", str(manifest[key]))
             for key in ("cmrseg", "commit")
             if manifest.get(key)
         ]
         for network in manifest.get("networks", ()):
             digest = manifest.get("files", {}).get(network["file"], "")
-            rows.append(Row(f"network {network['recipe']}", f"{network['file']}, SHA-256 {digest}"))
+            rows.append(
+                MeasureText(f"network {network['recipe']}", f"{network['file']}, SHA-256 {digest}")
+            )
         for name, data in manifest.get("data", {}).items():
-            rows.append(Row(f"learned from {name}", f"{data.get('title')} ({data.get('licence')})"))
+            rows.append(
+                MeasureText(f"learned from {name}", f"{data.get('title')} ({data.get('licence')})")
+            )
     return rows
 
 

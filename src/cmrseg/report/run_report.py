@@ -40,11 +40,11 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.canvas import carried, data_uri, small_uri
-from cmrseg.report.case_sheet import View, case_sheet
+from cmrseg.report.case_sheet import SheetView, case_sheet
 from cmrseg.report.overview import overview
 from cmrseg.report.page import Picture, Weights, run_pages
 from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
-from cmrseg.report.status import judge
+from cmrseg.report.status import status_of
 from cmrseg.report.viewer import leaves
 from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError
 
@@ -177,7 +177,7 @@ class RunReport:
         """The pictures of a case, by the ending of their names."""
         told = json.loads(to_json(record(case.id, result)))
         views = [
-            View(
+            SheetView(
                 role=role,
                 image=images[role],
                 mask=prediction.mask,
@@ -192,7 +192,7 @@ class RunReport:
             case.id,
             views,
             names,
-            verdict=judge(told),
+            verdict=status_of(told),
             overview=overview(told),
             below=segment_panels(told["measures"]),
             viewer=found.about,

@@ -22,7 +22,7 @@ class Scores:
     lines: tuple[tuple[str, ...], ...]
 
 
-def scores(manifest: Mapping[str, Any]) -> Scores | None:
+def recorded_scores(manifest: Mapping[str, Any]) -> Scores | None:
     """The scores that ``cmrseg-lab validate --record`` put into a manifest; None without any."""
     found = manifest.get("scores_out_of_fold")
     if not found:

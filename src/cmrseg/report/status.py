@@ -94,7 +94,7 @@ KINDS = (FAILED, FLAGGED, REVIEW, PARTIAL, WARNED, PASSED, UNCHECKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class CaseStatus:
     """A case's verdict.
 
     Attributes:
@@ -113,7 +113,7 @@ class Verdict:
         return self.kind.rank, -self.doubt
 
 
-def judge(record: Record) -> Verdict:
+def status_of(record: Record) -> CaseStatus:
     """The verdict on a case.
 
     Args:
@@ -136,7 +136,7 @@ def judge(record: Record) -> Verdict:
         kind, reasons = WARNED, warnings
     else:
         kind, reasons = (PASSED if controls else UNCHECKED), ()
-    return Verdict(kind=kind, reasons=tuple(filter(None, reasons)), doubt=_doubt(record))
+    return CaseStatus(kind=kind, reasons=tuple(filter(None, reasons)), doubt=_doubt(record))
 
 
 def quality(record: Record) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -215,7 +215,7 @@ def lowest_agreement(record: Record) -> float | None:
     return min(values, default=None)
 
 
-def image_uncertainty(record: Record) -> float | None:
+def recorded_uncertainty(record: Record) -> float | None:
     """Eq. 4 of arega2021, where the recipe samples; else None."""
     found = record["measures"].get("uncertainty")
     level = found.get("image_level") if isinstance(found, Mapping) else None
@@ -224,7 +224,7 @@ def image_uncertainty(record: Record) -> float | None:
 
 def _doubt(record: Record) -> float:
     """Image-level uncertainty, else what pDC or agreement lack to 1."""
-    if (level := image_uncertainty(record)) is not None:
+    if (level := recorded_uncertainty(record)) is not None:
         return level
     if (pdc := lowest_pdc(record)) is not None:
         return 1 - pdc

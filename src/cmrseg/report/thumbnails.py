@@ -40,7 +40,7 @@ class Pen:
     dash: int = 0
 
 
-def around(mask: Array, count: int) -> list[int]:
+def window_around(mask: Array, count: int) -> list[int]:
     """Up to ``count`` slices from one below the heart to one above it, missed ones among them."""
     inside = np.flatnonzero(mask.any(axis=(1, 2)))
     low, high = (inside[0], inside[-1]) if len(inside) else (0, len(mask) - 1)

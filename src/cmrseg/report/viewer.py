@@ -18,7 +18,7 @@ from PIL import Image
 
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.report.case_sheet import SCALES, View, badness, share, shown_map
+from cmrseg.report.case_sheet import SCALES, SheetView, badness, colour_share, shown_map
 from cmrseg.report.legend import pens
 from cmrseg.report.thumbnails import Sheet, heated, square
 
@@ -49,7 +49,7 @@ class Leaves:
     about: str
 
 
-def leaves(views: Sequence[View], names: Mapping[int, str]) -> Leaves:
+def leaves(views: Sequence[SheetView], names: Mapping[int, str]) -> Leaves:
     """All slices of a case's images, at least one."""
     grey: list[Array] = []
     lines: list[Array] = []
@@ -76,7 +76,7 @@ def leaves(views: Sequence[View], names: Mapping[int, str]) -> Leaves:
         if name := shown_map(view):
             entry["heat"] = len(grey)
             values = sheet.values(canonical(view.maps[name])[0].array[:, *window])
-            hot = heated(plain, share(values, SCALES[name]))
+            hot = heated(plain, colour_share(values, SCALES[name]))
             grey.append(_tiles(hot, sheet, side, rows))
         if view.expected is not None:
             entry["rebuilt"] = len(lines)
@@ -91,7 +91,7 @@ def leaves(views: Sequence[View], names: Mapping[int, str]) -> Leaves:
     )
 
 
-def _window(view: View, mask: Volume) -> tuple[slice, slice]:
+def _window(view: SheetView, mask: Volume) -> tuple[slice, slice]:
     found = mask.array > 0
     if view.expected is not None:
         found = found | (canonical(view.expected)[0].array > 0)

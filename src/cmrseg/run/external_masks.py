@@ -16,7 +16,7 @@ from cmrseg.cases.mask_names import masks_of, split_format
 from cmrseg.imaging.orient import aligned
 from cmrseg.imaging.read import SUFFIXES, read
 from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Geometry, Volume
-from cmrseg.recipes.mnms2_judge import checked
+from cmrseg.recipes.mnms2_judge import checked_mask
 from cmrseg.runtime.errors import CmrsegError, InputError, UsageError
 
 
@@ -52,7 +52,7 @@ class GivenMasks:
             except InputError as error:
                 wrong.append(error)
         if wrong:
-            raise together(wrong)
+            raise joint_error(wrong)
 
     def _check(self, name: str, cases: Sequence[Case]) -> None:
         folder = self.folders[name]
@@ -90,7 +90,7 @@ class GivenMasks:
             except InputError as error:
                 wrong.append(error)
         if wrong:
-            raise together(wrong)
+            raise joint_error(wrong)
         return found
 
     def beside(self, case: Case) -> Case:
@@ -113,7 +113,7 @@ class GivenMasks:
             mask = _placed(read(path), geometry)
         except CmrsegError as error:
             raise error.within(f"the mask of {name}") from error
-        return checked(mask.array, geometry.shape, name)
+        return checked_mask(mask.array, geometry.shape, name)
 
     def _path(self, name: str, case: Case, role: str) -> Path | None:
         with readable(f"the folder of {name}"):
@@ -148,7 +148,7 @@ class MaskLedger(Ledger):
             return None
 
 
-def together(errors: Sequence[CmrsegError]) -> CmrsegError:
+def joint_error(errors: Sequence[CmrsegError]) -> CmrsegError:
     """Several errors as one of the first's kind: every problem, and what helps, each once."""
     problems = "; ".join(error.problem for error in errors)
     return type(errors[0])(problems, "; ".join(dict.fromkeys(error.remedy for error in errors)))

@@ -33,7 +33,7 @@ from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.steps import prepared_image, within_role
 from cmrseg.report.run_report import RunReport
 from cmrseg.run import batch
-from cmrseg.run.external_masks import GivenMasks, MaskLedger, together
+from cmrseg.run.external_masks import GivenMasks, MaskLedger, joint_error
 from cmrseg.runtime import use_device
 from cmrseg.runtime.errors import (
     CmrsegError,
@@ -155,7 +155,7 @@ class Judge:
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
         if failed and not answers:
-            raise together(list(failed.values()))
+            raise joint_error(list(failed.values()))
         unserved = [role for role in case.images if role not in (*answers, *failed)]
         if not answers:
             raise WeightsError(

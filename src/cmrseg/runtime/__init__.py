@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cmrseg.runtime.budget import Budget, Effort
+    from cmrseg.runtime.budget import Budget, PassCounts
     from cmrseg.runtime.device import Precision, autocast, use_device, usual_precision
     from cmrseg.runtime.progress import Progress
     from cmrseg.runtime.threads import SPINS, cpu_limit, share_cpus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SPINS",
     "Budget",
-    "Effort",
+    "PassCounts",
     "Precision",
     "Progress",
     "autocast",

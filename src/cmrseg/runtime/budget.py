@@ -20,7 +20,7 @@ FEWEST_SAMPLES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class PassCounts:
     """How much is computed of an image.
 
     Attributes:
@@ -35,13 +35,13 @@ class Effort:
         """Passes over the image, the first one included."""
         return networks * self.mirrors + self.samples
 
-    def within(self, further: float, networks: int) -> Effort:
+    def within(self, further: float, networks: int) -> PassCounts:
         """As much of this as ``further`` passes after the first allow; one mirror at least."""
         samples = range(self.samples, FEWEST_SAMPLES - 1, -1)
-        fewer = [Effort(mirrors=m, samples=self.samples) for m in MIRRORS if m <= self.mirrors]
-        fewer += [Effort(mirrors=1, samples=n) for n in samples] if self.samples else []
+        fewer = [PassCounts(mirrors=m, samples=self.samples) for m in MIRRORS if m <= self.mirrors]
+        fewer += [PassCounts(mirrors=1, samples=n) for n in samples] if self.samples else []
         fitting = (effort for effort in fewer if effort.passes(networks) - 1 <= further)
-        return next(fitting, Effort(mirrors=1))
+        return next(fitting, PassCounts(mirrors=1))
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ def v1_folders(controller: str, root: Path = ROOT, own: Path = OWN) -> Iterator[
     yield from _upwards(root / controller, _path(own, controller))
 
 
-def number(path: Path) -> int | None:
+def number_in(path: Path) -> int | None:
     """The number in a file; None if there is none ("max", no such file)."""
     with contextlib.suppress(OSError, ValueError):
         return int(path.read_text())

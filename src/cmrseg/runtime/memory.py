@@ -90,7 +90,7 @@ def _groups(root: Path, own: Path) -> Iterator[int]:
 
 
 def _group(folder: Path, limit_name: str, used_name: str, droppable_name: str) -> Iterator[int]:
-    limit, used = cgroup.number(folder / limit_name), cgroup.number(folder / used_name)
+    limit, used = cgroup.number_in(folder / limit_name), cgroup.number_in(folder / used_name)
     if limit is None or used is None or limit >= NO_LIMIT:
         return
     droppable = 0
@@ -118,6 +118,6 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return None
 
 
-def told(count: float) -> str:
+def bytes_text(count: float) -> str:
     """A number of bytes for people."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

@@ -38,8 +38,8 @@ def _quotas(root: Path, own: Path) -> list[float]:
             limit_us, period_us = map(int, (folder / "cpu.max").read_text().split())
             quotas.append(limit_us / period_us)
     for folder in cgroup.v1_folders("cpu", root, own):
-        limit = cgroup.number(folder / "cpu.cfs_quota_us")
-        period = cgroup.number(folder / "cpu.cfs_period_us")
+        limit = cgroup.number_in(folder / "cpu.cfs_quota_us")
+        period = cgroup.number_in(folder / "cpu.cfs_period_us")
         if limit and period and limit > 0:
             quotas.append(limit / period)
     return quotas

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from cmrseg import __version__
 from cmrseg.cli.completion import add_completion
-from cmrseg.cli.main import EXIT_CODES, run
+from cmrseg.cli.main import EXIT_CODES, run_command
 from cmrseg.cli.parser import Parser
 from cmrseg_lab.cli import lint_image, reproduce, score, study, synthesize, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command of ``cmrseg-lab`` and return its exit code."""
-    return run(parser(), arguments)
+    return run_command(lab_parser(), arguments)
 
 
-def parser() -> argparse.ArgumentParser:
+def lab_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = Parser(
         prog="cmrseg-lab",

@@ -48,9 +48,9 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
 def _run_reproduce(o: argparse.Namespace) -> int:
     from cmrseg_lab.studies.emidec_paper.emidec import reproduce
     from cmrseg_lab.studies.provenance import commit_of_code
-    from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+    from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
-    effort = Effort(
+    effort = RunSettings(
         mirrors=o.mirrors,
         samples=o.samples,
         device=o.device,

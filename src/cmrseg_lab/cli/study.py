@@ -25,11 +25,11 @@ def add_study(p: argparse.ArgumentParser) -> None:
 
 
 def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
-    p.add_argument("data", nargs="+", type=options.named, metavar="SOURCE=FOLDER")
+    p.add_argument("data", nargs="+", type=options.name_and_path, metavar="SOURCE=FOLDER")
     p.add_argument(
         "--bundle",
         action="append",
-        type=options.named,
+        type=options.name_and_path,
         metavar="NAME=FOLDER",
         help="a bundle and what to call it; several (default: the usual one)",
     )
@@ -84,7 +84,7 @@ def _run_invariance(o: argparse.Namespace) -> int:
     cases = invariance.cases_of(o.challenge, o.data or CHECKOUT / o.challenge, o.cases)
     segment = recipe(o.challenge, found, device=o.device)
     outcomes = invariance.study(o.challenge, cases, segment, _progress)
-    text = invariance.table(o.challenge, outcomes).markdown()
+    text = invariance.invariance_table(o.challenge, outcomes).markdown()
     print(text)
     if o.out:
         shown = o.data.name if o.data else "the sample cases"
@@ -122,7 +122,7 @@ def _run_faults(o: argparse.Namespace) -> int:
         trials.append(trial)
         why = f" ({trial.reason})" if trial.outcome in campaign.BAD else ""
         _progress(f"{trial.number} {trial.kind}, {trial.what}: {trial.outcome}{why}")
-    text = campaign.table(trials).markdown()
+    text = campaign.outcome_table(trials).markdown()
     print(text)
     if o.out:
         made_by = f"cmrseg-lab study faults {o.challenge} --seed {o.seed} --trials {o.trials}"

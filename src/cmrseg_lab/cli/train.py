@@ -22,7 +22,7 @@ def add_prepare(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "data",
         nargs="+",
-        type=options.named,
+        type=options.name_and_path,
         metavar="SOURCE=FOLDER",
         help="a data set's name in manifest and model card, and its folder; NAME-reformatted: cut "
         "4-chamber slices out of short-axis stacks, NAME-implanted: put infarcts on",
@@ -32,9 +32,9 @@ def add_prepare(p: argparse.ArgumentParser) -> None:
 
 
 def _run_prepare(o: argparse.Namespace) -> int:
-    from cmrseg_lab.training.prepare import prepare
+    from cmrseg_lab.training.prepare import prepare_cache
 
-    found = prepare(o.recipe, dict(o.data), o.cache)
+    found = prepare_cache(o.recipe, dict(o.data), o.cache)
     print(f"{len(found)} patients in {o.cache}")
     return EXIT_OK
 
@@ -58,12 +58,16 @@ def add_train(p: argparse.ArgumentParser) -> None:
     whole.add_argument(
         "--source", help="names the data in manifest and card (default: the organisers' data)"
     )
-    whole.add_argument("--folds", type=options.fold, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0")
+    whole.add_argument(
+        "--folds", type=options.fold_number, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0"
+    )
     whole.add_argument(
         "--size", choices=("compact", "paper"), default="compact", help="paper: a GPU's work"
     )
     _add_rehearse(whole)
-    p.add_argument("--fold", type=options.fold, default=0, help="the fold held out, or all (none)")
+    p.add_argument(
+        "--fold", type=options.fold_number, default=0, help="the fold held out, or all (none)"
+    )
     p.add_argument("--without", help="instead of a fold: the source or vendor that is left out")
     p.add_argument("--seed", type=int, default=0, help="everything random follows from it")
     p.add_argument("--steps", type=options.count, help="default: the preset's")
@@ -93,7 +97,7 @@ def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
     from cmrseg_lab.training import preset
     from cmrseg_lab.training.train import train
 
-    wanted = preset.read(o.preset, **changed)
+    wanted = preset.read_preset(o.preset, **changed)
     if not o.out:
         raise UsageError(
             "CACHE and RUN are missing: which cache to learn from and where to keep the run",
@@ -211,17 +215,21 @@ def _add_rehearse(p: argparse._ActionsContainer) -> None:
 def _run_calibrate(o: argparse.Namespace) -> int:
     if o.network == "emidec":
         from cmrseg_lab.training.calibration import emidec
-        from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+        from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
         samples = o.samples if o.samples is not None else 20 if o.work else 6
-        effort = Effort(mirrors=o.mirrors, samples=samples, device=o.device, precision=o.precision)
-        print(emidec.calibrate(o.data, o.weights, source=o.source, work=o.work, effort=effort))
+        effort = RunSettings(
+            mirrors=o.mirrors, samples=samples, device=o.device, precision=o.precision
+        )
+        print(
+            emidec.calibrate_emidec(o.data, o.weights, source=o.source, work=o.work, effort=effort)
+        )
         return EXIT_OK
-    from cmrseg_lab.training.calibration.mnms2 import Rehearse, calibrate, without_refinement
+    from cmrseg_lab.training.calibration.mnms2 import Rehearse, calibrate_mnms2, without_refinement
 
     rehearse: Rehearse = o.rehearse or "synthetic"
     print(
-        calibrate(
+        calibrate_mnms2(
             o.network, o.data, o.weights, mirrors=o.mirrors, device=o.device, rehearse=rehearse
         )
     )

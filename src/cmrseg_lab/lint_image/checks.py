@@ -28,7 +28,7 @@ class Check:
     remedy: str = ""
 
 
-def judged(
+def check_of(
     name: str, faults: Sequence[str], fine: str, remedy: str, verdict: Verdict = "fail"
 ) -> Check:
     """A check that passes (``fine``) without ``faults``, and else has ``verdict``."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from cmrseg_lab.lint_image.archive import Image
-from cmrseg_lab.lint_image.checks import Check, Verdict, judged
+from cmrseg_lab.lint_image.checks import Check, Verdict, check_of
 from cmrseg_lab.lint_image.layers import Entry
 from cmrseg_lab.lint_image.suspects import (
     CREDENTIALS,
@@ -59,7 +59,7 @@ def permissions(files: Mapping[str, Entry]) -> Check:
         and not entry.mode & STICKY
         and entry.path not in OPEN_PLACES
     ]
-    return judged("permissions", faults, "code is read-only", "chmod -R o-w", "warn")
+    return check_of("permissions", faults, "code is read-only", "chmod -R o-w", "warn")
 
 
 def _without(
@@ -84,7 +84,7 @@ def _without(
     if theirs:
         told = ", ".join(f"{name} ({count})" for name, count in theirs.most_common())
         ours.append(f"in Python packages: {told}")
-    return judged(name, ours, fine, remedy, verdict)
+    return check_of(name, ours, fine, remedy, verdict)
 
 
 def _where(entry: Entry, number: int, files: Mapping[str, Entry]) -> str:

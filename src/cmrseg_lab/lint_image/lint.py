@@ -69,13 +69,13 @@ def checked(
 
 def _static(image: Image, challenge: Challenge | None, file_bytes: int | None) -> Iterator[Check]:
     files = merged(image.layers)
-    yield settings.whole(image)
+    yield settings.layers_named(image)
     yield settings.platform(image)
     yield settings.user(image)
     yield settings.api_method(image)
     yield settings.entrypoint(image, files)
     yield settings.size(image, file_bytes)
-    yield settings.labels(image)
+    yield settings.image_labels(image)
     yield settings.spoken_secrets(image)
     yield contents.no_secrets(image, files)
     yield contents.no_repository(image, files)

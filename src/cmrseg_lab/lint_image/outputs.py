@@ -12,12 +12,12 @@ from cmrseg.cases.labels import label_code
 from cmrseg.cases.sockets import TABLES
 from cmrseg.imaging import Volume, read
 from cmrseg.runtime.errors import CmrsegError
-from cmrseg_lab.lint_image.sample import Sample
+from cmrseg_lab.lint_image.sample import SamplePatient
 
 IMAGE_ENDINGS = (".mha", ".tif", ".tiff")
 
 
-def output_faults(sample: Sample, output_dir: Path) -> list[str]:
+def output_faults(sample: SamplePatient, output_dir: Path) -> list[str]:
     """What is wrong with the output for a sample case, in words; nothing if all is right.
 
     Exactly one image in each socket's folder, masks UInt8 with the challenge's labels, every image
@@ -50,7 +50,7 @@ def _images(folder: Path) -> list[Path]:
     return [path for path in found if path.name.lower().endswith(IMAGE_ENDINGS)]
 
 
-def _mask_faults(slug: str, path: Path, like: Volume, sample: Sample) -> Iterator[str]:
+def _mask_faults(slug: str, path: Path, like: Volume, sample: SamplePatient) -> Iterator[str]:
     yield from _image_faults(slug, path, like)
     try:
         array = read(path).array

@@ -20,7 +20,7 @@ FOLDER_MODE, FILE_MODE, OUTPUT_MODE = 0o755, 0o644, 0o777
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SamplePatient:
     """One patient's images by role.
 
     Attributes:
@@ -32,19 +32,19 @@ class Sample:
     images: Mapping[str, Volume]
 
 
-def draw_samples(challenge: Challenge) -> Iterator[Sample]:
+def draw_samples(challenge: Challenge) -> Iterator[SamplePatient]:
     """Two cases on different voxels, so that a mask of the one never fits the other."""
     images = draw_patient(challenge, SEED).images
-    yield Sample(challenge, images)
-    yield Sample(challenge, {role: _cropped(image) for role, image in images.items()})
+    yield SamplePatient(challenge, images)
+    yield SamplePatient(challenge, {role: _cropped(image) for role, image in images.items()})
 
 
-def lay_out(sample: Sample, folder: Path) -> None:
+def lay_out(sample: SamplePatient, folder: Path) -> None:
     """Fill ``folder``, readable by anybody, with ``inputs.json`` and ``images/<slug>/<uuid>.mha``.
 
     What lay in it is deleted; the folder itself stays, since a container may have it mounted.
     """
-    empty(folder)
+    emptied_folder(folder)
     told = []
     for socket in TABLES[sample.challenge].sockets:
         place = folder / "images" / socket.slug
@@ -57,7 +57,7 @@ def lay_out(sample: Sample, folder: Path) -> None:
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
 
 
-def empty(folder: Path, mode: int = FOLDER_MODE) -> None:
+def emptied_folder(folder: Path, mode: int = FOLDER_MODE) -> None:
     """Make ``folder`` if need be, delete what lies in it, and set its permissions."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in folder.iterdir():

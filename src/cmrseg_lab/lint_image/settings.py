@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Mapping
 
 from cmrseg_lab.lint_image.archive import Archive, Image
-from cmrseg_lab.lint_image.checks import Check, judged
+from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.layers import Entry, resolve
 from cmrseg_lab.lint_image.suspects import CREDENTIALS, is_secret_name, secret_in
 
@@ -31,7 +31,7 @@ def one_image(archive: Archive) -> Check:
     return Check(name=name, verdict="warn", found=found, remedy=remedy)
 
 
-def whole(image: Image) -> Check:
+def layers_named(image: Image) -> Check:
     """Every layer is the one that the configuration names."""
     told = image.config.get("rootfs", {}).get("diff_ids", [])
     found = [layer.diff_id for layer in image.layers]
@@ -40,14 +40,14 @@ def whole(image: Image) -> Check:
         faults.append(f"{len(found)} layers where the configuration names {len(told)}")
     pairs = enumerate(zip(told, found, strict=False), 1)
     faults += [f"layer {n} is not the one named" for n, (one, other) in pairs if one != other]
-    return judged("layers", faults, f"{len(found)}, digests right", "save the image again")
+    return check_of("layers", faults, f"{len(found)}, digests right", "save the image again")
 
 
 def platform(image: Image) -> Check:
     """linux/amd64."""
     found = "/".join(str(image.config.get(key, "unknown")) for key in ("os", "architecture"))
     faults = [] if found == "/".join(PLATFORM) else [found]
-    return judged("platform", faults, found, "build with --platform linux/amd64")
+    return check_of("platform", faults, found, "build with --platform linux/amd64")
 
 
 def user(image: Image) -> Check:
@@ -60,7 +60,7 @@ def user(image: Image) -> Check:
         faults = [f"{name} is a name, which only the image can look up"]
     else:
         faults = ["root"] if int(name) == 0 else []
-    return judged("user", faults, told, "set a number: USER 1000:1000")
+    return check_of("user", faults, told, "set a number: USER 1000:1000")
 
 
 def api_method(image: Image) -> Check:
@@ -69,7 +69,7 @@ def api_method(image: Image) -> Check:
     remedy = f"build with --build-arg API=exec or invoke, which sets label and {API_VARIABLE}"
     if declared not in APIS:
         faults = [f"label {API_LABEL} is {declared!r}, known are {' and '.join(APIS)}"]
-        return judged("api-method", faults, "", remedy)
+        return check_of("api-method", faults, "", remedy)
     does = image.environment.get(API_VARIABLE)
     if does is None:
         does = "invoke" if "serve" in image.command else "exec"
@@ -77,14 +77,14 @@ def api_method(image: Image) -> Check:
     fine = declared if API_LABEL in image.labels else "no label, which means exec"
     # Another program may serve without a word that tells; only the sample case can show it.
     certain = API_VARIABLE in image.environment or declared == "exec"
-    return judged("api-method", faults, fine, remedy, "fail" if certain else "warn")
+    return check_of("api-method", faults, fine, remedy, "fail" if certain else "warn")
 
 
 def entrypoint(image: Image, files: Mapping[str, Entry]) -> Check:
     """There is one, and any user may run it."""
     name, command = "entrypoint", image.command
     if not command:
-        return judged(name, ["neither ENTRYPOINT nor CMD"], "", "set ENTRYPOINT")
+        return check_of(name, ["neither ENTRYPOINT nor CMD"], "", "set ENTRYPOINT")
     folders = [""] if "/" in command[0] else _path(image)
     places = (posixpath.join(folder, command[0]) for folder in folders)
     found = next((entry for place in places if (entry := resolve(files, place))), None)
@@ -95,8 +95,8 @@ def entrypoint(image: Image, files: Mapping[str, Entry]) -> Check:
         faults = [f"{command[0]} may not be run by an arbitrary user"]
     elif command[: len(SHELL)] == SHELL:
         shell = [f"{SHELL[0]} runs it and keeps SIGTERM to itself"]
-        return judged(name, shell, "", 'write it as a list: ENTRYPOINT ["..."]', "warn")
-    return judged(name, faults, " ".join(command), remedy)
+        return check_of(name, shell, "", 'write it as a list: ENTRYPOINT ["..."]', "warn")
+    return check_of(name, faults, " ".join(command), remedy)
 
 
 def size(image: Image, file_bytes: int | None = None) -> Check:
@@ -116,14 +116,14 @@ def size(image: Image, file_bytes: int | None = None) -> Check:
     return Check(name="size", verdict="pass", found=found)
 
 
-def labels(image: Image) -> Check:
+def image_labels(image: Image) -> Check:
     """Where the image comes from, and on what terms."""
     names = [f"org.opencontainers.image.{name}" for name in OCI_LABELS]
     lacking = [name for name in names if image.labels.get(name, "unknown") in ("", "unknown")]
     fine = f"version {image.labels.get(names[0])}, revision {image.labels.get(names[1])}"
     faults = [f"nothing told in {name}" for name in lacking]
     remedy = "docker/build.sh sets them; SOURCE=https://... names what git's origin does not tell"
-    return judged("labels", faults, fine, remedy, "warn")
+    return check_of("labels", faults, fine, remedy, "warn")
 
 
 def spoken_secrets(image: Image) -> Check:
@@ -145,7 +145,7 @@ def spoken_secrets(image: Image) -> Check:
         if (secret := secret_in(step.get("created_by") or "") or _argument(step))
     ]
     remedy = "revoke it, then build with --secret: arguments and variables stay readable"
-    return judged("secrets", faults, "none in variables, labels or history", remedy)
+    return check_of("secrets", faults, "none in variables, labels or history", remedy)
 
 
 def _argument(step: dict[str, str]) -> str | None:

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmrseg.cases.labels import Challenge
-from cmrseg_lab.lint_image.checks import Check, judged
+from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.engine import Container, Engine, Said
 from cmrseg_lab.lint_image.outputs import output_faults
-from cmrseg_lab.lint_image.sample import OUTPUT_MODE, Sample, draw_samples, empty, lay_out
+from cmrseg_lab.lint_image.sample import (
+    OUTPUT_MODE,
+    SamplePatient,
+    draw_samples,
+    emptied_folder,
+    lay_out,
+)
 
 PORT = 4743
 HEALTH_S, CALL_S, GRACE_S = 300, 10, 5
@@ -31,7 +37,7 @@ ASK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class TrialStage:
     """Two sample cases, and the folders that containers see.
 
     Attributes:
@@ -40,22 +46,22 @@ class Stage:
         output_dir: becomes ``/output``.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[SamplePatient, ...]
     input_dir: Path
     output_dir: Path
 
-    def set(self, sample: Sample) -> None:
+    def set(self, sample: SamplePatient) -> None:
         """Put a case into the input folder and wipe the output, as between two invocations."""
         lay_out(sample, self.input_dir)
-        empty(self.output_dir, OUTPUT_MODE)
+        emptied_folder(self.output_dir, OUTPUT_MODE)
 
 
 @contextmanager
-def staged(challenge: Challenge) -> Iterator[Stage]:
+def staged(challenge: Challenge) -> Iterator[TrialStage]:
     """Sample cases of a challenge and folders for them, deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="cmrseg-lint-") as folder:
         samples = tuple(draw_samples(challenge))
-        yield Stage(samples, Path(folder, "input"), Path(folder, "output"))
+        yield TrialStage(samples, Path(folder, "input"), Path(folder, "output"))
 
 
 def trials(engine: Engine, image: str, challenge: Challenge) -> Iterator[Check]:
@@ -65,7 +71,7 @@ def trials(engine: Engine, image: str, challenge: Challenge) -> Iterator[Check]:
         yield from invocations(engine, image, stage)
 
 
-def exec_case(engine: Engine, image: str, stage: Stage) -> Check:
+def exec_case(engine: Engine, image: str, stage: TrialStage) -> Check:
     """One case, one container; exit code 0."""
     stage.set(stage.samples[0])
     container = Container.of(engine, "exec", stage.input_dir, stage.output_dir)
@@ -77,13 +83,13 @@ def exec_case(engine: Engine, image: str, stage: Stage) -> Check:
     seconds = time.monotonic() - started
     if said.code != 0:
         faults = [f"exit code {said.code}: {said.reason}"]
-        return judged(EXEC, faults, "", "run it by hand on a sample case")
+        return check_of(EXEC, faults, "", "run it by hand on a sample case")
     faults = output_faults(stage.samples[0], stage.output_dir)
     fine = f"exit code 0 after {seconds:.0f} s, output by the rules"
-    return judged(EXEC, faults, fine, "write what the sockets say and nothing else")
+    return check_of(EXEC, faults, fine, "write what the sockets say and nothing else")
 
 
-def invocations(engine: Engine, image: str, stage: Stage) -> Iterator[Check]:
+def invocations(engine: Engine, image: str, stage: TrialStage) -> Iterator[Check]:
     """One container, several cases: health, two invocations, SIGTERM in the middle of a third."""
     stage.set(stage.samples[0])
     container = Container.of(engine, "invoke", stage.input_dir, stage.output_dir)
@@ -110,7 +116,7 @@ def _health(container: Container, started: Said) -> Check:
     """200 within 300 s, each call answered within 10."""
     remedy = f"answer GET /health on port {PORT} once the models are loaded"
     if started.code != 0:
-        return judged(HEALTH, [started.reason], "", remedy)
+        return check_of(HEALTH, [started.reason], "", remedy)
     if container.engine.ask(*container.inside("python3", "-c", "")).code != 0 and (
         container.running()
     ):
@@ -120,16 +126,16 @@ def _health(container: Container, started: Said) -> Check:
     status = "nothing"
     while (seconds := time.monotonic() - begun) < HEALTH_S:
         if not container.running():
-            return judged(HEALTH, [f"the server ended: {container.last_words()}"], "", remedy)
+            return check_of(HEALTH, [f"the server ended: {container.last_words()}"], "", remedy)
         said = _ask(container, "GET", "/health", CALL_S)
         if said.out.startswith("200"):
-            return judged(HEALTH, [], f"200 after {seconds:.0f} s", remedy)
+            return check_of(HEALTH, [], f"200 after {seconds:.0f} s", remedy)
         status = said.reason
         time.sleep(0.5)
-    return judged(HEALTH, [f"no 200 within {HEALTH_S} s, but {status}"], "", remedy)
+    return check_of(HEALTH, [f"no 200 within {HEALTH_S} s, but {status}"], "", remedy)
 
 
-def _cases(container: Container, stage: Stage) -> Check:
+def _cases(container: Container, stage: TrialStage) -> Check:
     """Two cases on different voxels from the same path: each answered 201, each output its own."""
     faults = []
     started = time.monotonic()
@@ -144,10 +150,10 @@ def _cases(container: Container, stage: Stage) -> Check:
     seconds = (time.monotonic() - started) / len(stage.samples)
     fine = f"{len(stage.samples)} answered 201, {seconds:.0f} s each, output by the rules"
     remedy = "answer 201 when all is written; look into /input anew at each invocation"
-    return judged(CASES, faults, fine, remedy)
+    return check_of(CASES, faults, fine, remedy)
 
 
-def _sigterm(container: Container, stage: Stage) -> Check:
+def _sigterm(container: Container, stage: TrialStage) -> Check:
     """The end comes within 5 s, in the middle of a case, and leaves no half output."""
     sample = stage.samples[0]
     stage.set(sample)
@@ -167,7 +173,7 @@ def _sigterm(container: Container, stage: Stage) -> Check:
         faults.append("it left half an output")
     remedy = f"end within {GRACE_S} s of SIGTERM, and move results in when they are whole"
     fine = f"ended after {seconds:.1f} s, exit code {ended.out.strip()}, nothing half-written"
-    return judged(SIGTERM, faults, fine, remedy)
+    return check_of(SIGTERM, faults, fine, remedy)
 
 
 def _ask(container: Container, method: str, path: str, timeout_s: float) -> Said:

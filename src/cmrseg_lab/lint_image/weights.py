@@ -10,7 +10,7 @@ from typing import Any
 
 from cmrseg.models import bundle
 from cmrseg_lab.lint_image.archive import Image
-from cmrseg_lab.lint_image.checks import Check, judged
+from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.layers import Entry, resolve
 
 READABLE_BY_ALL = 0o004
@@ -58,7 +58,7 @@ def weights(image: Image, files: Mapping[str, Entry], challenge: str | None) -> 
         " digests right"
         for found in bundles
     )
-    return judged("weights", faults, fine, "pack the bundle anew and build with it")
+    return check_of("weights", faults, fine, "pack the bundle anew and build with it")
 
 
 def _faults(found: Found, image: Image, files: Mapping[str, Entry]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.summary import record
-from cmrseg.evaluation.table import Grid as Table
+from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.overlap import dice
@@ -26,7 +26,7 @@ from cmrseg.imaging.resample import probabilities_to, resample_to
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.imaging.write import write
 from cmrseg.recipes import emidec, mnms2_volumes
-from cmrseg.report.status import FAILED, FLAGGED, REVIEW, judge
+from cmrseg.report.status import FAILED, FLAGGED, REVIEW, status_of
 from cmrseg.runtime.errors import InputError
 
 STRUCTURES: dict[Challenge, Mapping[str, tuple[int, ...]]] = {
@@ -94,7 +94,7 @@ def valued(volume: Volume, values: Array) -> Changed:
     return Changed(volume.like(values), lambda mask: mask)
 
 
-def rescaled(volume: Volume, factor: float = 1.0, offset: float = 0.0) -> Changed:
+def linear_values(volume: Volume, factor: float = 1.0, offset: float = 0.0) -> Changed:
     """The values times a factor, and an offset."""
     values = volume.array.astype(np.float64) * factor + offset
     return valued(volume, values.astype(np.float32))
@@ -140,8 +140,8 @@ def changes() -> list[Change]:
     return [
         Change("padded to 512 with -1024", 0.98, _padded_to_512),
         Change("padded with 1", 0.98, lambda v, _: padded(v, 1, (40, 40), (40, 40))),
-        Change("100 added to every voxel", 1.0, lambda v, _: rescaled(v, offset=100)),
-        Change("times 7", 0.98, lambda v, _: rescaled(v, 7)),
+        Change("100 added to every voxel", 1.0, lambda v, _: linear_values(v, offset=100)),
+        Change("times 7", 0.98, lambda v, _: linear_values(v, 7)),
         Change("rows and columns reversed, header says so", 0.98, lambda v, _: flipped(v, (1, 2))),
         Change("slices reversed, header says so", 0.98, lambda v, _: flipped(v, (0,))),
         Change("slices reversed, no header", 0.98, lambda v, _: flipped(v, (0,), told=False)),
@@ -191,9 +191,9 @@ def study(
     return found
 
 
-def table(challenge: Challenge, found: Mapping[str, list[Outcome]]) -> Table:
+def invariance_table(challenge: Challenge, found: Mapping[str, list[Outcome]]) -> TextTable:
     """A line a change: bound, the lowest Dice of all cases by structure, and whether it holds."""
-    return Table(
+    return TextTable(
         header=["change", "bound", *STRUCTURES[challenge], "flagged", "holds"],
         lines=[list(_line(challenge, change, found[change.name])) for change in changes()],
     )
@@ -246,7 +246,7 @@ def _outcome(
         )
         for name, codes in STRUCTURES[challenge].items()
     }
-    return Outcome(found, judge(record(case.id, result)).kind in FLAGS)
+    return Outcome(found, status_of(record(case.id, result)).kind in FLAGS)
 
 
 def _plain(source: ImageSource) -> Volume:

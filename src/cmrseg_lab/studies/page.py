@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmrseg.evaluation.table import Grid
+from cmrseg.evaluation.table import TextTable
 
 PAGE = "README.md"
 
@@ -32,7 +32,7 @@ class Page:
         """Add paragraphs."""
         self.parts += words
 
-    def table(self, name: str, grid: Grid) -> None:
+    def table(self, name: str, grid: TextTable) -> None:
         """Add a table, and write it as ``<name>.csv``."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([grid.header, *grid.lines])

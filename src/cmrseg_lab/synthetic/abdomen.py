@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cmrseg_lab.synthetic.canvas import Canvas
+from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import Contrast
 from cmrseg_lab.synthetic.points import Points, where
 from cmrseg_lab.synthetic.shapes import Point, ellipsoid, share
@@ -15,7 +15,7 @@ Noise = tuple[Floats, Floats, Floats, Floats]
 
 
 def paint_abdomen(
-    canvas: Canvas, body: Body, contrast: Contrast, points: Points, chest: Floats, noise: Noise
+    canvas: SliceCanvas, body: Body, contrast: Contrast, points: Points, chest: Floats, noise: Noise
 ) -> None:
     """Paint the organs below the domes.
 
@@ -75,7 +75,7 @@ def _dome(body: Body, points: Points) -> Floats:
 
 
 def _paint_organ(
-    canvas: Canvas,
+    canvas: SliceCanvas,
     points: Points,
     within: Floats,
     centre: Point,
@@ -94,7 +94,12 @@ def _paint_organ(
 
 
 def _paint_liver(
-    canvas: Canvas, body: Body, contrast: Contrast, points: Points, within: Floats, noise: Noise
+    canvas: SliceCanvas,
+    body: Body,
+    contrast: Contrast,
+    points: Points,
+    within: Floats,
+    noise: Noise,
 ) -> None:
     fine, middle, coarse, broad = noise
     top = body.diaphragm_z

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from cmrseg_lab.synthetic.abdomen import Noise, paint_abdomen
-from cmrseg_lab.synthetic.canvas import Canvas
+from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import CINE, Contrast
 from cmrseg_lab.synthetic.points import Points, around, sparse, where
 from cmrseg_lab.synthetic.shapes import share, tube
@@ -29,7 +29,7 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
         contrast: tissue table.
         points: where, one point through the slice.
     """
-    canvas = Canvas(signal, EDGE_MM)
+    canvas = SliceCanvas(signal, EDGE_MM)
     if body.arms:
         _paint_arms(canvas, body, contrast, points)
     box = around(body.skin(*map(sparse, points.xyz)) < EDGE_MM, points.shape)
@@ -37,7 +37,7 @@ def paint_body(signal: Floats, body: Body, contrast: Contrast, points: Points) -
         _paint_trunk(canvas.part(box), body, contrast, points.crop(box))
 
 
-def _paint_trunk(canvas: Canvas, body: Body, contrast: Contrast, points: Points) -> None:
+def _paint_trunk(canvas: SliceCanvas, body: Body, contrast: Contrast, points: Points) -> None:
     """From the skin inwards."""
     x, y, z = points.xyz
     grain = Texture.at(x, y, z, 1.0, body.texture)
@@ -65,7 +65,7 @@ def _paint_trunk(canvas: Canvas, body: Body, contrast: Contrast, points: Points)
     _paint_midline(canvas, body, contrast, points, chest, (middle, coarse))
 
 
-def _paint_arms(canvas: Canvas, body: Body, contrast: Contrast, points: Points) -> None:
+def _paint_arms(canvas: SliceCanvas, body: Body, contrast: Contrast, points: Points) -> None:
     x, y, _ = points.xyz
     side = np.abs(x) - np.float32(body.half_width_mm + 46)
     arm = tube(side, y, (0.0, 15.0), (38.0, 44.0))
@@ -77,7 +77,7 @@ def _paint_arms(canvas: Canvas, body: Body, contrast: Contrast, points: Points) 
 
 
 def _paint_ribs(
-    canvas: Canvas,
+    canvas: SliceCanvas,
     body: Body,
     contrast: Contrast,
     points: Points,
@@ -100,7 +100,7 @@ def _paint_ribs(
 
 
 def _paint_chest(
-    canvas: Canvas, contrast: Contrast, points: Points, chest: Floats, noise: Noise
+    canvas: SliceCanvas, contrast: Contrast, points: Points, chest: Floats, noise: Noise
 ) -> None:
     """Lungs fill the chest; vessels branch through them, thick near the hila."""
     box = where(chest < EDGE_MM)
@@ -125,7 +125,7 @@ def _paint_chest(
 
 
 def _paint_midline(
-    canvas: Canvas,
+    canvas: SliceCanvas,
     body: Body,
     contrast: Contrast,
     points: Points,

@@ -11,7 +11,7 @@ from cmrseg_lab.synthetic.texture import Floats
 
 
 @dataclass(slots=True, eq=False)
-class Canvas:
+class SliceCanvas:
     """Signal at the points of one plane; later paint covers earlier paint.
 
     Attributes:
@@ -28,9 +28,9 @@ class Canvas:
         self.blend(alpha, value)
         return alpha
 
-    def part(self, window: tuple[slice, slice, slice]) -> Canvas:
+    def part(self, window: tuple[slice, slice, slice]) -> SliceCanvas:
         """A part of this canvas; painting it paints this one."""
-        return Canvas(self.signal[window], self.pixel_mm)
+        return SliceCanvas(self.signal[window], self.pixel_mm)
 
     def blend(self, alpha: Floats, value: Floats | float) -> None:
         """Cover a share of each point with a tissue."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg_lab.synthetic.anatomy import Heart, Phase
-from cmrseg_lab.synthetic.canvas import Canvas
+from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import CINE, Contrast
 from cmrseg_lab.synthetic.grain import Grain
 from cmrseg_lab.synthetic.infarct import Infarct
@@ -50,7 +50,7 @@ class _Easel:
         surfaces: signed distances.
     """
 
-    canvas: Canvas
+    canvas: SliceCanvas
     contrast: Contrast
     grain: Grain
     muscle: Floats
@@ -70,7 +70,7 @@ class _Easel:
 
 
 def paint_heart(
-    canvas: Canvas,
+    canvas: SliceCanvas,
     site: Site,
     phase: Phase,
     contrast: Contrast,

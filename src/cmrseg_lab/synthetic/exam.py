@@ -11,7 +11,7 @@ from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg_lab.synthetic.anatomy import Heart, Phase
 from cmrseg_lab.synthetic.artefacts import field_of_view, wrapped
 from cmrseg_lab.synthetic.body import front_light, paint_body
-from cmrseg_lab.synthetic.canvas import Canvas
+from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.cardiac import Shares, paint_heart
 from cmrseg_lab.synthetic.contrast import Contrast
 from cmrseg_lab.synthetic.infarct import Infarct
@@ -141,7 +141,7 @@ class Exam:
     def _with_phase(self, z: int, window: Window, site: Site, phase: Phase) -> tuple[Floats, Array]:
         """Signal and labels of a slice with the heart of one phase in a window."""
         signal, label = self._empty(z)
-        canvas = Canvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
+        canvas = SliceCanvas(np.repeat(signal[None][window], SAMPLES, 0), self.view.pixel_mm)
         shares = paint_heart(canvas, site, phase, self.scene.contrast, self.scene.infarct)
         signal[window[1:]] = _through(canvas.signal)
         label[window[1:]] = emidec_labels(shares) if self.style.late else cine_labels(shares)

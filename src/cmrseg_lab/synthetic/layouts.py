@@ -11,12 +11,12 @@ from typing import Any
 from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import OutputError
 from cmrseg_lab.synthetic.clinical import clinical_text
-from cmrseg_lab.synthetic.patient import Patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient
 
 MNMS2_COLUMNS = ("SUBJECT_CODE", "DISEASE", "VENDOR", "SCANNER", "FIELD")
 
 
-def write_mnms2(patient: Patient, case_id: str, output_dir: Path) -> None:
+def write_mnms2(patient: SyntheticPatient, case_id: str, output_dir: Path) -> None:
     """``dataset/<id>/<id>_<role>.nii.gz`` and ``<id>_<role>_gt.nii.gz``.
 
     Raises:
@@ -28,7 +28,7 @@ def write_mnms2(patient: Patient, case_id: str, output_dir: Path) -> None:
         write(patient.labels[role], folder / f"{case_id}_{role}_gt.nii.gz")
 
 
-def write_emidec(patient: Patient, case_id: str, output_dir: Path) -> None:
+def write_emidec(patient: SyntheticPatient, case_id: str, output_dir: Path) -> None:
     """``Case_X/Images``, ``Case_X/Contours`` and ``Case X.txt`` in ``emidec-dataset-1.0.1``.
 
     Raises:

@@ -23,7 +23,7 @@ Rngs = tuple[np.random.Generator, np.random.Generator]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Patient:
+class SyntheticPatient:
     """Images and labels by role, and the truth behind them.
 
     Attributes:
@@ -44,7 +44,7 @@ def draw_patient(
     group: str | None = None,
     style: str = "in",
     artefact: str | None = None,
-) -> Patient:
+) -> SyntheticPatient:
     """A synthetic patient of a challenge.
 
     Args:
@@ -93,7 +93,9 @@ def check_request(
     strengths.parse(artefact, challenge)
 
 
-def _draw_mnms2(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
+def _draw_mnms2(
+    rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
+) -> SyntheticPatient:
     rng = rngs[0]
     name, look = styles.choose_style(rng, "mnms2", style)
     heart = anatomy.draw_heart(rng, group)
@@ -111,10 +113,12 @@ def _draw_mnms2(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float])
         for phase_name, pair in zip(("ED", "ES"), pairs, strict=True):
             role = f"{view_name}_{phase_name}"
             images[role], labels[role] = pair
-    return Patient(images=images, labels=labels, facts=_facts(heart, name, look))
+    return SyntheticPatient(images=images, labels=labels, facts=_facts(heart, name, look))
 
 
-def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]) -> Patient:
+def _draw_emidec(
+    rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
+) -> SyntheticPatient:
     rng = rngs[0]
     name, look = styles.choose_style(rng, "emidec", style)
     heart = anatomy.draw_heart(rng, group)
@@ -131,7 +135,7 @@ def _draw_emidec(rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
     facts = _facts(heart, name, look) | {"infarct": infarct.artery if infarct else None}
     ef = 1 - facts["lv_es_ml"] / facts["lv_ed_ml"]
     facts["clinical"] = draw_clinical(rng, infarct is not None, ef)
-    return Patient(images={"LGE": image}, labels={"LGE": label}, facts=facts)
+    return SyntheticPatient(images={"LGE": image}, labels={"LGE": label}, facts=facts)
 
 
 def _infarct(rng: np.random.Generator) -> Infarct:

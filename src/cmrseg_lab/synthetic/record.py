@@ -19,7 +19,7 @@ CASES = ("dataset", "emidec-dataset-1.0.1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class SynthesisRun:
     """Everything the files of a run depend on.
 
     Attributes:
@@ -41,7 +41,7 @@ class Run:
     generation: int = GENERATION
 
 
-def claim(run: Run, output_dir: Path) -> None:
+def claim(run: SynthesisRun, output_dir: Path) -> None:
     """Write the run's record into its folder, before its first case.
 
     A folder may be claimed again by the same run, for as many patients or more.

@@ -61,7 +61,7 @@ def find_axes(label: Volume) -> LongAxis:
     return LongAxis(base=base, apex=apex, to_rv=towards / np.linalg.norm(towards))
 
 
-def four_chamber(
+def reformatted_four_chamber(
     image: Volume,
     label: Volume,
     *,

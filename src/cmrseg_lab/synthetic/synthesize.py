@@ -15,7 +15,7 @@ import numpy as np
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic import layouts
 from cmrseg_lab.synthetic.patient import check_request, draw_patient
-from cmrseg_lab.synthetic.record import Run, claim
+from cmrseg_lab.synthetic.record import SynthesisRun, claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ def synthesize(
         raise UsageError(f"{patients} patients cannot be made", "ask for one or more")
     check_request(challenge, seed, group=group, style=style, artefact=artefact)
     claim(
-        Run(
+        SynthesisRun(
             challenge=challenge,
             patients=patients,
             seed=seed,

@@ -21,7 +21,7 @@ from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder
 from cmrseg.quality.losses import reconstruction_loss
-from cmrseg.quality.mask_window import centre, cut, one_hot
+from cmrseg.quality.mask_window import centre, cut_window, one_hot
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.corruptions import blunder, corrupt
@@ -67,7 +67,9 @@ class Autoencoders:
     def look(self, network: nn.Module, device: torch.device, whole: bool) -> dict[str, Scores]:
         """Mean Dice of each class between true masks and their reconstructions."""
         reconstructor = Reconstructor(cast(Autoencoder, network.eval()), device)
-        return {"held out": evaluate(reconstructor, self.held_out)} if self.held_out else {}
+        return (
+            {"held out": reconstruction_dice(reconstructor, self.held_out)} if self.held_out else {}
+        )
 
 
 class Masks(torch.utils.data.Dataset[Batch]):
@@ -97,8 +99,8 @@ class Masks(torch.utils.data.Dataset[Batch]):
         if rng.random() < preset.blunders:
             mask = blunder(mask, rng)
         at, network = centre(mask), preset.network
-        given = one_hot(cut(mask, at, network.size), network.classes, network.slices)
-        true = torch.from_numpy(cut(truth, at, network.size)).long()
+        given = one_hot(cut_window(mask, at, network.size), network.classes, network.slices)
+        true = torch.from_numpy(cut_window(truth, at, network.size)).long()
         return {"given": given[pick], "truth": true[pick]}
 
     def _turned(self, stack: Array, rng: np.random.Generator) -> Array:
@@ -107,7 +109,7 @@ class Masks(torch.utils.data.Dataset[Batch]):
         if preset.corrupted == preset.turned == 0:
             return stack
         size = preset.size + 2 * MARGIN
-        around = cut(stack, centre(stack), size)
+        around = cut_window(stack, centre(stack), size)
         for axis in (1, 2):
             if rng.random() < 0.5:
                 around = np.flip(around, axis)
@@ -122,7 +124,7 @@ class Masks(torch.utils.data.Dataset[Batch]):
         return np.stack([ndimage.affine_transform(s, matrix, offset, order=0) for s in around])
 
 
-def evaluate(reconstructor: Reconstructor, stacks: Sequence[Array]) -> Scores:
+def reconstruction_dice(reconstructor: Reconstructor, stacks: Sequence[Array]) -> Scores:
     """Mean 3-D Dice of each class between true masks and their reconstructions."""
     classes = range(1, reconstructor.network.config.classes)
     pairs = [(stack, reconstructor.labels(stack)) for stack in stacks]

@@ -75,14 +75,14 @@ class Sample:
         return bool((self.label == UNKNOWN).any())
 
 
-def save(folder: Path, patient: Patient, samples: dict[str, Sample]) -> None:
+def save_patient(folder: Path, patient: Patient, samples: dict[str, Sample]) -> None:
     """Write a patient's npz (the index is written once, at the end)."""
     arrays = {f"{name}_image": s.image.astype(np.float16) for name, s in samples.items()}
     arrays |= {f"{name}_label": s.label.astype(np.uint8) for name, s in samples.items()}
     np.savez_compressed(folder / patient.file, **arrays)  # type: ignore[arg-type]
 
 
-def load(folder: Path, patient: Patient) -> dict[str, Sample]:
+def load_patient(folder: Path, patient: Patient) -> dict[str, Sample]:
     """A patient's images by name."""
     with np.load(folder / patient.file, allow_pickle=False) as data:
         return {

@@ -45,7 +45,7 @@ class Labelled:
     pixel_mm: float | None = None
 
 
-def find(recipe: str, data: Path) -> list[Labelled]:
+def find_labelled(recipe: str, data: Path) -> list[Labelled]:
     """All labelled images for a recipe's networks.
 
     Raises:

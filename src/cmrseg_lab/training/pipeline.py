@@ -109,7 +109,7 @@ def train_whole(course: Course) -> Path:
         cache = _cache(course, recipe)
         for name in names:
             paper = f"{name}_paper" if course.size == "paper" else name
-            wanted = preset.read(paper, **course.changed)
+            wanted = preset.read_preset(paper, **course.changed)
             for fold in course.held_out:
                 run = course.work / "runs" / f"{paper}-{'all' if fold is None else fold}"
                 checkpoints.append(
@@ -134,40 +134,40 @@ def train_whole(course: Course) -> Path:
 def _cache(course: Course, recipe: str) -> Path:
     """The cache that fitting reads, made unless it is there."""
     from cmrseg_lab.training import cache, datasets
-    from cmrseg_lab.training.prepare import prepare
+    from cmrseg_lab.training.prepare import prepare_cache
 
     place = course.work / "cache" / recipe
     if (place / cache.INDEX).exists():  # it is written last
         found = {(p.source, p.patient) for p in cache.read_index(place, recipe)}
-        wanted = {(course.named, i.patient) for i in datasets.find(recipe, course.data)}
+        wanted = {(course.named, i.patient) for i in datasets.find_labelled(recipe, course.data)}
         if found != wanted:
             raise UsageError(
                 f"{course.work} was begun with other cases or another --source",
                 "give the same data, or another --out",
             )
     else:
-        prepare(recipe, {course.named: course.data}, place)
+        prepare_cache(recipe, {course.named: course.data}, place)
     return place
 
 
 def _calibrate(course: Course) -> None:
     """Rules, or quality thresholds, from held-out patients; told where there are too few."""
     from cmrseg_lab.training.calibration import emidec, mnms2
-    from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+    from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
     try:
         if course.challenge == "emidec":
-            told = emidec.calibrate(
+            told = emidec.calibrate_emidec(
                 course.data,
                 course.bundle,
                 source=course.named,
                 work=course.work / "held-out",
-                effort=Effort(samples=OF_ONE, device=course.device),
+                effort=RunSettings(samples=OF_ONE, device=course.device),
             )
             _say(told)
             return
         for recipe in PRESETS["mnms2"]:
-            told = mnms2.calibrate(
+            told = mnms2.calibrate_mnms2(
                 recipe,
                 course.work / "cache" / recipe,
                 course.bundle,

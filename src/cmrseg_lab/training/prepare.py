@@ -22,7 +22,7 @@ from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg_lab.synthetic.implant import implant_infarct
-from cmrseg_lab.synthetic.reformat import four_chamber
+from cmrseg_lab.synthetic.reformat import reformatted_four_chamber
 from cmrseg_lab.training import cache, datasets
 from cmrseg_lab.training.datasets import Labelled
 
@@ -40,7 +40,7 @@ SAME_PLACE_MM = 1.0
 """How far apart the headers of an image and its labels may put the same voxel."""
 
 
-def prepare(recipe: str, sources: dict[str, Path], out: Path) -> list[cache.Patient]:
+def prepare_cache(recipe: str, sources: dict[str, Path], out: Path) -> list[cache.Patient]:
     """Bring every image and its labels to the recipe's grid and write the cache.
 
     Args:
@@ -74,7 +74,7 @@ def labelled(recipe: str, source: str, folder: Path) -> list[Labelled]:
             return datasets.emidec(folder)
         except InputError:
             return datasets.mnms2(folder, "SA")
-    return datasets.find(recipe, folder)
+    return datasets.find_labelled(recipe, folder)
 
 
 def _prepared(recipe: str, source: str, items: Sequence[Labelled], out: Path) -> cache.Patient:
@@ -101,7 +101,7 @@ def _prepared(recipe: str, source: str, items: Sequence[Labelled], out: Path) ->
         images=tuple(samples),
         spacing_mm=tuple(s.spacing_mm for s in samples.values()),
     )
-    cache.save(out, patient, samples)
+    cache.save_patient(out, patient, samples)
     return patient
 
 
@@ -130,7 +130,7 @@ def images(source: str, item: Labelled) -> Made:
     name = item.role.split("_")[-1]
     if source.endswith("-reformatted"):
         for turn in TURNS_DEG:
-            cut = four_chamber(image, label, turn_deg=turn)
+            cut = reformatted_four_chamber(image, label, turn_deg=turn)
             yield f"{name}{turn:+.0f}" if turn else name, *cut
     elif source.endswith("-implanted"):
         yield name, *_implanted(image, label, item)

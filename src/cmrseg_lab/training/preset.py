@@ -189,7 +189,7 @@ def of_values(values: dict[str, Any]) -> SegmenterPreset | AutoencoderPreset:
         ) from error
 
 
-def read(name: str, **changed: Any) -> SegmenterPreset | AutoencoderPreset:
+def read_preset(name: str, **changed: Any) -> SegmenterPreset | AutoencoderPreset:
     """The preset of that name, or in that file, with some values changed.
 
     Raises:

@@ -47,7 +47,7 @@ class Pair:
     Attributes:
         true: Dice and Hausdorff distance of its RV.
         pseudo: the pseudo-measures of its RV.
-        repeats: share of its wrong voxels (:func:`repeated`); None if not measured, or none is.
+        repeats: share of its wrong voxels (:func:`repeated_errors`); None if not measured.
     """
 
     true: Pseudo
@@ -92,7 +92,7 @@ def detection(pairs: Sequence[Pair]) -> Detection:
     )
 
 
-def repeated(wrong: Array, truth: Array, reconstruction: Array) -> float | None:
+def repeated_errors(wrong: Array, truth: Array, reconstruction: Array) -> float | None:
     """Share of the wrong voxels, of all structures, that a reconstruction leaves as they are.
 
     1 for one that reproduces whatever it is given, 0 for one that mends every voxel or makes
@@ -152,7 +152,9 @@ def score_autoencoder(
     learned = set(digests(map(tuple, state["about"]["patients"])))
     known = cache.read_index(cache_dir, recipe.removesuffix("-qc"))
     held = [p for p in known if digest(p.source, p.patient) not in learned]
-    pairs = [(p, s) for p in held for s in cache.load(cache_dir, p).values() if not s.partial]
+    pairs = [
+        (p, s) for p in held for s in cache.load_patient(cache_dir, p).values() if not s.partial
+    ]
     if not pairs:
         raise InputError("the autoencoder held nobody out", "train one with --fold 0")
     samples = [sample for _, sample in pairs]
@@ -173,13 +175,13 @@ def score_autoencoder(
         "patients": _numbers([patient.patient for patient, _ in pairs]),
     }
     out.mkdir(parents=True, exist_ok=True)
-    text = table(scores)
+    text = detection_tables(scores)
     (out / "autoencoder.json").write_text(json.dumps(scores) + "\n", encoding="utf-8")
     (out / "autoencoder.md").write_text(text, encoding="utf-8")
     return text
 
 
-def table(scores: dict[str, Any]) -> str:
+def detection_tables(scores: dict[str, Any]) -> str:
     """The scores as two tables in Markdown."""
     lines = [
         f"# Autoencoder {scores['recipe']}",
@@ -260,7 +262,7 @@ def _pair(control: QualityControl, mask: Array, sample: Sample) -> Pair:
     return Pair(
         Pseudo(dice(given, true), hausdorff_mm(given, true, sample.spacing_mm)),
         pseudo_measures(mask, again, sample.spacing_mm, wanted)[DECISIVE],
-        repeated(mask, sample.label, again),
+        repeated_errors(mask, sample.label, again),
     )
 
 

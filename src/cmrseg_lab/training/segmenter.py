@@ -104,20 +104,20 @@ class Segmenters:
         """Mean Dice of held-out patients, and beside them of some that were trained on."""
         groups = {"held out": self.held_out, "trained on": self.training}
         return {
-            who: evaluate(cast(UNet, network), some, device)
+            who: validation_dice(cast(UNet, network), some, device)
             for who, own in groups.items()
             if (some := own if whole and who == "held out" else own[:: max(1, len(own) // SOME)])
         }
 
 
 @torch.inference_mode()
-def evaluate(network: UNet, patients: list[Images], device: torch.device) -> Scores:
+def validation_dice(network: UNet, patients: list[Images], device: torch.device) -> Scores:
     """Mean Dice on whole prepared images, by class and phase; no post-processing."""
     network.eval()
     scores: dict[str, list[float]] = {}
     for patient in patients:
         for name, sample in patient.items():
-            found = predict(network, patient, name, device).numpy()
+            found = labels_of_image(network, patient, name, device).numpy()
             known = [LV] if sample.partial else range(1, network.config.classes)
             shown = (
                 name if name in (*PHASES, "LGE") else "drawn alone" if sample.partial else "cuts"
@@ -128,7 +128,7 @@ def evaluate(network: UNet, patients: list[Images], device: torch.device) -> Sco
     return {k: round(sum(v) / len(v), 4) for k, v in sorted(scores.items())}
 
 
-def predict(network: UNet, patient: Images, name: str, device: torch.device) -> Tensor:
+def labels_of_image(network: UNet, patient: Images, name: str, device: torch.device) -> Tensor:
     """(z, y, x) labels of one image, the other phase beside it where network and file allow."""
     image = torch.from_numpy(patient[name].image).float()
     channels = [image]

@@ -31,7 +31,7 @@ def train(
 
     Args:
         preset: the whole training.
-        cache_dir: made by :func:`cmrseg_lab.training.prepare.prepare`.
+        cache_dir: made by :func:`cmrseg_lab.training.prepare.prepare_cache`.
         out: checkpoint and log go here.
         fold: the fold held out; None holds nobody out.
         without: instead of a fold, the source or vendor that is left out.
@@ -90,7 +90,7 @@ def _task(
     training: Sequence[Patient],
     held: Sequence[Patient],
 ) -> Task:
-    learned, shown = ([cache.load(cache_dir, p) for p in some] for some in (training, held))
+    learned, shown = ([cache.load_patient(cache_dir, p) for p in some] for some in (training, held))
     if isinstance(preset, SegmenterPreset):
         from cmrseg_lab.training.segmenter import Segmenters
 

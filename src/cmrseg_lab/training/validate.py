@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
-from cmrseg.evaluation.run import Report, evaluate
+from cmrseg.evaluation.run import Evaluation, evaluate
 from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.run.predict import recipe
@@ -28,7 +28,7 @@ def validate(
     weights: Path | None = None,
     device: str = "auto",
     record: bool = False,
-) -> Report:
+) -> Evaluation:
     """Predict each patient with the networks alone that never saw it, and score all.
 
     The whole recipe runs at native geometry, as for a user; only the ensemble is smaller.

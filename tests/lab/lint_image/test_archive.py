@@ -9,7 +9,7 @@ import pytest
 
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.lint_image.archive import read_archive
-from cmrseg_lab.lint_image.settings import one_image, size, whole
+from cmrseg_lab.lint_image.settings import layers_named, one_image, size
 from lab.lint_image.archives import LABELS, layer, save, usual_layers
 
 
@@ -30,14 +30,14 @@ def test_every_form_tells_the_same_image(form, zipped, tmp_path):
     assert image.command == ["/opt/run.sh", "emidec"]
     assert image.environment["PATH"] == "/opt/bin:/bin"
     assert [len(layer.entries) for layer in image.layers] == [2, 4]
-    assert whole(image).verdict == "pass"
+    assert layers_named(image).verdict == "pass"
     assert archive.docker == (form != "oci")
     assert one_image(archive).verdict == ("warn" if form == "oci" else "pass")
 
 
 def test_zipped_layers_are_read_and_weighed(tmp_path):
     (image,) = archive_of(save(tmp_path / "a.tar", zipped_layers=True)).images
-    assert whole(image).verdict == "pass"
+    assert layers_named(image).verdict == "pass"
     packed = sum(len(gzip.compress(data, mtime=0)) for data in usual_layers())
     assert sum(layer.packed_bytes for layer in image.layers) == packed
 
@@ -68,7 +68,7 @@ def test_layers_that_older_engines_link_to_each_other(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "../2/layer.tar"
         new.addfile(link)
     path.write_bytes(raw.getvalue())
-    assert whole(archive_of(path).images[0]).verdict == "pass"
+    assert layers_named(archive_of(path).images[0]).verdict == "pass"
 
 
 def test_an_exchanged_layer_is_seen(tmp_path):
@@ -76,7 +76,7 @@ def test_an_exchanged_layer_is_seen(tmp_path):
     told = save(tmp_path / "a.tar", layers, form="legacy")
     spoiled = told.read_bytes().replace(b"#!/bin/sh\n", b"#!/bin/no\n")
     told.write_bytes(spoiled)
-    check = whole(archive_of(told).images[0])
+    check = layers_named(archive_of(told).images[0])
     assert (check.verdict, check.found) == ("fail", "layer 2 is not the one named")
 
 

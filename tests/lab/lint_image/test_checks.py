@@ -2,12 +2,12 @@
 
 import json
 
-from cmrseg_lab.lint_image.checks import Check, as_json, as_table, few, judged
+from cmrseg_lab.lint_image.checks import Check, as_json, as_table, check_of, few
 
 
 def test_faults_decide_and_only_they_need_a_remedy():
-    assert judged("a", [], "fine", "do") == Check(name="a", verdict="pass", found="fine")
-    check = judged("a", ["x", "y"], "fine", "do", "warn")
+    assert check_of("a", [], "fine", "do") == Check(name="a", verdict="pass", found="fine")
+    check = check_of("a", ["x", "y"], "fine", "do", "warn")
     assert (check.verdict, check.found, check.remedy) == ("warn", "x; y", "do")
 
 
@@ -17,7 +17,7 @@ def test_the_first_few_of_many():
 
 
 def test_table_and_json_tell_the_same():
-    checks = [judged("user", ["root"], "", "set USER"), judged("platform", [], "linux", "")]
+    checks = [check_of("user", ["root"], "", "set USER"), check_of("platform", [], "linux", "")]
     assert as_table(checks).splitlines() == [
         "fail  user      root",
         "                -> set USER",

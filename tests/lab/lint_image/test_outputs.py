@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cmrseg_lab.lint_image.outputs import output_faults
-from cmrseg_lab.lint_image.sample import Sample
+from cmrseg_lab.lint_image.sample import SamplePatient
 from tiny import save, volume
 
 MASK = "images/delayed-enhancement-segmentation"
 MAP = "images/delayed-enhancement-uncertainty"
 IMAGE = volume(1)
-SAMPLE = Sample("emidec", {"LGE": IMAGE})
+SAMPLE = SamplePatient("emidec", {"LGE": IMAGE})
 
 
 @pytest.fixture

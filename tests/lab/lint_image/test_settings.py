@@ -25,7 +25,7 @@ def image(config=None, **changed):
 def test_a_good_image_passes():
     good = image()
     checks = [settings.platform(good), settings.user(good), settings.api_method(good)]
-    checks += [settings.entrypoint(good, FILES), settings.labels(good)]
+    checks += [settings.entrypoint(good, FILES), settings.image_labels(good)]
     checks += [settings.spoken_secrets(good), settings.size(good)]
     assert [check.verdict for check in checks] == ["pass"] * 7
     assert not any(check.remedy for check in checks)
@@ -104,11 +104,11 @@ def test_a_shell_that_keeps_signals_to_itself():
 def test_labels_that_say_nothing():
     told = LABELS | {"org.opencontainers.image.revision": "unknown"}
     del told["org.opencontainers.image.source"]
-    check = settings.labels(image(Labels=told))
+    check = settings.image_labels(image(Labels=told))
     assert check.verdict == "warn"
     assert "revision" in check.found
     assert "source" in check.found
-    assert settings.labels(image(Labels=None)).verdict == "warn"
+    assert settings.image_labels(image(Labels=None)).verdict == "warn"
 
 
 SECRET = "ghp_" + "a1B2" * 9

@@ -9,7 +9,7 @@ import pytest
 
 from cmrseg_lab.lint_image import trial
 from cmrseg_lab.lint_image.engine import SANDBOX, Engine
-from cmrseg_lab.lint_image.sample import Sample
+from cmrseg_lab.lint_image.sample import SamplePatient
 from tiny import volume
 
 STAND_IN = Path(__file__).parent / "stand_in.py"
@@ -33,8 +33,8 @@ def engine(tmp_path, monkeypatch):
 
 @pytest.fixture
 def stage(tmp_path):
-    samples = tuple(Sample("emidec", {"LGE": volume(n, slices=n)}) for n in (2, 3))
-    return trial.Stage(samples, tmp_path / "input", tmp_path / "output")
+    samples = tuple(SamplePatient("emidec", {"LGE": volume(n, slices=n)}) for n in (2, 3))
+    return trial.TrialStage(samples, tmp_path / "input", tmp_path / "output")
 
 
 def invoked(engine, fault, stage):

@@ -12,7 +12,7 @@ from cmrseg.imaging.read import read
 from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.studies.faults import campaign
-from cmrseg_lab.studies.faults.inputs import FAULTS, SHARES, Conditions, Scene
+from cmrseg_lab.studies.faults.inputs import FAULTS, SHARES, Conditions, TrialFolders
 from tiny import volume
 
 OPTIONS = ["--device", "cpu", "--mirrors", "1", "--samples", "0", "--no-report"]
@@ -29,7 +29,7 @@ def test_trials_are_told_by_their_numbers(made):
     assert [one.number for one in found] == [0, 1, 2, 3]
     assert all(one.outcome in campaign.OUTCOMES[:2] for one in found), found
     assert [one.what for one in made.trials([2])] == [found[2].what]
-    table = campaign.table(found)
+    table = campaign.outcome_table(found)
     assert table.lines[-1][:2] == ["all", "4"]
 
 
@@ -37,7 +37,7 @@ def test_trials_are_told_by_their_numbers(made):
 def test_every_fault_finds_its_place(name, tmp_path):
     for seed in range(6):
         folder = tmp_path / str(seed)
-        scene = Scene(folder=folder, image=volume(), stem="odd", role="")
+        scene = TrialFolders(folder=folder, image=volume(), stem="odd", role="")
         for one in (folder, scene.inputs, scene.outputs):
             one.mkdir()
         (folder / "kept.txt").write_text("kept.txt")

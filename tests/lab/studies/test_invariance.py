@@ -33,7 +33,7 @@ FORMS = st.one_of(
     ),
     st.builds(
         lambda factor, offset: (
-            lambda v: invariance.rescaled(v, factor, factor * offset * float(v.array.std()))
+            lambda v: invariance.linear_values(v, factor, factor * offset * float(v.array.std()))
         ),
         st.sampled_from([1e-6, 0.25, 1.0, 3.0, 500.0]),
         st.integers(-5, 5),
@@ -136,7 +136,7 @@ def test_the_study_tells_what_holds(tmp_path):
     assert holds["slices reversed, header says so"]
     assert not holds["100 added to every voxel"]
     assert holds["inverted contrast"]
-    lines = invariance.table("emidec", found).lines
+    lines = invariance.invariance_table("emidec", found).lines
     assert len(lines) == len(bounds)
     assert {line[-1] for line in lines} == {"yes", "**no**"}
 

@@ -4,7 +4,7 @@ import pytest
 from cmrseg_lab.synthetic import exam
 from cmrseg_lab.synthetic.cardiac import Shares
 from cmrseg_lab.synthetic.exam import cine_labels, emidec_labels
-from cmrseg_lab.synthetic.patient import Patient, draw_patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient, draw_patient
 from cmrseg_lab.synthetic.points import Points, Window
 from cmrseg_lab.synthetic.views import View
 
@@ -68,7 +68,7 @@ def test_one_patient_seen_at_two_moments_lies_in_one_place() -> None:
 def test_nothing_of_the_heart_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, challenge: str, seed: int, group: str
 ) -> None:
-    def drawn() -> Patient:
+    def drawn() -> SyntheticPatient:
         return draw_patient(challenge, seed, group=group)
 
     def nothing(scene: object, view: View, z: int, bias: float) -> tuple[np.ndarray, np.ndarray]:

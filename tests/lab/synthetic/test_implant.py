@@ -3,7 +3,7 @@ import pytest
 
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.synthetic.implant import as_late, implant_infarct
-from cmrseg_lab.synthetic.patient import Patient, draw_patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient, draw_patient
 
 
 def test_infarct_on_late_enhancement() -> None:
@@ -21,7 +21,7 @@ def test_infarct_on_late_enhancement() -> None:
     assert np.array_equal(new.array, again[0].array)
 
 
-def test_infarct_on_cine_drops_the_rv(cine: Patient) -> None:
+def test_infarct_on_cine_drops_the_rv(cine: SyntheticPatient) -> None:
     image, label = cine.images["SA_ED"], cine.labels["SA_ED"]
     new, found = implant_infarct(image, label, seed=2, share=0.2, source="cine")
     assert set(np.unique(found.array)) == {0, 1, 2, 3}
@@ -30,7 +30,7 @@ def test_infarct_on_cine_drops_the_rv(cine: Patient) -> None:
     assert infarct > 1.5 * muscle
 
 
-def test_as_late_nulls_muscle(cine: Patient) -> None:
+def test_as_late_nulls_muscle(cine: SyntheticPatient) -> None:
     image, label = cine.images["SA_ED"].array.astype(np.float32), cine.labels["SA_ED"].array
     late = as_late(image, label)
     before, after = (
@@ -39,7 +39,7 @@ def test_as_late_nulls_muscle(cine: Patient) -> None:
     assert after < 0.5 * before
 
 
-def test_labels_without_muscle_are_refused(cine: Patient) -> None:
+def test_labels_without_muscle_are_refused(cine: SyntheticPatient) -> None:
     label = cine.labels["SA_ED"]
     with pytest.raises(InputError, match="muscle"):
         implant_infarct(

@@ -7,10 +7,10 @@ import pytest
 from cmrseg.imaging.read import read
 from cmrseg.runtime.errors import OutputError
 from cmrseg_lab.synthetic import layouts
-from cmrseg_lab.synthetic.patient import Patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient
 
 
-def test_mnms2_reads_back(cine: Patient, tmp_path: Path) -> None:
+def test_mnms2_reads_back(cine: SyntheticPatient, tmp_path: Path) -> None:
     layouts.write_mnms2(cine, "007", tmp_path)
     names = sorted(path.name for path in (tmp_path / "dataset" / "007").iterdir())
     roles = ("LA_ED", "LA_ES", "SA_ED", "SA_ES")
@@ -23,7 +23,7 @@ def test_mnms2_reads_back(cine: Patient, tmp_path: Path) -> None:
         assert image.geometry.same_as(cine.images[role].geometry, 1e-2)
 
 
-def test_mnms2_table(cine: Patient, tmp_path: Path) -> None:
+def test_mnms2_table(cine: SyntheticPatient, tmp_path: Path) -> None:
     layouts.write_mnms2_table([("007", dict(cine.facts))], tmp_path)
     with (tmp_path / "dataset_information.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -38,7 +38,7 @@ def test_mnms2_table(cine: Patient, tmp_path: Path) -> None:
     ]
 
 
-def test_emidec_reads_back_with_its_clinical_fields(late: Patient, tmp_path: Path) -> None:
+def test_emidec_reads_back_with_its_clinical_fields(late: SyntheticPatient, tmp_path: Path) -> None:
     layouts.write_emidec(late, "Case_P011", tmp_path)
     root = tmp_path / "emidec-dataset-1.0.1"
     image = read(root / "Case_P011" / "Images" / "Case_P011.nii.gz")
@@ -55,7 +55,9 @@ def test_emidec_reads_back_with_its_clinical_fields(late: Patient, tmp_path: Pat
     assert fields[0].endswith(f"{image.spacing_mm[0]:g} mm")
 
 
-def test_a_folder_that_cannot_be_made_is_an_output_error(late: Patient, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_an_output_error(
+    late: SyntheticPatient, tmp_path: Path
+) -> None:
     (tmp_path / "emidec-dataset-1.0.1").write_text("a file in the way")
     with pytest.raises(OutputError, match="cannot be written"):
         layouts.write_emidec(late, "Case_P001", tmp_path)

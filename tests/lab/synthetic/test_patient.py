@@ -6,7 +6,7 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic.anatomy import draw_heart
 from cmrseg_lab.synthetic.interpolate import to_index
-from cmrseg_lab.synthetic.patient import Patient, draw_patient
+from cmrseg_lab.synthetic.patient import SyntheticPatient, draw_patient
 
 LV, MYO, RV = 1, 2, 3
 
@@ -19,7 +19,7 @@ def middle_slice(label: Volume) -> int:
     return int(np.flatnonzero((label.array == LV).any((1, 2))).mean())
 
 
-def test_roles_types_and_label_sets(cine: Patient, late: Patient) -> None:
+def test_roles_types_and_label_sets(cine: SyntheticPatient, late: SyntheticPatient) -> None:
     assert set(cine.images) == set(cine.labels) == {"SA_ED", "SA_ES", "LA_ED", "LA_ES"}
     assert set(late.images) == set(late.labels) == {"LGE"}
     for patient, codes in ((cine, {0, 1, 2, 3}), (late, {0, 1, 2, 3, 4})):
@@ -41,7 +41,7 @@ def test_equal_seeds_give_equal_patients_and_others_do_not() -> None:
     assert first.facts != other.facts
 
 
-def test_cavity_is_surrounded_by_muscle_in_the_middle(cine: Patient) -> None:
+def test_cavity_is_surrounded_by_muscle_in_the_middle(cine: SyntheticPatient) -> None:
     for role in ("SA_ED", "SA_ES"):
         label = cine.labels[role]
         plane = label.array[middle_slice(label)]
@@ -49,7 +49,7 @@ def test_cavity_is_surrounded_by_muscle_in_the_middle(cine: Patient) -> None:
         assert (plane[ring] == MYO).all()
 
 
-def test_rv_touches_the_septum_on_one_side(cine: Patient) -> None:
+def test_rv_touches_the_septum_on_one_side(cine: SyntheticPatient) -> None:
     label = cine.labels["SA_ED"]
     plane = label.array[middle_slice(label)]
     touching = ndimage.binary_dilation(plane == RV) & (plane == MYO)
@@ -60,7 +60,7 @@ def test_rv_touches_the_septum_on_one_side(cine: Patient) -> None:
     assert resultant > 0.5  # all to one side; evenly around would give 0
 
 
-def test_volumes_of_labels_are_those_of_the_shapes(cine: Patient) -> None:
+def test_volumes_of_labels_are_those_of_the_shapes(cine: SyntheticPatient) -> None:
     for phase in ("ed", "es"):
         label = cine.labels[f"SA_{phase.upper()}"]
         assert volume_ml(label, LV) == pytest.approx(cine.facts[f"lv_{phase}_ml"], rel=0.12)
@@ -70,7 +70,7 @@ def test_volumes_of_labels_are_those_of_the_shapes(cine: Patient) -> None:
         assert 0.7 < volume_ml(label, RV) / cine.facts[f"rv_{phase}_ml"] < 1.1
 
 
-def test_ejection_fraction_of_a_normal_heart_is_normal(cine: Patient) -> None:
+def test_ejection_fraction_of_a_normal_heart_is_normal(cine: SyntheticPatient) -> None:
     for code, low, high in ((LV, 0.45, 0.75), (RV, 0.35, 0.75)):
         ed, es = (volume_ml(cine.labels[role], code) for role in ("SA_ED", "SA_ES"))
         assert low < 1 - es / ed < high
@@ -107,7 +107,7 @@ def test_groups_differ_as_diseases_do() -> None:
 
 
 def test_pathological_hearts_have_an_infarct_inside_the_wall_and_normal_ones_none(
-    late: Patient,
+    late: SyntheticPatient,
 ) -> None:
     label = late.labels["LGE"].array
     assert (label >= 3).sum() > 20
@@ -115,7 +115,7 @@ def test_pathological_hearts_have_an_infarct_inside_the_wall_and_normal_ones_non
 
 
 def test_infarct_is_brighter_and_no_reflow_darker() -> None:
-    def found(seed: int) -> Patient:
+    def found(seed: int) -> SyntheticPatient:
         return draw_patient("emidec", seed, group="P", style="psir-1.5t")
 
     patient = next(p for p in map(found, range(40)) if (p.labels["LGE"].array == 4).sum() > 150)
@@ -125,7 +125,7 @@ def test_infarct_is_brighter_and_no_reflow_darker() -> None:
     assert core < infarct
 
 
-def test_late_slices_have_the_heart_in_the_middle_and_empty_margins(late: Patient) -> None:
+def test_late_slices_have_the_heart_in_the_middle_and_empty_margins(late: SyntheticPatient) -> None:
     label, image = late.labels["LGE"].array, late.images["LGE"].array
     for plane in label:
         if plane.any():

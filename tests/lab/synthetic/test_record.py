@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from cmrseg.runtime.errors import EXIT_USAGE, UsageError
-from cmrseg_lab.synthetic.record import FILE, GENERATION, Run, claim, generation_in
+from cmrseg_lab.synthetic.record import FILE, GENERATION, SynthesisRun, claim, generation_in
 
-RUN = Run(challenge="mnms2", patients=3, seed=1, group=None, style="in", artefact=None)
+RUN = SynthesisRun(challenge="mnms2", patients=3, seed=1, group=None, style="in", artefact=None)
 
 
 def test_the_same_run_may_go_on_and_grow(tmp_path: Path) -> None:

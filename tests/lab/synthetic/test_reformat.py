@@ -4,8 +4,8 @@ import pytest
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.synthetic.interpolate import labels_at, signed_distances
-from cmrseg_lab.synthetic.patient import Patient
-from cmrseg_lab.synthetic.reformat import find_axes, four_chamber
+from cmrseg_lab.synthetic.patient import SyntheticPatient
+from cmrseg_lab.synthetic.reformat import find_axes, reformatted_four_chamber
 
 
 def cone() -> Volume:
@@ -49,7 +49,7 @@ def test_labels_on_a_slice_are_that_slice() -> None:
 
 def test_four_chamber_of_a_cone_is_a_bowl_with_a_closed_apex() -> None:
     label = cone()
-    image, plane = four_chamber(label, label, spacing_mm=1.0, size=96)
+    image, plane = reformatted_four_chamber(label, label, spacing_mm=1.0, size=96)
     found = plane.array[0]
     rows = np.flatnonzero((found == 1).any(1))
     widths = [(found[row] == 1).sum() for row in rows]
@@ -64,8 +64,8 @@ def test_four_chamber_of_a_cone_is_a_bowl_with_a_closed_apex() -> None:
     assert half == pytest.approx(0.5 * (again.base + again.apex), abs=0.1)
 
 
-def test_reformatted_slice_agrees_with_the_long_axis_truth(cine: Patient) -> None:
-    _, plane = four_chamber(cine.images["SA_ED"], cine.labels["SA_ED"])
+def test_reformatted_slice_agrees_with_the_long_axis_truth(cine: SyntheticPatient) -> None:
+    _, plane = reformatted_four_chamber(cine.images["SA_ED"], cine.labels["SA_ED"])
     truth = cine.labels["LA_ED"]
     areas = []
     for label in (plane, truth):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmrseg_lab.synthetic.canvas import Canvas
+from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.shapes import blend_union, capsule, ellipsoid, share, tube
 
 
@@ -38,7 +38,7 @@ def test_blend_union_fills_the_crease_and_nothing_else() -> None:
 
 
 def test_painting_a_part_paints_the_canvas() -> None:
-    canvas = Canvas(np.zeros((1, 4, 4), np.float32), 1.0)
+    canvas = SliceCanvas(np.zeros((1, 4, 4), np.float32), 1.0)
     canvas.part((slice(None), slice(1, 3), slice(1, 3))).blend(np.full((1, 2, 2), 0.5), 4.0)
     assert canvas.signal.sum() == pytest.approx(8.0)
     assert canvas.signal[0, 1, 1] == 2.0

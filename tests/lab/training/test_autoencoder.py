@@ -10,7 +10,12 @@ import torch
 
 from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.autoencoder import Autoencoders, Masks, evaluate, load_autoencoder
+from cmrseg_lab.training.autoencoder import (
+    Autoencoders,
+    Masks,
+    load_autoencoder,
+    reconstruction_dice,
+)
 from cmrseg_lab.training.loop import LOG, fit
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.train import train
@@ -34,7 +39,7 @@ def test_it_learns_to_reconstruct(tmp_path):
     assert lines[1]["held out"]["1"] > 0.7
     network = load_autoencoder(path)
     assert not network.training
-    again = evaluate(Reconstructor(network, CPU), [heart(9)[1]])
+    again = reconstruction_dice(Reconstructor(network, CPU), [heart(9)[1]])
     assert again == lines[1]["held out"]
 
 

@@ -15,7 +15,7 @@ def test_images_come_back_to_half_precision(tmp_path):
         ("000", ("ED",), "P", "hospital"),
         ("001", ("ED",), "N", "hospital"),
     ]
-    found, put = cache.load(tmp_path, patients[1])["ED"], sample(1)
+    found, put = cache.load_patient(tmp_path, patients[1])["ED"], sample(1)
     np.testing.assert_allclose(found.image, put.image, rtol=2**-11, atol=1e-6)
     np.testing.assert_array_equal(found.label, put.label)
     assert found.label.dtype == np.uint8

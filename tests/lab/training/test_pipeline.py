@@ -20,14 +20,14 @@ PATIENTS, FOLDS = 13, (0, 1, 2, 3)
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Tiny presets, few rules."""
-    read = preset.read
+    read = preset.read_preset
 
     def tiny(name, **changed):
         recipe = read(name).recipe
         make = autoencoder_preset if recipe.endswith("-qc") else segmenter_preset
         return make(recipe, **{"steps": 2, **changed})
 
-    monkeypatch.setattr(preset, "read", tiny)
+    monkeypatch.setattr(preset, "read_preset", tiny)
     few = {"no_obstruction": [Rule.of("no_obstruction", by="found_ml", below=1e6)]}
     monkeypatch.setattr(emidec_rule_search, "CHOICES", few)
 

@@ -8,7 +8,7 @@ from cmrseg.runtime.errors import InputError
 from cmrseg_lab.synthetic.synthesize import synthesize
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.cache import UNKNOWN
-from cmrseg_lab.training.prepare import prepare
+from cmrseg_lab.training.prepare import prepare_cache
 from emidec_data import make_data
 from tiny import heart, save, volume
 
@@ -22,7 +22,7 @@ def drawn(tmp_path_factory):
 
 
 def loaded(folder, recipe):
-    return {p.source: (p, cache.load(folder, p)) for p in cache.read_index(folder, recipe)}
+    return {p.source: (p, cache.load_patient(folder, p)) for p in cache.read_index(folder, recipe)}
 
 
 def test_long_axes_of_all_three_kinds(tmp_path, drawn):
@@ -38,8 +38,8 @@ def test_long_axes_of_all_three_kinds(tmp_path, drawn):
     rows = "".join(f"7_{n}.png,7,{n},nan\n" for n in (1, 2))
     (frames / "frames.csv").write_text("file,patient,frame,pixel_mm\n" + rows)
     out = tmp_path / "cache"
-    prepare("mnms2-la", {"dsb2": frames, "synthetic": drawn}, out)
-    prepare("mnms2-la", {"acdc-reformatted": drawn}, out)
+    prepare_cache("mnms2-la", {"dsb2": frames, "synthetic": drawn}, out)
+    prepare_cache("mnms2-la", {"acdc-reformatted": drawn}, out)
     found = loaded(out, "mnms2-la")
     images = {source: set(patient.images) for source, (patient, _) in found.items()}
     assert images["dsb2"] == images["synthetic"] == {"ED", "ES"}
@@ -57,7 +57,7 @@ def test_long_axes_of_all_three_kinds(tmp_path, drawn):
 
 
 def test_short_axes_and_late_enhancement_with_infarcts_put_on(tmp_path, drawn):
-    prepare("mnms2-sa", {"acdc": drawn}, tmp_path / "sa")
+    prepare_cache("mnms2-sa", {"acdc": drawn}, tmp_path / "sa")
     patient, samples = loaded(tmp_path / "sa", "mnms2-sa")["acdc"]
     assert set(samples) == {"ED", "ES"}
     assert patient.vendor != "unknown"
@@ -65,7 +65,9 @@ def test_short_axes_and_late_enhancement_with_infarcts_put_on(tmp_path, drawn):
         assert one.spacing_mm[1:] == (1.5, 1.5)
         assert set(np.unique(one.label)) == {0, 1, 2, 3}
     make_data(tmp_path / "data", 2)
-    prepare("emidec", {"emidec": tmp_path / "data", "acdc-implanted": drawn}, tmp_path / "lge")
+    prepare_cache(
+        "emidec", {"emidec": tmp_path / "data", "acdc-implanted": drawn}, tmp_path / "lge"
+    )
     patient, samples = loaded(tmp_path / "lge", "emidec")["acdc-implanted"]
     assert set(np.unique(samples["ED"].label)) <= {0, 1, 2, 3, 4}
     assert [p.disease for p in cache.read_index(tmp_path / "lge", "emidec")][:2] == ["P", "P"]
@@ -74,8 +76,8 @@ def test_short_axes_and_late_enhancement_with_infarcts_put_on(tmp_path, drawn):
 def test_a_source_given_again_is_made_anew_and_others_stay(tmp_path):
     make_data(tmp_path / "a", 2)
     make_data(tmp_path / "b", 3)
-    prepare("emidec", {"a": tmp_path / "a", "b": tmp_path / "b"}, tmp_path / "cache")
-    found = prepare("emidec", {"a": tmp_path / "b"}, tmp_path / "cache")
+    prepare_cache("emidec", {"a": tmp_path / "a", "b": tmp_path / "b"}, tmp_path / "cache")
+    found = prepare_cache("emidec", {"a": tmp_path / "b"}, tmp_path / "cache")
     assert sorted(p.source for p in found) == ["a"] * 3 + ["b"] * 3
 
 
@@ -86,8 +88,8 @@ def test_labels_that_lie_elsewhere_and_other_recipes_caches_are_refused(tmp_path
     save(stem / "Images" / "Case_P000.nii.gz", image)
     save(stem / "Contours" / "Case_P000.nii.gz", volume(0, slices=3).like(heart(0, (3, 40, 44))[1]))
     with pytest.raises(InputError, match="other voxels"):
-        prepare("emidec", {"x": tmp_path / "data"}, tmp_path / "cache")
+        prepare_cache("emidec", {"x": tmp_path / "data"}, tmp_path / "cache")
     save(stem / "Contours" / "Case_P000.nii.gz", label)
-    prepare("emidec", {"x": tmp_path / "data"}, tmp_path / "cache")
+    prepare_cache("emidec", {"x": tmp_path / "data"}, tmp_path / "cache")
     with pytest.raises(InputError, match="of recipe emidec"):
-        prepare("mnms2-sa", {"x": tmp_path / "data"}, tmp_path / "cache")
+        prepare_cache("mnms2-sa", {"x": tmp_path / "data"}, tmp_path / "cache")

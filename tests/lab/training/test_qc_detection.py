@@ -15,7 +15,13 @@ from cmrseg_lab.training import qc_detection as judging
 from cmrseg_lab.training.corrupted_masks import MIXED, made
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS
 from cmrseg_lab.training.image_degradation import spoil
-from cmrseg_lab.training.qc_detection import Pair, detection, repeated, roc_area, score_autoencoder
+from cmrseg_lab.training.qc_detection import (
+    Pair,
+    detection,
+    repeated_errors,
+    roc_area,
+    score_autoencoder,
+)
 from cmrseg_lab.training.train import train
 from quality.tools import CPU, Copier, Square
 from tiny import autoencoder_preset, make_cache, make_checkpoint, sample, segmenter_preset
@@ -58,10 +64,10 @@ def test_known_ranks():
 def test_what_is_repeated_by_hand():
     truth = np.array([[[1, 1, 0, 0, 2]]], np.uint8)
     wrong = np.array([[[1, 0, 3, 3, 2]]], np.uint8)
-    assert repeated(wrong, truth, wrong) == 1.0
-    assert repeated(wrong, truth, truth) == 0.0
-    assert repeated(wrong, truth, np.array([[[0, 0, 3, 0, 0]]])) == pytest.approx(2 / 3)
-    assert repeated(truth, truth, wrong) is None
+    assert repeated_errors(wrong, truth, wrong) == 1.0
+    assert repeated_errors(wrong, truth, truth) == 0.0
+    assert repeated_errors(wrong, truth, np.array([[[0, 0, 3, 0, 0]]])) == pytest.approx(2 / 3)
+    assert repeated_errors(truth, truth, wrong) is None
 
 
 @pytest.mark.parametrize(

@@ -52,16 +52,16 @@ def test_a_network_is_trained_from_a_cache_and_its_patients_are_told(tmp_path):
 
 @pytest.mark.parametrize("name", preset.names())
 def test_shipped_presets_are_right_and_survive_a_checkpoint(name):
-    found = preset.read(name, steps=10)
+    found = preset.read_preset(name, steps=10)
     assert found.steps == 10
     assert preset.of_values(preset.as_values(found)) == found
     assert found.rate(9) <= found.rate(5)
 
 
 def test_the_papers_trainings():
-    paper = preset.read("emidec_paper")
+    paper = preset.read_preset("emidec_paper")
     assert (paper.samples, paper.alpha, paper.optimiser) == (5, 3.0, "sgd")
-    qc = preset.read("qc_short_axis_paper")
+    qc = preset.read_preset("qc_short_axis_paper")
     assert (qc.learning_rate, qc.weight_decay, qc.decay, qc.corrupted) == (2e-4, 1e-5, 0.0, 0.0)
     assert qc.network.latent == (100, 4, 4)
 
@@ -73,6 +73,6 @@ def test_a_preset_that_is_not_right_is_told(tmp_path, text):
     path = tmp_path / "own.toml"
     path.write_text(text)
     with pytest.raises(InputError):
-        preset.read(str(path))
+        preset.read_preset(str(path))
     with pytest.raises(InputError, match="short_axis"):
-        preset.read("nothing")
+        preset.read_preset("nothing")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmrseg.quality.uncertainty.conformal import ErrorBand, in_words
+from cmrseg.quality.uncertainty.conformal import ErrorBand, bands_in_words
 
 
 def drawn(rng, patients):
@@ -35,8 +35,8 @@ def test_known_errors_give_known_ends():
 
 def test_words_say_the_level_and_of_how_many_patients():
     band = ErrorBand.fit(np.arange(12.0), np.arange(12.0) + 1)
-    assert "90 % of the expert's values" in in_words({"RV": band})
-    assert "12 patients" in in_words({"RV": band})
+    assert "90 % of the expert's values" in bands_in_words({"RV": band})
+    assert "12 patients" in bands_in_words({"RV": band})
 
 
 def test_easy_images_get_narrow_intervals_and_hard_ones_wide_ones():

@@ -123,7 +123,7 @@ def _hard(difficulty: Any, usual: float) -> Any:
     return np.clip(difficulty / max(usual, 1e-9), 1 / HARDEST, HARDEST)
 
 
-def in_words(bands: Mapping[str, ErrorBand]) -> str:
+def bands_in_words(bands: Mapping[str, ErrorBand]) -> str:
     """What the intervals are, for the record beside them."""
     least = min(bands.values(), key=lambda band: (band.level, band.patients))
     return (

@@ -16,28 +16,28 @@ from cmrseg.runtime import cpu_limit, share_cpus
 from cmrseg.runtime.errors import EXIT_OK, CmrsegError
 from cmrseg_lab.studies.bench import table
 from cmrseg_lab.studies.bench.plan import Plan, help_rows
-from cmrseg_lab.studies.bench.table import Row
+from cmrseg_lab.studies.bench.table import BenchRow
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure both recipes; a missed aim is told in the table and is no failure."""
-    options = parser().parse_args(arguments)
+    options = bench_parser().parse_args(arguments)
     try:
         if options.out:
             table.check_ending(options.out)
         facts = machine()
         print("; ".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
         rows = measure(options)
-        print(f"\n{table.grid(rows).text()}")
+        print(f"\n{table.bench_table(rows).text()}")
         if options.out:
-            table.save(rows, facts, options.out)
+            table.save_report(rows, facts, options.out)
     except CmrsegError as error:
         print(f"cmrseg_lab.studies.bench: {error}", file=sys.stderr)
         return error.exit_code
     return EXIT_OK
 
 
-def parser() -> argparse.ArgumentParser:
+def bench_parser() -> argparse.ArgumentParser:
     """The options."""
     p = argparse.ArgumentParser(prog="python -m cmrseg_lab.studies.bench", description=__doc__)
     p.add_argument("--only", choices=tuple(CODES), help="one challenge (default: both)")
@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def measure(options: argparse.Namespace) -> list[Row]:
+def measure(options: argparse.Namespace) -> list[BenchRow]:
     """All rows: processes of both challenges first, then what is measured in this process.
 
     Raises:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.ensemble import MIRRORS, Segmenter
 from cmrseg.recipes.emidec import SAMPLES
-from cmrseg_lab.studies.bench.table import Row, Spread
+from cmrseg_lab.studies.bench.table import BenchRow, Spread
 
 FOLDS = 5
 NETWORKS_S = 9.0
 """Aim: of the 10 s that a case may take on two cores, what the networks may."""
 
 
-def rows(segmenter: Segmenter, image: Volume, rounds: int) -> Iterator[Row]:
+def sampling_rows(segmenter: Segmenter, image: Volume, rounds: int) -> Iterator[BenchRow]:
     """Seconds of mirror images and of samples, and of both for five folds.
 
     Args:
@@ -42,10 +42,10 @@ def rows(segmenter: Segmenter, image: Volume, rounds: int) -> Iterator[Row]:
     yield _row(f"{len(MIRRORS)} mirror images, {of}", mirrors)
     yield _row(f"{SAMPLES} dropout samples, {of}", samples)
     one = samples.times(1 / SAMPLES).per(mirrors.times(1 / (networks * len(MIRRORS))))
-    yield Row(recipe="emidec", figure="  a sample per pass", value=one, unit="x")
+    yield BenchRow(recipe="emidec", figure="  a sample per pass", value=one, unit="x")
     five = [FOLDS / networks * m + s for m, s in zip(mirrored, drawn, strict=True)]
     yield _row(f"both for {FOLDS} networks", Spread.of(five), NETWORKS_S)
 
 
-def _row(figure: str, value: Spread, aim: float | None = None) -> Row:
-    return Row(recipe="emidec", figure=figure, value=value, unit="s", aim=aim)
+def _row(figure: str, value: Spread, aim: float | None = None) -> BenchRow:
+    return BenchRow(recipe="emidec", figure=figure, value=value, unit="s", aim=aim)

@@ -17,10 +17,10 @@ from torch import Tensor
 from cmrseg.models.layout import usual_execution
 from cmrseg.models.unet import UNet
 from cmrseg.runtime import Precision
-from cmrseg_lab.studies.bench.table import Row, Spread
+from cmrseg_lab.studies.bench.table import BenchRow, Spread
 from cmrseg_lab.training import segmenter
 from cmrseg_lab.training.loop import make_optimiser, take_step
-from cmrseg_lab.training.preset import SegmenterPreset, read
+from cmrseg_lab.training.preset import SegmenterPreset, read_preset
 
 SAMPLES, ALPHA = 5, 3.0
 """N and alpha of arega2021."""
@@ -72,14 +72,14 @@ class BenchTrainee:
         return time.perf_counter() - started
 
 
-def training_rows(device: torch.device, rounds: int) -> Iterator[Row]:
+def training_rows(device: torch.device, rounds: int) -> Iterator[BenchRow]:
     """The cost of a training step of several passes, per step of one.
 
     Args:
         device: where to train.
         rounds: how often the networks take turns, after one round to warm up.
     """
-    preset = cast(SegmenterPreset, read("emidec"))
+    preset = cast(SegmenterPreset, read_preset("emidec"))
     trainees = {kind: BenchTrainee(kind, preset, device) for kind in KINDS}
     precision = segmenter.precision(device)
     timed: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -89,9 +89,11 @@ def training_rows(device: torch.device, rounds: int) -> Iterator[Row]:
             if number:
                 timed[kind].append(seconds)
     one = Spread.of(timed.pop("one pass"))
-    yield Row(recipe="emidec", figure=f"training step, one pass, {precision}", value=one, unit="s")
+    yield BenchRow(
+        recipe="emidec", figure=f"training step, one pass, {precision}", value=one, unit="s"
+    )
     for kind, several in timed.items():
         target = TARGET[device.type] if kind == "shared prefix" else None
         figure = f"  {SAMPLES} passes, {kind}, per step of one"
         ratio = Spread.of(several).per(one)
-        yield Row(recipe="emidec", figure=figure, value=ratio, unit="x", aim=target)
+        yield BenchRow(recipe="emidec", figure=figure, value=ratio, unit="x", aim=target)

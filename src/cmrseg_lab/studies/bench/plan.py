@@ -16,7 +16,7 @@ from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.samples import SIZES, copies, sample_case
-from cmrseg_lab.studies.bench.table import Row, Spread
+from cmrseg_lab.studies.bench.table import BenchRow, Spread
 
 if TYPE_CHECKING:
     from cmrseg.models.bundle import Bundle
@@ -91,14 +91,14 @@ class Plan:
             say=say,
         )
 
-    def processes(self) -> Iterator[Row]:
+    def processes(self) -> Iterator[BenchRow]:
         """Cold start, peak memory, and many cases in one run."""
         self.say(f"{self.challenge}: fresh processes, {self.rounds} rounds")
         one = copies(self.challenge, self.case, 1, self.scratch / "one")
         self._predict(process.cmrseg(), one, self.scratch / "cold")  # fills the disk's cache
         torch_only, cold = [], []
         for number in range(self.rounds):
-            torch_only.append(process.run([sys.executable, "-c", "import torch"]).seconds)
+            torch_only.append(process.timed_process([sys.executable, "-c", "import torch"]).seconds)
             cold.append(self._predict(process.cmrseg(), one, self.scratch / f"cold-{number}"))
         first = Spread.of([ran.first_file_s or ran.seconds for ran in cold])
         yield self._row("cold process to first mask", first, "s", FIRST_MASK_S)
@@ -116,7 +116,7 @@ class Plan:
         figure = f"memory that {self.cases} cases of different sizes take beyond one"
         yield self._row(figure, growth, "MB", GROWTH_MB)
 
-    def _many(self, alone: Spread) -> Iterator[Row]:
+    def _many(self, alone: Spread) -> Iterator[BenchRow]:
         """One long run against a run of one case, both from process start to end."""
         self.say(f"{self.challenge}: {self.cases} cases in one run")
         folder = copies(self.challenge, self.case, self.cases, self.scratch / "many")
@@ -133,9 +133,9 @@ class Plan:
         mask = contract.mask_path(case, next(iter(case.images)))
         options = ("--weights", str(self.weights.folder), "--device", self.device)
         arguments = ("predict", self.challenge, str(source), str(out), *options)
-        return process.run([*command, *arguments], out / mask)
+        return process.timed_process([*command, *arguments], out / mask)
 
-    def inside(self) -> Iterator[Row]:
+    def inside(self) -> Iterator[BenchRow]:
         """The network against the machine's ceiling, and where a case's time goes."""
         yield from self._networks()
         if self.challenge == "emidec":
@@ -146,9 +146,11 @@ class Plan:
         if self.challenge == "mnms2":
             from cmrseg_lab.studies.bench import refinement
 
-            yield from refinement.rows(self.weights, self.case, self.device, self.rounds, self.say)
+            yield from refinement.refinement_rows(
+                self.weights, self.case, self.device, self.rounds, self.say
+            )
 
-    def _networks(self) -> Iterator[Row]:
+    def _networks(self) -> Iterator[BenchRow]:
         from cmrseg.models.ensemble import Segmenter
         from cmrseg.recipes.steps import prepared_image
         from cmrseg.runtime import use_device
@@ -168,7 +170,7 @@ class Plan:
             for one in race(segmenter, image, self.rounds):
                 yield from _race_rows(recipe, one)
 
-    def _doubt(self) -> Iterator[Row]:
+    def _doubt(self) -> Iterator[BenchRow]:
         from cmrseg.models.ensemble import Segmenter
         from cmrseg.recipes.steps import prepared_image
         from cmrseg.runtime import use_device
@@ -179,16 +181,16 @@ class Plan:
         segmenter = Segmenter.from_bundle(self.weights, "emidec", use_device(self.device))
         grid = RECIPES["emidec"].grid
         image = prepared_image(self.case.images["LGE"], grid, segmenter.preparation)[1].image
-        yield from doubt.rows(segmenter, image, self.rounds)
+        yield from doubt.sampling_rows(segmenter, image, self.rounds)
 
-    def _training(self) -> Iterator[Row]:
+    def _training(self) -> Iterator[BenchRow]:
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench import passes
 
         self.say(f"emidec: a training step of several passes, {self.rounds} rounds")
         yield from passes.training_rows(use_device(self.device), self.rounds)
 
-    def _walks(self) -> Iterator[Row]:
+    def _walks(self) -> Iterator[BenchRow]:
         from cmrseg.run.predict import recipe
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench.walk import STEPS, shares, walk
@@ -209,32 +211,41 @@ class Plan:
             step_aim = QUALITY_PERCENT if step == "quality" else None
             yield self._row(f"  {step}", by_step[step].times(100), "%", step_aim)
 
-    def _row(self, figure: str, value: Spread, unit: str, aim: float | None = None) -> Row:
-        return Row(recipe=self.challenge, figure=figure, value=value, unit=unit, aim=aim)
+    def _row(self, figure: str, value: Spread, unit: str, aim: float | None = None) -> BenchRow:
+        return BenchRow(recipe=self.challenge, figure=figure, value=value, unit=unit, aim=aim)
 
 
-def help_rows(rounds: int) -> Iterator[Row]:
+def help_rows(rounds: int) -> Iterator[BenchRow]:
     """``cmrseg --help`` and how much of it is Python's own start."""
     bare, told = [], []
     for number in range(rounds + 1):
-        pair = (process.run([sys.executable, "-c", ""]), process.run(process.cmrseg("--help")))
+        pair = (
+            process.timed_process([sys.executable, "-c", ""]),
+            process.timed_process(process.cmrseg("--help")),
+        )
         if number:
             bare.append(pair[0].seconds)
             told.append(pair[1].seconds)
     seconds = Spread.of(told)
-    yield Row(recipe="-", figure="cmrseg --help", value=seconds, unit="s", aim=HELP_S)
+    yield BenchRow(recipe="-", figure="cmrseg --help", value=seconds, unit="s", aim=HELP_S)
     ratio = seconds.per(Spread.of(bare))
-    yield Row(recipe="-", figure="cmrseg --help, per bare start of Python", value=ratio, unit="x")
+    yield BenchRow(
+        recipe="-", figure="cmrseg --help, per bare start of Python", value=ratio, unit="x"
+    )
 
 
-def _race_rows(recipe: str, race: Race) -> Iterator[Row]:
+def _race_rows(recipe: str, race: Race) -> Iterator[BenchRow]:
     precision = f"{race.precision}{' (used)' if race.chosen else ''}"
     gflop = f"{race.flops / 1e9:.1f} GFLOP"
-    yield Row(recipe=recipe, figure=f"{gflop} pass, {precision}", value=race.network_s, unit="s")
-    yield Row(
+    yield BenchRow(
+        recipe=recipe, figure=f"{gflop} pass, {precision}", value=race.network_s, unit="s"
+    )
+    yield BenchRow(
         recipe=recipe,
         figure=f"  as a matrix product, {race.precision}",
         value=race.ceiling_s,
         unit="s",
     )
-    yield Row(recipe=recipe, figure=f"  pass per product, {precision}", value=race.ratio, unit="x")
+    yield BenchRow(
+        recipe=recipe, figure=f"  pass per product, {precision}", value=race.ratio, unit="x"
+    )

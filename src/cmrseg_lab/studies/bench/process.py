@@ -41,7 +41,7 @@ def cmrseg(*arguments: str | Path) -> list[str]:
     return [*start, *map(str, arguments)]
 
 
-def run(command: Sequence[str], watched: Path | None = None) -> Ran:
+def timed_process(command: Sequence[str], watched: Path | None = None) -> Ran:
     """Run a command to its end, looking every 5 ms whether ``watched`` is there.
 
     Raises:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from cmrseg.cases.case import Case
 from cmrseg.models.bundle import Bundle
 from cmrseg.quality.thresholds import Fences, Thresholds
-from cmrseg_lab.studies.bench.table import Row, Spread
+from cmrseg_lab.studies.bench.table import BenchRow, Spread
 
 BUDGETS_S = (10.0, 60.0)
 """A short one, and what `cmrseg predict --refine case` takes if it is not told otherwise."""
@@ -21,9 +21,9 @@ ROUNDS = 2
 NEVER = Fences(th_low=2.0, th_up_mm=0.0, measures=0)
 
 
-def rows(
+def refinement_rows(
     weights: Bundle, case: Case, device: str, rounds: int, say: Callable[[str], None]
-) -> Iterator[Row]:
+) -> Iterator[BenchRow]:
     """How much of its budget refining the case's first image takes; nothing without a refiner.
 
     Args:
@@ -50,4 +50,4 @@ def rows(
         took = [made.segment(one).timings_s["refinement"] for _ in range(min(rounds, ROUNDS))]
         share = Spread.of([100 * seconds / budget_s for seconds in took])
         figure = f"refining one flagged image, of its {budget_s:g} s"
-        yield Row(recipe="mnms2", figure=figure, value=share, unit="%", aim=100.0)
+        yield BenchRow(recipe="mnms2", figure=figure, value=share, unit="%", aim=100.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmrseg.evaluation.table import Grid
+from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import OutputError, UsageError
 
 HEADER = ("recipe", "figure", "median", "lowest", "highest", "rounds", "aim", "")
@@ -64,7 +64,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class BenchRow:
     """One line of the report.
 
     Attributes:
@@ -113,18 +113,18 @@ class Row:
         }
 
 
-def grid(rows: Sequence[Row]) -> Grid:
+def bench_table(rows: Sequence[BenchRow]) -> TextTable:
     """All rows."""
-    return Grid(header=HEADER, lines=[row.cells() for row in rows])
+    return TextTable(header=HEADER, lines=[row.cells() for row in rows])
 
 
-def markdown(rows: Sequence[Row], machine: dict[str, Any]) -> str:
+def markdown(rows: Sequence[BenchRow], machine: dict[str, Any]) -> str:
     """The report as Markdown."""
     facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
-    return f"# Speed and memory\n\n{facts}\n\n{grid(rows).markdown()}\n"
+    return f"# Speed and memory\n\n{facts}\n\n{bench_table(rows).markdown()}\n"
 
 
-def save(rows: Sequence[Row], machine: dict[str, Any], path: Path) -> None:
+def save_report(rows: Sequence[BenchRow], machine: dict[str, Any], path: Path) -> None:
     """Write the report as ``.md`` or ``.json``.
 
     Raises:

@@ -20,7 +20,7 @@ from cmrseg_lab.studies.emidec_paper.method import Method
 from cmrseg_lab.studies.emidec_paper.paper import CITED
 from cmrseg_lab.studies.emidec_paper.scores import NEAR_MM
 from cmrseg_lab.studies.page import Page
-from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
 PATIENTS = "patients.csv"
 
@@ -32,7 +32,7 @@ def reproduce(
     weights: Path | None = None,
     baseline: Path | None = None,
     source: str = "emidec",
-    effort: Effort | None = None,
+    effort: RunSettings | None = None,
     styles: Sequence[str] = (),
     note: str = "",
     commit: str = "unknown",
@@ -56,7 +56,7 @@ def reproduce(
         InputError: nobody was held out, or the data are others than the networks learned from.
         UsageError: the two bundles held out no patient in common; or there is no such style.
     """
-    effort, work = effort or Effort(), out / "work"
+    effort, work = effort or RunSettings(), out / "work"
     out.mkdir(parents=True, exist_ok=True)
     proposed = Method.measured(
         "proposed", weights, data, work, source=source, effort=effort, with_rules=True
@@ -109,7 +109,7 @@ def _head(page: Page, methods: list[Method]) -> None:
 
 def _claims(page: Page, baseline: Method, proposed: Method, note: str) -> None:
     columns = (*tables.COMPARED, *tables.BY_POSITION)
-    found = tables.compare(baseline, proposed, columns)
+    found = tables.paired_by_metric(baseline, proposed, columns)
     both = len(tables.shared(baseline, proposed))
     page.say(
         "## Does the paper's claim reproduce?",
@@ -164,7 +164,7 @@ def _uncertainty(page: Page, methods: list[Method], shifted: dict[str, Method]) 
     path = page.figure("agreement", f"Dice within samples (Eq. 6) against true Dice, {of}")
     figures.save_agreement(methods, patients, path)
     page.say("### Do the 95 % intervals of volumes hold the expert's volume?")
-    page.table("intervals", tables.intervals(proposed))
+    page.table("intervals", tables.interval_table(proposed))
     if proposed.trusted:
         page.say(
             "### Does the verdict find the worse ones?",
@@ -185,7 +185,7 @@ def _calibration(page: Page, methods: list[Method]) -> None:
     figures.save_reliability(methods, patients, path)
 
 
-def _panels(page: Page, methods: list[Method], effort: Effort) -> None:
+def _panels(page: Page, methods: list[Method], effort: RunSettings) -> None:
     from cmrseg_lab.studies.emidec_paper.panels import save_panels
 
     page.say("## Figure 3: panels, on a synthetic heart")

@@ -13,7 +13,7 @@ from cmrseg.models.bundle import Bundle
 from cmrseg_lab.studies.emidec_paper.scores import Row, Scored, ruled, score
 from cmrseg_lab.studies.emidec_paper.trusted import trusted_rows
 from cmrseg_lab.training.calibration.emidec import FEWEST, gather, measured
-from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort, Held, predict_held_out
+from cmrseg_lab.training.calibration.emidec_out_of_fold import Held, RunSettings, predict_held_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Method:
         work: Path,
         *,
         source: str,
-        effort: Effort,
+        effort: RunSettings,
         with_rules: bool = False,
     ) -> Method:
         """Measure a bundle on the patients that its networks held out.

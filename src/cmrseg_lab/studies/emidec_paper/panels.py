@@ -27,7 +27,7 @@ from cmrseg.recipes.emidec_rules import Rules
 from cmrseg.runtime import use_device
 from cmrseg_lab.synthetic.synthesize import synthesize
 from cmrseg_lab.training import datasets
-from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
 SEED = 2021
 PAINT = {2: (0.95, 0.8, 0.1), 3: (0.1, 0.75, 0.25), 4: (0.9, 0.15, 0.15)}
@@ -37,7 +37,7 @@ AROUND = 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class MethodPanel:
     """What one method says of the heart: mask and, where samples were drawn, variance."""
 
     name: str
@@ -45,7 +45,7 @@ class Shown:
     variance: Array | None
 
 
-def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: Effort, path: Path) -> None:
+def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: RunSettings, path: Path) -> None:
     """Draw a heart, let each bundle's networks segment it, and show both.
 
     Args:
@@ -61,7 +61,7 @@ def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: Effort, path: Pat
     _draw(image, truth, shown, path)
 
 
-def _shown(name: str, found: Bundle, image: Path, effort: Effort) -> Shown:
+def _shown(name: str, found: Bundle, image: Path, effort: RunSettings) -> MethodPanel:
     segmenter = Segmenter.from_bundle(
         found, "emidec", use_device(effort.device), precision=effort.precision
     )
@@ -74,10 +74,10 @@ def _shown(name: str, found: Bundle, image: Path, effort: Effort) -> Shown:
     case = Case("heart", {"LGE": ImageSource(image)}, "heart")
     prediction = recipe.segment(case).predictions["LGE"]
     variance = prediction.maps.get("variance")
-    return Shown(name, prediction.mask.array, None if variance is None else variance.array)
+    return MethodPanel(name, prediction.mask.array, None if variance is None else variance.array)
 
 
-def _draw(image: Array, truth: Array, shown: Sequence[Shown], path: Path) -> None:
+def _draw(image: Array, truth: Array, shown: Sequence[MethodPanel], path: Path) -> None:
     rows = [(name, int(slices[len(slices) // 2])) for name, slices in positions(truth).items()]
     window = _window(truth)
     top = max([float(s.variance.max()) for s in shown if s.variance is not None], default=0.0)

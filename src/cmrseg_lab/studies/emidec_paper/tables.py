@@ -10,11 +10,11 @@ import numpy as np
 from cmrseg.evaluation.paired import Paired, differences, holm, paired
 from cmrseg.evaluation.positions import POSITIONS
 from cmrseg.evaluation.risk import rank_correlation, risk_coverage
-from cmrseg.evaluation.table import NOTHING, Grid
+from cmrseg.evaluation.table import NOTHING, TextTable
 from cmrseg_lab.studies.emidec_paper import paper
 from cmrseg_lab.studies.emidec_paper.method import Method
 from cmrseg_lab.studies.emidec_paper.scores import Row
-from cmrseg_lab.studies.emidec_paper.trusted import flagged
+from cmrseg_lab.studies.emidec_paper.trusted import flagged_by_others
 
 Rows = Mapping[str, Row]
 IMAGE_LEVEL, WITHIN = "image-level uncertainty", "1 - Dice within samples"
@@ -24,7 +24,7 @@ SHORT = {"myocardium": "Myo", "infarction": "MI", "no_reflow": "NR"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class PaperColumn:
     """A metric in a table.
 
     Attributes:
@@ -53,24 +53,24 @@ class Column:
         return f"{np.mean(values):.{self.decimals}f} ({np.std(values):.{self.decimals}f})"
 
 
-def _dice(structure: str, where: str = "") -> Column:
+def _dice(structure: str, where: str = "") -> PaperColumn:
     metric = f"{structure}_dice{where and '_' + where}"
-    return Column(metric=metric, title=f"{SHORT[structure]} DSC (%)", scale=100, decimals=1)
+    return PaperColumn(metric=metric, title=f"{SHORT[structure]} DSC (%)", scale=100, decimals=1)
 
 
-def _vd(structure: str) -> Column:
+def _vd(structure: str) -> PaperColumn:
     metric = f"{structure}_volume_difference_cm3"
-    return Column(metric=metric, title=f"{SHORT[structure]} VD (cm3)")
+    return PaperColumn(metric=metric, title=f"{SHORT[structure]} VD (cm3)")
 
 
-def _brier(structure: str, region: str) -> Column:
+def _brier(structure: str, region: str) -> PaperColumn:
     title = f"{SHORT[structure]} BS {region} (1e-2)"
-    return Column(metric=f"{structure}_brier_{region}", title=title, scale=100)
+    return PaperColumn(metric=f"{structure}_brier_{region}", title=title, scale=100)
 
 
-HD = Column(metric="myocardium_hd_official_mm", title="Myo HD official (mm)", decimals=1)
-HD_RIGHT = Column(metric="myocardium_hd_mm", title="Myo HD (mm)", decimals=1)
-PD = {s: Column(metric=f"{s}_pd_percent", title=f"{SHORT[s]} PD (%)") for s in list(SHORT)[1:]}
+HD = PaperColumn(metric="myocardium_hd_official_mm", title="Myo HD official (mm)", decimals=1)
+HD_RIGHT = PaperColumn(metric="myocardium_hd_mm", title="Myo HD (mm)", decimals=1)
+PD = {s: PaperColumn(metric=f"{s}_pd_percent", title=f"{SHORT[s]} PD (%)") for s in list(SHORT)[1:]}
 TABLE_1 = (
     _dice("myocardium"), HD, HD_RIGHT, _brier("myocardium", "near"), _brier("myocardium", "whole"),
     _dice("infarction"), _vd("infarction"), _brier("infarction", "near"),
@@ -85,12 +85,13 @@ COMPARED = (
     _dice("myocardium"), _dice("infarction"), _dice("no_reflow"), HD, HD_RIGHT,
     _vd("myocardium"), _vd("infarction"), PD["infarction"], _vd("no_reflow"),
     *(_brier(s, "near") for s in SHORT), *(_brier(s, "whole") for s in SHORT),
-    Column(metric="overall_brier_near", title="all classes BS near (1e-2)", scale=100, decimals=3),
+    PaperColumn(metric="overall_brier_near", title="all classes BS near (1e-2)", scale=100,
+                decimals=3),
 )  # fmt: skip
 BY_POSITION = tuple(_dice(s, p) for s in list(SHORT)[:2] for p in POSITIONS)
 
 
-def table_1(baseline: Method | None, proposed: Method) -> Grid:
+def table_1(baseline: Method | None, proposed: Method) -> TextTable:
     """Baseline against proposed; ours on the patients both held out, and on all of the proposed."""
     lines = [
         _printed(f"paper, {name} (hidden test set, 50)", told, TABLE_1)
@@ -104,10 +105,10 @@ def table_1(baseline: Method | None, proposed: Method) -> Grid:
         ]
     everybody = f"ours, {proposed.name} (all {len(proposed.rows)} held-out patients)"
     lines.append(_line(everybody, proposed.rows, TABLE_1))
-    return Grid(header=["", *(column.title for column in TABLE_1)], lines=lines)
+    return TextTable(header=["", *(column.title for column in TABLE_1)], lines=lines)
 
 
-def table_2(proposed: Method) -> Grid:
+def table_2(proposed: Method) -> TextTable:
     """Ours beside the challenge's best, as networks give it and after honest rules."""
     lines = [
         _printed(f"{name} (hidden test set)", told, TABLE_2)
@@ -117,26 +118,30 @@ def table_2(proposed: Method) -> Grid:
     if proposed.rules:
         title = f"ours, {proposed.name}, out of fold, with rules"
         lines.append(_line(title, proposed.rules, TABLE_2))
-    return Grid(header=["", *(column.title for column in TABLE_2)], lines=lines)
+    return TextTable(header=["", *(column.title for column in TABLE_2)], lines=lines)
 
 
-def by_position(methods: Sequence[Method], patients: set[str]) -> Grid:
+def by_position(methods: Sequence[Method], patients: set[str]) -> TextTable:
     """Figure 2 in numbers: DSC and certainty (Dice within samples) at each position."""
     lines = []
     for method in methods:
         rows = method.among(patients)
         for position in POSITIONS:
             cells = [
-                Column(metric=f"{s}_{what}_{position}", title="", scale=100, decimals=1).cell(rows)
+                PaperColumn(metric=f"{s}_{what}_{position}", title="", scale=100, decimals=1).cell(
+                    rows
+                )
                 for what in ("dice", "certainty")
                 for s in SHORT
             ]
             lines.append([f"{method.name}, {position}", *cells])
     titles = [f"{SHORT[s]} {w} (%)" for w in ("DSC", "certainty") for s in SHORT]
-    return Grid(header=["", *titles], lines=lines)
+    return TextTable(header=["", *titles], lines=lines)
 
 
-def compare(baseline: Method, proposed: Method, columns: Sequence[Column]) -> dict[str, Paired]:
+def paired_by_metric(
+    baseline: Method, proposed: Method, columns: Sequence[PaperColumn]
+) -> dict[str, Paired]:
     """Metric -> what proposed less baseline says, on the patients both held out."""
     found = {}
     for column in columns:
@@ -146,9 +151,9 @@ def compare(baseline: Method, proposed: Method, columns: Sequence[Column]) -> di
     return found
 
 
-def comparison(baseline: Method, proposed: Method, columns: Sequence[Column]) -> Grid:
+def comparison(baseline: Method, proposed: Method, columns: Sequence[PaperColumn]) -> TextTable:
     """Proposed less baseline: mean, bootstrap interval, Wilcoxon's p, and Holm's over the table."""
-    found = compare(baseline, proposed, columns)
+    found = paired_by_metric(baseline, proposed, columns)
     both = shared(baseline, proposed)
     adjusted = dict(zip(found, holm([one.p for one in found.values()]), strict=True))
     lines = []
@@ -166,10 +171,10 @@ def comparison(baseline: Method, proposed: Method, columns: Sequence[Column]) ->
         )
     header = ["", baseline.name, proposed.name, "difference (95 % interval)", "p", "p, Holm",
               "larger / smaller / patients"]  # fmt: skip
-    return Grid(header=header, lines=lines)
+    return TextTable(header=header, lines=lines)
 
 
-def intervals(method: Method) -> Grid:
+def interval_table(method: Method) -> TextTable:
     """How often a 95 % interval of a volume holds the expert's, by samples and by past errors."""
     lines = []
     for structure, short in SHORT.items():
@@ -183,10 +188,12 @@ def intervals(method: Method) -> Grid:
                 holds = np.mean([row[f"{key}_holds"] for row in rows])
                 wide = np.median([row[f"{key}{unit}"] for row in rows])
                 lines.append([title, f"{100 * holds:.0f}", f"{wide:.2f}", str(len(rows))])
-    return Grid(header=["", "holds the truth (%)", "median width (mL)", "patients"], lines=lines)
+    return TextTable(
+        header=["", "holds the truth (%)", "median width (mL)", "patients"], lines=lines
+    )
 
 
-def verdicts(method: Method, shifted: Mapping[str, Method]) -> Grid:
+def verdicts(method: Method, shifted: Mapping[str, Method]) -> TextTable:
     """DSC of patients flagged by fences that other parts set, and of the others.
 
     Args:
@@ -200,24 +207,24 @@ def verdicts(method: Method, shifted: Mapping[str, Method]) -> Grid:
             rows = {
                 p: row
                 for p, row in own.rows.items()
-                if p in method.trusted and flagged(row, method.trusted[p]) == wanted
+                if p in method.trusted and flagged_by_others(row, method.trusted[p]) == wanted
             }
             cells = [column.cell(rows) for column in columns]
             lines.append([f"{shown}, {title}", str(len(rows)), *cells])
-    return Grid(header=["", "patients", *(column.title for column in columns)], lines=lines)
+    return TextTable(header=["", "patients", *(column.title for column in columns)], lines=lines)
 
 
-def calibration(methods: Sequence[Method], patients: set[str]) -> Grid:
+def calibration(methods: Sequence[Method], patients: set[str]) -> TextTable:
     """Expected and largest calibration error near the heart, over all voxels of all patients."""
     lines = []
     for method in methods:
         for name, found in method.reliability(patients).items():
             errors = [f"{100 * found.expected_error:.2f}", f"{100 * found.largest_error:.1f}"]
             lines.append([f"{method.name}, {SHORT[name]}", *errors])
-    return Grid(header=["", "expected error (%)", "largest error of a bin (%)"], lines=lines)
+    return TextTable(header=["", "expected error (%)", "largest error of a bin (%)"], lines=lines)
 
 
-def uncertainty(method: Method) -> Grid:
+def uncertainty(method: Method) -> TextTable:
     """Rank correlation of uncertainty and DSC, and means of DSC when the uncertain are left out.
 
     Uncertainty is the image-level one (Eq. 4), or one less the structure's Dice within samples
@@ -232,7 +239,7 @@ def uncertainty(method: Method) -> Grid:
         lines.append([f"{short} DSC by {kind}", *cells, *told])
     titles = [f"{share:.0%} kept (%)" for share in KEPT]
     header = ["", *titles, "Spearman with DSC", "p", "share of the best order"]
-    return Grid(header=header, lines=lines)
+    return TextTable(header=header, lines=lines)
 
 
 def shared(baseline: Method, proposed: Method) -> set[str]:
@@ -240,11 +247,11 @@ def shared(baseline: Method, proposed: Method) -> set[str]:
     return set(baseline.rows) & set(proposed.rows)
 
 
-def _line(title: str, rows: Rows, columns: Sequence[Column]) -> list[str]:
+def _line(title: str, rows: Rows, columns: Sequence[PaperColumn]) -> list[str]:
     return [title, *(column.cell(rows) for column in columns)]
 
 
-def _printed(title: str, told: Mapping[str, str], columns: Sequence[Column]) -> list[str]:
+def _printed(title: str, told: Mapping[str, str], columns: Sequence[PaperColumn]) -> list[str]:
     return [title, *(told.get(column.metric, NOTHING) for column in columns)]
 
 

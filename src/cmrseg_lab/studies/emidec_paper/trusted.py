@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from cmrseg.quality.uncertainty.conformal import FEWEST
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg_lab.studies.emidec_paper.scores import Row
-from cmrseg_lab.training.calibration.emidec import Measures, bands, fences
+from cmrseg_lab.training.calibration.emidec import Measures, agreement_fences, error_bands
 
 
 def trusted_rows(
@@ -38,8 +38,8 @@ def trusted_rows(
         others = [place for place, own in enumerate(parts) if own != part]
         if len(others) < FEWEST:
             continue
-        fitted = bands(_of(ours, others), _of(experts, others))
-        lowest = {f"{name}_fence": v for name, v in fences(_of(agreed, others)).items()}
+        fitted = error_bands(_of(ours, others), _of(experts, others))
+        lowest = {f"{name}_fence": v for name, v in agreement_fences(_of(agreed, others)).items()}
         for place in here:
             for name, band in fitted.items():
                 low, high = band.around(ours[name][place])
@@ -49,7 +49,7 @@ def trusted_rows(
     return rows
 
 
-def flagged(row: Row, trusted: Row) -> bool | None:
+def flagged_by_others(row: Row, trusted: Row) -> bool | None:
     """Whether a patient is out of range by fences of other parts; None where there are none.
 
     Args:

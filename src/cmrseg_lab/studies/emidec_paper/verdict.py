@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg.evaluation.paired import Paired, in_words
+from cmrseg.evaluation.paired import Paired, difference_in_words
 from cmrseg_lab.studies.emidec_paper.scores import Row
 
 
@@ -67,7 +67,7 @@ def sentences(found: Mapping[str, Paired]) -> list[str]:
     verdicts = {c.metric: verdict(c, found[c.metric]) for c in CLAIMS if c.metric in found}
     lines = [
         f"{c.words}: **{verdicts[c.metric]}**; difference "
-        f"{in_words(found[c.metric], digits=2, scale=c.scale, unit=c.unit)} over "
+        f"{difference_in_words(found[c.metric], digits=2, scale=c.scale, unit=c.unit)} over "
         f"{found[c.metric].n} patients."
         for c in CLAIMS
         if c.metric in verdicts

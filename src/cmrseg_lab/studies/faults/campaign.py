@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cmrseg.cases.labels import CODES, Challenge
-from cmrseg.evaluation.table import Grid as Table
+from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.imaging.write import SUFFIXES
@@ -35,7 +35,7 @@ from cmrseg.runtime.errors import (
     EXIT_PARTIAL,
     CmrsegError,
 )
-from cmrseg_lab.studies.faults.inputs import FAULTS, HIDDEN, SHARES, Conditions, Scene
+from cmrseg_lab.studies.faults.inputs import FAULTS, HIDDEN, SHARES, Conditions, TrialFolders
 
 OUTCOMES = ("right", "refused", "wrong", "crashed", "hung", "half-written")
 BAD = OUTCOMES[2:]
@@ -79,7 +79,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RunEnd:
     """How a run ended: its exit code (below zero: a signal), None if it hung; and its lines."""
 
     code: int | None
@@ -150,15 +150,15 @@ class Campaign:
                 outcome, reason = self._gone_on_with(scene)
         return Trial(number=number, kind=kind, what=conditions.what, outcome=outcome, reason=reason)
 
-    def _scene(self, folder: Path) -> Scene:
-        scene = Scene(folder=folder, image=self.image, stem="odd_SA_ED", role="_SA_ED")
+    def _scene(self, folder: Path) -> TrialFolders:
+        scene = TrialFolders(folder=folder, image=self.image, stem="odd_SA_ED", role="_SA_ED")
         scene.inputs.mkdir()
         scene.outputs.mkdir()
         (folder / HIDDEN).write_text(HIDDEN)
         scene.put(".nii.gz", SOUND)
         return scene
 
-    def _gone_on_with(self, scene: Scene) -> tuple[str, str]:
+    def _gone_on_with(self, scene: TrialFolders) -> tuple[str, str]:
         """A killed run with ``--resume``: twice, as the case under way is left out once."""
         outcome = "right", ""
         for _ in range(2):
@@ -168,7 +168,7 @@ class Campaign:
                 break
         return outcome if outcome[0] != "refused" else ("wrong", f"not resumed: {outcome[1]}")
 
-    def _run(self, scene: Scene, conditions: Conditions, *more: str) -> Run:
+    def _run(self, scene: TrialFolders, conditions: Conditions, *more: str) -> RunEnd:
         words = ["predict", self.challenge, str(scene.inputs), str(scene.outputs)]
         words += [*self.options, *more]
         ended_s = None
@@ -181,7 +181,7 @@ class Campaign:
         ends = [one.end(ended_s, conditions.by, longest_s) for one in runs]
         return max(ends, key=lambda one: -1 if one.code is None else one.code)
 
-    def _outcome(self, scene: Scene, conditions: Conditions, ran: Run) -> tuple[str, str]:
+    def _outcome(self, scene: TrialFolders, conditions: Conditions, ran: RunEnd) -> tuple[str, str]:
         killed = conditions.kill_at is not None
         if ran.code is None:
             return "hung", ran.last
@@ -196,13 +196,13 @@ class Campaign:
             return "wrong", f"the results cannot be checked: {found.last}"
         return OUTCOMES[found.code or 0], found.last or ran.last
 
-    def _check(self, scene: Scene, ran: Run, killed: bool) -> int:
+    def _check(self, scene: TrialFolders, ran: RunEnd, killed: bool) -> int:
         """In a process of its own, as it reads what may be anything: the outcome's number."""
         outcome, reason = self._checked(scene, ran, killed)
         print(reason)
         return OUTCOMES.index(outcome)
 
-    def _checked(self, scene: Scene, ran: Run, killed: bool) -> tuple[str, str]:
+    def _checked(self, scene: TrialFolders, ran: RunEnd, killed: bool) -> tuple[str, str]:
         left = [path.name for path in scene.outputs.iterdir() if path.name.startswith(".cmrseg-")]
         if left and not killed:
             return "half-written", f"left behind: {left}"
@@ -274,7 +274,9 @@ class _Process:
         finally:
             os._exit(code)  # nothing of the parent's may be run at this one's end
 
-    def end(self, after_s: float | None, by: signal.Signals, longest_s: float = LONGEST_S) -> Run:
+    def end(
+        self, after_s: float | None, by: signal.Signals, longest_s: float = LONGEST_S
+    ) -> RunEnd:
         """Wait for it; ended by a signal after so many seconds, killed after the longest."""
         code = self._waited(after_s if after_s is not None else longest_s)
         if code is None and after_s is not None:
@@ -285,7 +287,7 @@ class _Process:
             os.waitpid(self.pid, 0)
         with os.fdopen(self.pipe, "rb") as stream:
             lines = stream.read().decode(errors="replace")
-        return Run(code=code, lines=lines)
+        return RunEnd(code=code, lines=lines)
 
     def _waited(self, seconds: float) -> int | None:
         until = time.perf_counter() + seconds
@@ -298,12 +300,12 @@ class _Process:
             time.sleep(0.005)
 
 
-def table(trials: Sequence[Trial]) -> Table:
+def outcome_table(trials: Sequence[Trial]) -> TextTable:
     """A line a kind of fault, a column an outcome, and a line for all."""
     kinds = [kind for kind in FAULTS if any(one.kind == kind for one in trials)]
     counted = Counter((one.kind, one.outcome) for one in trials)
     sums = Counter(one.outcome for one in trials)
-    return Table(
+    return TextTable(
         header=["fault", "trials", *OUTCOMES],
         lines=[
             *(

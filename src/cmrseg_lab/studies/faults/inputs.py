@@ -89,7 +89,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class TrialFolders:
     """The folders of a trial, with the image that faults happen to.
 
     Attributes:
@@ -125,17 +125,17 @@ class Scene:
         return path
 
 
-Fault = Callable[[Scene, np.random.Generator], Conditions]
+Fault = Callable[[TrialFolders, np.random.Generator], Conditions]
 
 
-def plain(scene: Scene, rng: np.random.Generator) -> Conditions:
+def plain(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """No fault at all."""
     kind = _one(rng, FORMATS)
     scene.put(kind)
     return Conditions(what=kind)
 
 
-def wrong_bytes(scene: Scene, rng: np.random.Generator) -> Conditions:
+def wrong_bytes(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Bytes that are changed, taken away, or put in."""
     kind = _one(rng, FORMATS)
     path = scene.put(kind)
@@ -161,7 +161,7 @@ def wrong_bytes(scene: Scene, rng: np.random.Generator) -> Conditions:
     return Conditions(what=f"{kind}: {how} at {places}")
 
 
-def wrong_headers(scene: Scene, rng: np.random.Generator) -> Conditions:
+def wrong_headers(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """A field of a header that holds what it never should."""
     kind = _one(rng, (".nii", ".nii.gz", ".mha", ".nrrd"))
     path = scene.put(kind)
@@ -184,7 +184,7 @@ def wrong_headers(scene: Scene, rng: np.random.Generator) -> Conditions:
     return Conditions(what=f"{kind}: {field} is {value}")
 
 
-def wrong_values(scene: Scene, rng: np.random.Generator) -> Conditions:
+def wrong_values(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Grey values that no scanner makes."""
     values: Array = scene.image.array.astype(np.float32)
     some = rng.random(values.shape) < 0.01
@@ -206,14 +206,14 @@ def wrong_values(scene: Scene, rng: np.random.Generator) -> Conditions:
     return Conditions(what=how)
 
 
-def wrong_names(scene: Scene, rng: np.random.Generator) -> Conditions:
+def wrong_names(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Names that are options, markup, formulas, escapes, or long."""
     stem = _one(rng, NAMES)
     scene.put(_one(rng, FORMATS), stem=f"{stem}{scene.role}")
     return Conditions(what=repr(stem[:20]))
 
 
-def links(scene: Scene, rng: np.random.Generator) -> Conditions:
+def links(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Links, pipes, devices and folders where files or folders should be."""
     kept = scene.folder / HIDDEN
     at_input: dict[str, Callable[[Path], None]] = {
@@ -244,7 +244,7 @@ def links(scene: Scene, rng: np.random.Generator) -> Conditions:
     return Conditions(what=how)
 
 
-def kills(scene: Scene, rng: np.random.Generator) -> Conditions:
+def kills(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Ended at a random moment, and gone on with."""
     scene.put(".nii.gz")
     by = _one(rng, (signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
@@ -252,21 +252,21 @@ def kills(scene: Scene, rng: np.random.Generator) -> Conditions:
     return Conditions(what=f"{by.name} at {at:.2f} of a run", kill_at=at, by=by)
 
 
-def full_disks(scene: Scene, rng: np.random.Generator) -> Conditions:
+def full_disks(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """No file may grow beyond a bound."""
     scene.put(_one(rng, FORMATS))
     most = int(10 ** rng.uniform(1, 5.3))
     return Conditions(what=f"files of {most} bytes at most", file_bytes=most)
 
 
-def little_memory(scene: Scene, rng: np.random.Generator) -> Conditions:
+def little_memory(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Allocations fail beyond a bound."""
     scene.put(_one(rng, FORMATS))
     most = int(2 ** rng.uniform(23, 30))
     return Conditions(what=f"{most >> 20} MiB more at most", memory_bytes=most)
 
 
-def side_by_side(scene: Scene, rng: np.random.Generator) -> Conditions:
+def side_by_side(scene: TrialFolders, rng: np.random.Generator) -> Conditions:
     """Two runs write into one output folder at the same time."""
     scene.put(_one(rng, FORMATS))
     return Conditions(what="two runs", twice=True)

@@ -24,15 +24,15 @@ from cmrseg.recipes.emidec import JUDGED, MEASURED, SHARE, volumes
 from cmrseg.recipes.emidec_rules import Rules
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training.calibration.emidec_out_of_fold import (
-    Effort,
     Held,
+    RunSettings,
     choosing_parts,
     predict_held_out,
 )
 from cmrseg_lab.training.calibration.emidec_rule_search import (
     SCORES,
     Chooser,
-    Heart,
+    RuleCase,
     Tried,
     together,
 )
@@ -46,13 +46,13 @@ TITLES = ("Myo DSC", "MI DSC", "NR DSC", "Myo VD mL", "MI VD mL", "NR VD mL")
 """Of the scores, in their order."""
 
 
-def calibrate(
+def calibrate_emidec(
     data: Path,
     weights: Path | None = None,
     *,
     source: str = "emidec",
     work: Path | None = None,
-    effort: Effort,
+    effort: RunSettings,
 ) -> str:
     """Choose the rules, fit intervals and fences, and write them into the bundle.
 
@@ -84,8 +84,8 @@ def calibrate(
     honest = chooser.honest()
     entry = _entry(chooser, tried, honest, source)
     trust = Trust(
-        bands=bands(*measured(chooser, honest)),
-        fences=fences(agreed),
+        bands=error_bands(*measured(chooser, honest)),
+        fences=agreement_fences(agreed),
         population={name: tuple(sorted(values)) for name, values in agreed.items()},
         fitted_on=f"{len(chooser.hearts)} held-out patients of {source}",
     )
@@ -103,14 +103,14 @@ def gather(held: Iterable[Held]) -> tuple[Chooser, dict[str, list[float]]]:
     hearts, patients = [], []
     agreed: dict[str, list[float]] = {}
     for one in held:  # whole, they would fill the memory
-        hearts.append(Heart.of(one))
+        hearts.append(RuleCase.of(one))
         patients.append((one.patient, one.group, one.fold))
         for name, value in agreement(one.samples, (len(one.samples),), JUDGED).items():
             agreed.setdefault(name, []).append(value)
     return Chooser(hearts, choosing_parts(patients)), agreed
 
 
-def fences(agreed: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def agreement_fences(agreed: Mapping[str, Sequence[float]]) -> dict[str, float]:
     """Structure -> least agreement in range, where there is a fence that can flag anything."""
     found = {name: lower_fence(values) for name, values in agreed.items()}
     return {name: fence for name, fence in found.items() if fence is not None}
@@ -132,7 +132,7 @@ def measured(chooser: Chooser, by_part: dict[int, Rules]) -> tuple[Measures, Mea
     return ours, experts
 
 
-def bands(ours: Measures, experts: Measures) -> dict[str, ErrorBand]:
+def error_bands(ours: Measures, experts: Measures) -> dict[str, ErrorBand]:
     """Measure -> errors to expect of it."""
     return {name: ErrorBand.fit(ours[name], experts[name]) for name in ours}
 

@@ -86,7 +86,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class RunSettings:
     """How patients are computed.
 
     Attributes:
@@ -129,7 +129,7 @@ def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, lis
 
 
 def predict_held_out(
-    found: Bundle, data: Path, work: Path, *, source: str, effort: Effort
+    found: Bundle, data: Path, work: Path, *, source: str, effort: RunSettings
 ) -> Iterator[Held]:
     """Every patient that a fold's networks held out, seen by those networks alone.
 
@@ -162,7 +162,7 @@ def predict_held_out(
                 yield _load(path)
 
 
-def identity(found: Bundle, effort: Effort) -> str:
+def identity(found: Bundle, effort: RunSettings) -> str:
     """Names a bundle's networks, whatever else its manifest says, and the effort."""
     digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.networks))
     name = hashlib.sha256(digests.encode()).hexdigest()[:12]
@@ -184,7 +184,7 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
     return [dealt[patient] for patient, *_ in patients]
 
 
-def _segmenter(found: Bundle, fold: int, effort: Effort) -> Segmenter:
+def _segmenter(found: Bundle, fold: int, effort: RunSettings) -> Segmenter:
     networks = [n for n in found.networks if n["training"]["fold"] == fold]
     part = replace(found, manifest={**found.manifest, "networks": networks})
     return Segmenter.from_bundle(
@@ -192,7 +192,7 @@ def _segmenter(found: Bundle, fold: int, effort: Effort) -> Segmenter:
     )
 
 
-def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: Effort) -> Held:
+def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: RunSettings) -> Held:
     how = segmenter.preparation
     try:
         source, prepared = prepared_image(ImageSource(item.image), RECIPE.grid, how)

@@ -80,7 +80,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heart:
+class RuleCase:
     """A patient cut down to the heart, where rules act."""
 
     probabilities: Array
@@ -89,7 +89,7 @@ class Heart:
     voxel_ml: float
 
     @classmethod
-    def of(cls, held: Held) -> Heart:
+    def of(cls, held: Held) -> RuleCase:
         """Cut out whatever the expert or the networks call heart."""
         mask = labels(held.probabilities)
         seen = (mask > 0) | (held.truth > 0) | (held.probabilities[1:].sum(axis=0) > 0.5)
@@ -127,7 +127,7 @@ class Chooser:
         parts: for each the part it is scored in.
     """
 
-    hearts: Sequence[Heart]
+    hearts: Sequence[RuleCase]
     parts: Sequence[int]
     _masks: dict[Rules, list[Array]] = field(default_factory=dict)
     _scores: dict[Rules, Array] = field(default_factory=dict)

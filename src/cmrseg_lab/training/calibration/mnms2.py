@@ -31,7 +31,7 @@ from cmrseg.quality.control import QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.quality.selection import choose
-from cmrseg.quality.thresholds import Thresholds, fit
+from cmrseg.quality.thresholds import Thresholds, fit_thresholds
 from cmrseg.quality.uncertainty import dice_bound
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
 from cmrseg.quality.uncertainty.dice_bound import DiceBound, Signs
@@ -61,7 +61,7 @@ MOST = 200
 """So many values of a population are kept; of more, as many evenly spaced quantiles."""
 
 
-def calibrate(
+def calibrate_mnms2(
     recipe: str,
     cache_dir: Path,
     weights: Path | None = None,
@@ -93,12 +93,12 @@ def calibrate(
     """
     found = bundle.find("mnms2", weights)
     patients = cache.read_index(cache_dir, recipe)
-    parts = judged(found, recipe, patients)
+    parts = judged_patients(found, recipe, patients)
     together = len(parts[0].candidates) == len(_networks(found, recipe))
     rehearsed = _rehearsal(cache_dir, patients, parts, rehearse)
     seen = _seen(found, recipe, cache_dir, parts, mirrors, device)
     measures = _by_role(seen)
-    thresholds = fit(measures)
+    thresholds = fit_thresholds(measures)
     bounds = dice_bounds(seen)
     expected = bands(seen, thresholds, bounds) if together else {}
     record_quality(
@@ -149,7 +149,7 @@ def population(measures: Mapping[str, Sequence[Pseudo]]) -> dict[str, dict[str, 
     return told
 
 
-def dice_bounds(seen: Sequence[Seen]) -> dict[str, DiceBound]:
+def dice_bounds(seen: Sequence[MeasuredImage]) -> dict[str, DiceBound]:
     """Structure -> the Dice to expect, of all candidates of all images on which it was drawn."""
     found = {}
     for name in STRUCTURES:
@@ -165,7 +165,7 @@ def dice_bounds(seen: Sequence[Seen]) -> dict[str, DiceBound]:
 
 
 def bands(
-    seen: Sequence[Seen], thresholds: Thresholds, bounds: Mapping[str, DiceBound]
+    seen: Sequence[MeasuredImage], thresholds: Thresholds, bounds: Mapping[str, DiceBound]
 ) -> dict[str, dict[str, ErrorBand]]:
     """Errors to expect: of sizes by role and structure, and of ejection fractions.
 
@@ -205,7 +205,7 @@ def bands(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class MeasuredImage:
     """What candidates said of one image.
 
     Attributes:
@@ -229,7 +229,7 @@ class Seen:
     maker: str
 
 
-def _by_role(seen: Sequence[Seen]) -> dict[str, list[Pseudo]]:
+def _by_role(seen: Sequence[MeasuredImage]) -> dict[str, list[Pseudo]]:
     """Role -> pseudo-measures of all candidates of all images."""
     found: dict[str, list[Pseudo]] = defaultdict(list)
     for one in seen:
@@ -257,7 +257,7 @@ class Part:
         return replace(found, manifest={**found.manifest, "networks": networks})
 
 
-def judged(found: Bundle, recipe: str, patients: Sequence[cache.Patient]) -> list[Part]:
+def judged_patients(found: Bundle, recipe: str, patients: Sequence[cache.Patient]) -> list[Part]:
     """Which of a view's candidates are judged on which patients: never on one they were trained on.
 
     Synthetic hearts count only where the cache has no others: a threshold means real images.
@@ -341,7 +341,9 @@ def _rehearsal(
     # Those that the networks learned from were asked for by name: where there are none it is told.
     if not chosen and rehearse != "learned":
         return None
-    samples = [s for p in chosen for s in cache.load(cache_dir, p).values() if not s.partial]
+    samples = [
+        s for p in chosen for s in cache.load_patient(cache_dir, p).values() if not s.partial
+    ]
     return draw_rehearsal(samples)
 
 
@@ -352,7 +354,7 @@ def _seen(
     parts: Sequence[Part],
     mirrors: int,
     device: str,
-) -> list[Seen]:
+) -> list[MeasuredImage]:
     """What candidates say of the images they are judged on, on the recipe's grid."""
     place = use_device(device)
     seen = []
@@ -369,7 +371,7 @@ def _seen(
                 )
             look = partial(_look, segmenter, cast(QualityControl, control), recipe, mirrors)
             for done, patient in enumerate(part.patients, start=1):
-                samples = cache.load(cache_dir, patient)
+                samples = cache.load_patient(cache_dir, patient)
                 seen += [look(patient, name, samples) for name in samples]
                 progress.show(done)
     return seen
@@ -383,7 +385,7 @@ def _look(
     patient: cache.Patient,
     name: str,
     images: dict[str, cache.Sample],
-) -> Seen:
+) -> MeasuredImage:
     """As in use: the heart's box, every candidate's mean over mirror images."""
     sample = images[name]
     geometry = Geometry(sample.image.shape, sample.spacing_mm)
@@ -395,7 +397,7 @@ def _look(
     masks = [ventricles(roi.probabilities(one)) for one in maps]
     pseudo = [control.measure(mask, sample.spacing_mm) for mask in masks]
     known = {n: parts for n, parts in STRUCTURES.items() if not sample.partial or n == "LV"}
-    return Seen(
+    return MeasuredImage(
         role=f"{recipe[-2:].upper()}_{_phase(name)}",
         patient=f"{patient.source} {patient.patient}",
         pseudo=[by_structure[DECISIVE] for by_structure in pseudo],

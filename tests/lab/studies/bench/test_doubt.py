@@ -24,7 +24,7 @@ class Clockwork:
 def test_five_folds_follow_from_two(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(doubt.time, "perf_counter", lambda: now[0])
-    mirrors, samples, ratio, five = doubt.rows(Clockwork(now), None, rounds=3)
+    mirrors, samples, ratio, five = doubt.sampling_rows(Clockwork(now), None, rounds=3)
     assert mirrors.value.values == (8.0,) * 3
     assert samples.value.median == SAMPLES / 2
     assert ratio.value.median == pytest.approx(0.5)

@@ -43,7 +43,7 @@ def test_ratios_are_taken_round_by_round(monkeypatch: pytest.MonkeyPatch) -> Non
         slower = (len(taken) - 1) // len(KINDS)  # by round
         return speeds[(len(taken) - 1) % len(KINDS)] * (1 + slower)
 
-    monkeypatch.setattr(passes, "read", lambda name: TINY)
+    monkeypatch.setattr(passes, "read_preset", lambda name: TINY)
     monkeypatch.setattr(BenchTrainee, "seconds", seconds)
     one, naive, shared = training_rows(CPU, 2)
     assert one.value.values == (2.0, 3.0)

@@ -30,7 +30,7 @@ def test_a_row_a_budget(tmp_path, case, monkeypatch):
     record_quality(weights, "mnms2-sa", easy, known, "nobody")
     said = []
     found = bundle.load(weights, "mnms2")
-    rows = list(refinement.rows(found, case, "cpu", 1, said.append))
+    rows = list(refinement.refinement_rows(found, case, "cpu", 1, said.append))
     assert [row.figure for row in rows] == [
         "refining one flagged image, of its 0.4 s",
         "refining one flagged image, of its 1 s",
@@ -44,4 +44,4 @@ def test_a_row_a_budget(tmp_path, case, monkeypatch):
 def test_nothing_of_a_bundle_without_quality_control(tmp_path, case):
     weights = pack("mnms2", [make_checkpoint(tmp_path / "sa", "mnms2-sa")], tmp_path / "mnms2")
     found = bundle.load(weights, "mnms2")
-    assert list(refinement.rows(found, case, "cpu", 1, print)) == []
+    assert list(refinement.refinement_rows(found, case, "cpu", 1, print)) == []

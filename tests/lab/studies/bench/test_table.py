@@ -7,11 +7,11 @@ import pytest
 
 from cmrseg.runtime.errors import OutputError, UsageError
 from cmrseg_lab.studies.bench import table
-from cmrseg_lab.studies.bench.table import Row, Spread
+from cmrseg_lab.studies.bench.table import BenchRow, Spread
 
-FAST = Row(recipe="-", figure="help", value=Spread.of([0.1, 0.2, 0.12]), unit="s", aim=0.3)
-SLOW = Row(recipe="emidec", figure="first mask", value=Spread.of([5, 7, 8]), unit="s", aim=6)
-PLAIN = Row(recipe="emidec", figure="peak", value=Spread.of([812.34]), unit="MB")
+FAST = BenchRow(recipe="-", figure="help", value=Spread.of([0.1, 0.2, 0.12]), unit="s", aim=0.3)
+SLOW = BenchRow(recipe="emidec", figure="first mask", value=Spread.of([5, 7, 8]), unit="s", aim=6)
+PLAIN = BenchRow(recipe="emidec", figure="peak", value=Spread.of([812.34]), unit="MB")
 
 
 def test_aims() -> None:
@@ -33,7 +33,7 @@ def test_markdown_has_a_line_a_row_and_the_machine() -> None:
 
 
 def test_json_keeps_every_measurement(tmp_path: Path) -> None:
-    table.save([SLOW], {"CPUs": 2}, tmp_path / "new" / "bench.json")
+    table.save_report([SLOW], {"CPUs": 2}, tmp_path / "new" / "bench.json")
     report = json.loads((tmp_path / "new" / "bench.json").read_text())
     assert report["machine"] == {"CPUs": 2}
     assert report["rows"][0]["measurements"] == [5, 7, 8]
@@ -42,13 +42,13 @@ def test_json_keeps_every_measurement(tmp_path: Path) -> None:
 
 def test_reports_of_other_kinds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.csv"):
-        table.save([FAST], {}, tmp_path / "bench.csv")
+        table.save_report([FAST], {}, tmp_path / "bench.csv")
 
 
 def test_report_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="report"):
-        table.save([FAST], {}, tmp_path / "file" / "bench.md")
+        table.save_report([FAST], {}, tmp_path / "file" / "bench.md")
 
 
 def test_median_ignores_one_disturbed_round() -> None:

@@ -13,7 +13,7 @@ from cmrseg_lab.cli import main
 from cmrseg_lab.studies.emidec_paper import panels, trusted
 from cmrseg_lab.studies.emidec_paper.emidec import reproduce
 from cmrseg_lab.training.calibration import emidec_rule_search
-from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 from emidec_data import held, make_bundle, make_data
 
 PATIENTS = 13
@@ -139,6 +139,6 @@ def test_bundles_without_a_patient_in_common_are_refused(place, monkeypatch):
 def reproduce_again(place, monkeypatch, baseline):
     """One fold, without the panels that the page's own test draws."""
     monkeypatch.setattr(panels, "save_panels", lambda bundles, effort, path: path.touch())
-    effort = Effort(mirrors=1, samples=2, device="cpu", precision="fp32")
+    effort = RunSettings(mirrors=1, samples=2, device="cpu", precision="fp32")
     few = make_bundle(place / "few", PATIENTS, [0])
     return reproduce(place / "data", place / "out2", weights=few, baseline=baseline, effort=effort)

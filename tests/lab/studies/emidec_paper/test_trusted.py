@@ -2,7 +2,7 @@
 
 import pytest
 
-from cmrseg_lab.studies.emidec_paper.trusted import flagged, trusted_rows
+from cmrseg_lab.studies.emidec_paper.trusted import flagged_by_others, trusted_rows
 
 PARTS = [0] * 12 + [1] * 12
 
@@ -21,9 +21,9 @@ def test_fences_of_the_other_part_judge():
     agreed = {"myocardium": [0.9 + i / 1000 for i in range(12)] + [0.5] * 12}
     rows = trusted_rows({}, {}, agreed, PARTS)
     assert rows[0]["myocardium_fence"] == pytest.approx(0.5)
-    assert flagged({"myocardium_agreement": 0.6}, rows[0]) is False
-    assert flagged({"myocardium_agreement": 0.6}, rows[23]) is True
-    assert flagged({"myocardium_agreement": 0.6}, {}) is None
+    assert flagged_by_others({"myocardium_agreement": 0.6}, rows[0]) is False
+    assert flagged_by_others({"myocardium_agreement": 0.6}, rows[23]) is True
+    assert flagged_by_others({"myocardium_agreement": 0.6}, {}) is None
 
 
 def test_too_few_others_say_nothing():

@@ -11,12 +11,12 @@ from cmrseg.recipes.emidec_rules import Rule, Rules
 from cmrseg.runtime.errors import EXIT_OK, InputError
 from cmrseg_lab.cli import main
 from cmrseg_lab.training.calibration import emidec_rule_search
-from cmrseg_lab.training.calibration.emidec import calibrate
-from cmrseg_lab.training.calibration.emidec_out_of_fold import Effort
+from cmrseg_lab.training.calibration.emidec import calibrate_emidec
+from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 from emidec_data import make_bundle, make_data
 
 PATIENTS, FOLDS = 13, (0, 1, 2, 3)
-EFFORT = Effort(mirrors=1, samples=0, device="cpu", precision="fp32")
+EFFORT = RunSettings(mirrors=1, samples=0, device="cpu", precision="fp32")
 
 
 def test_rules_go_into_the_bundle_and_are_applied(tmp_path, capsys, monkeypatch):
@@ -70,5 +70,5 @@ def test_too_few_patients_choose_nothing(tmp_path):
     weights = make_bundle(tmp_path / "emidec", 8, [0])
     before = bundle.load(weights, "emidec").digest
     with pytest.raises(InputError, match="too few"):
-        calibrate(data, weights, effort=EFFORT)
+        calibrate_emidec(data, weights, effort=EFFORT)
     assert bundle.load(weights, "emidec").digest == before

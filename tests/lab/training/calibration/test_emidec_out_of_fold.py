@@ -9,7 +9,7 @@ from cmrseg.models import bundle
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training.calibration import emidec_out_of_fold as module
 from cmrseg_lab.training.calibration.emidec_out_of_fold import (
-    Effort,
+    RunSettings,
     choosing_parts,
     folds_of,
     identity,
@@ -20,7 +20,7 @@ from cmrseg_lab.training.held_out import digests
 from emidec_data import held, make_bundle, make_data, name
 
 PATIENTS, FOLDS = 8, (0, 3)
-EFFORT = Effort(mirrors=1, samples=2, device="cpu", precision="fp32")
+EFFORT = RunSettings(mirrors=1, samples=2, device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_second_run_reads_and_an_interrupted_one_goes_on(place, patients, monk
     for one, other in zip(again, patients, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
     assert (folder / "work/.gitignore").read_text() == "*\n"
-    assert identity(found, EFFORT) != identity(found, Effort(mirrors=2, samples=2))
+    assert identity(found, EFFORT) != identity(found, RunSettings(mirrors=2, samples=2))
 
 
 def test_data_that_nobody_held_out_are_refused(place):

@@ -5,7 +5,7 @@ import pytest
 
 from cmrseg.recipes.emidec_rules import Rule, Rules
 from cmrseg_lab.training.calibration import emidec_rule_search as module
-from cmrseg_lab.training.calibration.emidec_rule_search import SCORES, Chooser, Heart, together
+from cmrseg_lab.training.calibration.emidec_rule_search import SCORES, Chooser, RuleCase, together
 
 ML = 0.1
 EVERY = {"smallest_infarct": [Rule.of("smallest_infarct", least_ml=v) for v in (0.15, 0.45)]}
@@ -24,7 +24,7 @@ def heart(*, infarct=0, false=0):
     truth[0, 2, 2 : 2 + infarct] = 3
     mask = truth.copy()
     mask[0, 11, 2 : 2 + false] = 3
-    return Heart(np.zeros((5, 1, 16, 16), np.float32), truth, mask, ML)
+    return RuleCase(np.zeros((5, 1, 16, 16), np.float32), truth, mask, ML)
 
 
 def test_scores_by_hand():
@@ -86,7 +86,7 @@ def test_a_heart_is_cut_out_without_changing_its_scores():
         spacing_mm=(10.0, 1.0, 1.0), image_level=0.0, grid_truth=none, central=none, samples=none,
         grid_spacing_mm=(10.0, 1.0, 1.0),
     )  # fmt: skip
-    cut = Heart.of(held)
+    cut = RuleCase.of(held)
     assert cut.mask.size < truth.size / 4
     assert cut.scores(cut.mask)[0] == pytest.approx(0.9)
     assert cut.scores(cut.mask)[3] == 0.0

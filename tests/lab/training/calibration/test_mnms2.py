@@ -21,9 +21,9 @@ from cmrseg_lab.training import cache
 from cmrseg_lab.training.calibration import mnms2
 from cmrseg_lab.training.calibration.mnms2 import (
     MOST,
-    Seen,
+    MeasuredImage,
     bands,
-    calibrate,
+    calibrate_mnms2,
     dice_bounds,
     population,
 )
@@ -113,12 +113,12 @@ def test_slices_of_patients_whom_no_network_learned_from_are_not_to_be_had(tmp_p
     ]
     weights = pack("mnms2", paths, tmp_path / "mnms2")
     with pytest.raises(InputError, match="none of the hearts"):
-        calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu", rehearse="learned")
+        calibrate_mnms2("mnms2-sa", data, weights, mirrors=1, device="cpu", rehearse="learned")
 
 
 def test_the_measures_behind_the_fences_go_into_the_bundle_for_reports(tmp_path, data):
     weights = make_bundle(tmp_path, autoencoder(tmp_path))
-    calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    calibrate_mnms2("mnms2-sa", data, weights, mirrors=1, device="cpu")
     quality = bundle.load(weights, "mnms2").manifest["quality"]
     frozen, known = (quality["mnms2-sa"][key]["SA_ED"] for key in ("thresholds", "population"))
     assert {key: len(values) for key, values in known.items()} == {
@@ -158,7 +158,7 @@ def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes(
             sizes = [{"LV": ml / 2, "RV": ml / 2}, {"LV": 0.9 * ml, "RV": 0.9 * ml}]
             doubt = dict.fromkeys(("LV", "RV"), (0.1, 0.1, 0.1))
             seen.append(
-                Seen(
+                MeasuredImage(
                     role=role,
                     patient=str(patient),
                     pseudo=pseudo,
@@ -189,7 +189,7 @@ def test_candidates_that_held_out_different_patients_are_judged_each_on_its_own(
         make_autoencoder(tmp_path / "two", "mnms2-sa-qc", fold=1, patients=second),
     ]
     weights = make_bundle(tmp_path, *judges, patients=(first, second))
-    calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+    calibrate_mnms2("mnms2-sa", data, weights, mirrors=1, device="cpu")
     quality = bundle.load(weights, "mnms2").manifest["quality"]["mnms2-sa"]
     assert {c["patients"] for c in quality["candidates"].values()} == {6}
     assert quality["thresholds"]["SA_ED"]["measures"] == PATIENTS
@@ -204,19 +204,19 @@ def test_networks_that_held_out_others_or_nobody_are_refused(tmp_path, data):
             tmp_path, autoencoder(tmp_path / str(len(patients)), patients=patients)
         )
         with pytest.raises(InputError, match="nobody whom both"):
-            calibrate("mnms2-sa", data, weights, device="cpu")
+            calibrate_mnms2("mnms2-sa", data, weights, device="cpu")
     with pytest.raises(WeightsError, match="no network mnms2-sa-qc"):
-        calibrate("mnms2-sa", data, make_bundle(tmp_path), device="cpu")
+        calibrate_mnms2("mnms2-sa", data, make_bundle(tmp_path), device="cpu")
 
 
 def test_frames_with_the_lv_alone_give_thresholds_and_no_intervals(tmp_path):
     data = make_cache(tmp_path / "cache", "mnms2-la", patients=PATIENTS)
     for patient in cache.read_index(data, "mnms2-la"):
-        (one,) = cache.load(data, patient).values()
+        (one,) = cache.load_patient(data, patient).values()
         label = np.where(one.label == 1, 1, cache.UNKNOWN).astype(np.uint8)
-        cache.save(data, patient, {"ED": replace(one, label=label)})
+        cache.save_patient(data, patient, {"ED": replace(one, label=label)})
     weights = make_bundle(tmp_path, autoencoder(tmp_path, "la"), view="la")
-    calibrate("mnms2-la", data, weights, mirrors=1, device="cpu")
+    calibrate_mnms2("mnms2-la", data, weights, mirrors=1, device="cpu")
     quality = bundle.load(weights, "mnms2").manifest["quality"]["mnms2-la"]
     assert list(quality["thresholds"]) == ["LA_ED"]
     assert quality["bands"] == {}
@@ -229,4 +229,4 @@ def test_older_networks_are_not_calibrated_on_images_they_do_not_expect(tmp_path
         network.pop("preparation", None)
     (weights / bundle.MANIFEST).write_text(bundle.sealed(manifest))
     with pytest.raises(InputError, match="old way"):
-        calibrate("mnms2-sa", data, weights, mirrors=1, device="cpu")
+        calibrate_mnms2("mnms2-sa", data, weights, mirrors=1, device="cpu")

@@ -188,6 +188,8 @@ class Mnms2:
         total = time.perf_counter() - started
         network = sum(s.network_s for s in self.segmenters.values())
         found = {role: answer.measures for role, answer in answers.items()}
+        views, apart, beyond = compared_views(answers)
+        found |= {role: found[role] | agreement for role, agreement in views.items()}
         twins = alike({role: answer.digest for role, answer in answers.items()})
         return Result(
             predictions={role: answer.prediction for role, answer in answers.items()},
@@ -197,8 +199,9 @@ class Mnms2:
             notes=notes,
             computed=computed([s for s in self.segmenters.values() if s.effort]),
             timings_s=self._timings(total, network),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *beyond),
             review=(
+                *apart,
                 *(f"{role}: {one}" for role, answer in answers.items() for one in answer.review),
                 *twins.values(),
             ),
@@ -395,6 +398,15 @@ class Mnms2:
         self.inspected_s += finding.inspected_s
         self.refined_s += finding.refined_s
         return finding
+
+
+def compared_views(
+    answers: Mapping[str, ImageAnswer],
+) -> tuple[dict[str, Any], list[str], list[str]]:
+    """What both views of one heart say of each other (:func:`cmrseg.quality.two_views.told`)."""
+    from cmrseg.quality.two_views import told
+
+    return told({role: one.prediction.mask for role, one in answers.items()}, STRUCTURES)
 
 
 def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:

@@ -52,6 +52,7 @@ class SheetView:
         mask: the recipe's labels on the same voxels.
         maps: float maps by name on the same voxels.
         expected: the labels that quality control makes of the mask, on the same voxels.
+        trace: of a long axis, the short axis's mask along its plane, on the same voxels.
     """
 
     role: str
@@ -59,6 +60,7 @@ class SheetView:
     mask: Volume
     maps: Mapping[str, Volume] = field(default_factory=dict)
     expected: Volume | None = None
+    trace: Volume | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +184,9 @@ def _band(view: SheetView, names: Mapping[int, str], *, alone: bool) -> list[She
         drawn = sheet.contours(drawn, expected, pens(names))
         title = f"{role}, rebuilt by quality control"
         panels.append(SheetPart(title=title, pixels=drawn, labels=numbers))
+    if view.trace is not None:
+        drawn = sheet.contours(grey, cut(view.trace), pens(names))
+        panels.append(SheetPart(title=f"{role}, the short axis's mask", pixels=drawn))
     return panels
 
 

@@ -15,6 +15,8 @@ TITLES = {
     "infarcted_percent": "Infarcted share of the myocardium",
     "image_level": "Image-level uncertainty (mean variance of dropout samples)",
     "dice_within_samples": "Dropout samples agree (Dice)",
+    "views_agree": "Both views agree where they meet (Dice)",
+    "views_distance_mm": "Both views, mean distance",
     "expected_dice": "Dice to expect against an expert",
     "dice_at_least": "Dice that 9 of 10 such images exceed",
     "agreement": "Networks and mirror images agree (Dice)",

@@ -31,6 +31,8 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from cmrseg.cases.case import Case, Result
 from cmrseg.cases.labels import NAMES, Challenge, LabelCode
 from cmrseg.cases.staging import Piece, deliver
@@ -38,6 +40,7 @@ from cmrseg.cases.summary import record, to_json
 from cmrseg.cases.trust import own_file
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.bundle import Bundle
+from cmrseg.quality import two_views
 from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.canvas import carried, data_uri, small_uri
 from cmrseg.report.case_sheet import SheetView, case_sheet
@@ -183,6 +186,7 @@ class RunReport:
                 mask=prediction.mask,
                 maps=prediction.maps,
                 expected=prediction.expected() if prediction.expected else None,
+                trace=_trace(role, result),
             )
             for role, prediction in result.predictions.items()
         ]
@@ -198,6 +202,16 @@ class RunReport:
             viewer=found.about,
         )
         return {SHEET: sheet, SLICES: found.slices, LINES: found.lines}
+
+
+def _trace(role: str, result: Result) -> Volume | None:
+    """The short axis's mask along a long axis's plane, where both are there and cross."""
+    short = result.predictions.get(f"SA{role[2:]}")
+    if short is None or not role.startswith("LA"):
+        return None
+    mask = result.predictions[role].mask
+    both = two_views.cut(short.mask, mask)
+    return both and mask.like(np.where(both.trace == two_views.OUTSIDE, 0, both.trace))
 
 
 def _fault(error: Exception) -> str:

@@ -16,6 +16,7 @@ def add_study(p: argparse.ArgumentParser) -> None:
     for name, view in (("short-axis", "SA"), ("long-axis", "LA")):
         words = f"how good {name.replace('-', ' ')} masks are, on patients held out"
         _add_out_of_fold(studies.add_parser(name, help=words), name, view)
+    _add_two_views(studies.add_parser("two-views", help="what comparing short and long axis finds"))
     _add_invariance(
         studies.add_parser("invariance", help="whether an image's form changes its mask")
     )
@@ -57,6 +58,28 @@ def _run_out_of_fold(o: argparse.Namespace) -> int:
     )
     most = f" --most {o.most}" if o.most else ""
     text = out_of_fold.page(o.view, tables, f"cmrseg-lab study {o.study} {named}{shown}{most}")
+    print(text)
+    if o.out:
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(text, encoding="utf-8")
+    return EXIT_OK
+
+
+def _add_two_views(p: argparse.ArgumentParser) -> None:
+    p.add_argument("data", type=Path, help="patients with both views and their masks")
+    p.add_argument("--masks", type=Path, help="what `cmrseg predict` made of them, too")
+    p.add_argument("--out", type=Path, help="write the page there, as Markdown, too")
+    p.set_defaults(run=_run_two_views)
+
+
+def _run_two_views(o: argparse.Namespace) -> int:
+    from cmrseg_lab.studies import two_views
+
+    tables = [("true", two_views.study(o.data))]
+    if o.masks:
+        tables.append(("predicted", two_views.study(o.data, o.masks)))
+    masks = f" --masks {o.masks.name}" if o.masks else ""
+    text = two_views.page(tables, f"cmrseg-lab study two-views {o.data.name}{masks}")
     print(text)
     if o.out:
         o.out.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,8 @@ def cine(case: str, pdc: float = 0.95, phd_mm: float = 4.0, **changed: Any) -> d
             "agreement": {"LV": 0.98, "MYO": 0.96, "RV": 0.94},
         }
         if pdc is not None:
+            bounds = {"LV": 0.9, "MYO": 0.8, "RV": round(0.9 * pdc, 3)}
+            measures[role]["dice_at_least"] = bounds
             measures[role]["quality"] = control(*((pdc, phd_mm) if n == 1 else ()))
     measures["ejection_fraction_percent"] = {"LV": 55.1, "RV": 48.0}
     if pdc is not None and measures["SA_ES"]["quality"]["out_of_distribution"]:

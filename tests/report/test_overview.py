@@ -23,6 +23,7 @@ def test_cine_numbers_stand_by_structure_and_image():
         ("Volume [mL]", 2),
         ("Area [cm\u00b2]", 2),
         ("Networks and mirror images agree (Dice)", 4),
+        ("Dice that 9 of 10 such images exceed", 4),
     ], "of the heart before of the networks"
     told = figures(found)
     assert told["Volume [mL]", "SA ED", "LV"].text == "120"

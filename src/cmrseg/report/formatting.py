@@ -16,8 +16,6 @@ TITLES = {
     "image_level": "Image-level uncertainty (mean variance of dropout samples)",
     "dice_within_samples": "Dropout samples agree (Dice)",
     "views_agree": "Both views agree where they meet (Dice)",
-    "views_distance_mm": "Both views, mean distance",
-    "expected_dice": "Dice to expect against an expert",
     "dice_at_least": "Dice that 9 of 10 such images exceed",
     "agreement": "Networks and mirror images agree (Dice)",
     "uncertainty": "",
@@ -27,7 +25,9 @@ INTERVAL = "_interval"
 """``volume_ml_interval`` holds the intervals of ``volume_ml``."""
 NOTE = "_note"
 """``ejection_fraction_percent_note`` says, by name, what is wrong with numbers of that measure."""
-ELSEWHERE = frozenset({"quality", "segments", "slices", "interval", "samples", "cine"})
+ELSEWHERE = frozenset(
+    "quality segments slices interval samples cine expected_dice views_distance_mm".split()
+)
 """Measures that are not tables of numbers, told in ways of their own or in the record alone."""
 
 

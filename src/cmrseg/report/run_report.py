@@ -211,7 +211,9 @@ def _trace(role: str, result: Result) -> Volume | None:
         return None
     mask = result.predictions[role].mask
     both = two_views.cut(short.mask, mask)
-    return both and mask.like(np.where(both.trace == two_views.OUTSIDE, 0, both.trace))
+    if both is None:
+        return None
+    return mask.like(np.where(both.trace == two_views.OUTSIDE, 0, both.trace))
 
 
 def _fault(error: Exception) -> str:

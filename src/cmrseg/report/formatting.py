@@ -26,7 +26,16 @@ INTERVAL = "_interval"
 NOTE = "_note"
 """``ejection_fraction_percent_note`` says, by name, what is wrong with numbers of that measure."""
 ELSEWHERE = frozenset(
-    "quality segments slices interval samples cine expected_dice views_distance_mm".split()
+    [
+        "quality",
+        "segments",
+        "slices",
+        "interval",
+        "samples",
+        "cine",
+        "expected_dice",
+        "views_distance_mm",
+    ]
 )
 """Measures that are not tables of numbers, told in ways of their own or in the record alone."""
 

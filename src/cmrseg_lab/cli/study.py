@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK, EXIT_PARTIAL
@@ -125,26 +126,30 @@ def _add_faults(p: argparse.ArgumentParser) -> None:
     p.add_argument("--trials", type=options.count, default=100, help="how many (default: 100)")
     p.add_argument("--first", type=options.whole, default=0, help="number of the first one")
     p.add_argument("--seed", type=options.whole, default=0, help="decides all faults")
+    p.add_argument("--workers", type=options.count, default=1, help="trials at once (default: 1)")
     p.add_argument("--out", type=Path, help="write the table there, as Markdown, too")
-    options.add_weights(p)
+    p.add_argument(
+        "--weights", type=Path, help="a weights bundle (default: a tiny untrained network)"
+    )
     p.set_defaults(run=_run_faults)
 
 
 def _run_faults(o: argparse.Namespace) -> int:
     from cmrseg.cli.main import main
-    from cmrseg.models import bundle
     from cmrseg_lab.studies.bench.samples import CHECKOUT
-    from cmrseg_lab.studies.faults import campaign
+    from cmrseg_lab.studies.faults import campaign, untrained
 
-    found = bundle.find(o.challenge, o.weights)
     source = CHECKOUT / "mnms2/dataset/001/001_SA_ED.nii.gz"
-    words = ["--weights", str(found.folder), "--device", "cpu", "--mirrors", "1", "--samples", "0"]
     trials = []
-    made = campaign.Campaign(main, o.challenge, campaign.small_stack(source), words, o.seed)
-    for trial in made.trials(range(o.first, o.first + o.trials)):
-        trials.append(trial)
-        why = f" ({trial.reason})" if trial.outcome in campaign.BAD else ""
-        _progress(f"{trial.number} {trial.kind}, {trial.what}: {trial.outcome}{why}")
+    with TemporaryDirectory() as folder:
+        weights = o.weights or untrained.make(o.challenge, Path(folder))
+        words = ["--weights", str(weights), "--device", "cpu", "--mirrors", "1"]
+        words += ["--samples", "0"] if o.challenge == "emidec" else []
+        made = campaign.Campaign(main, o.challenge, campaign.small_stack(source), words, o.seed)
+        for trial in made.trials(range(o.first, o.first + o.trials), o.workers):
+            trials.append(trial)
+            why = f" ({trial.reason})" if trial.outcome in campaign.BAD else ""
+            _progress(f"{trial.number} {trial.kind}, {trial.what}: {trial.outcome}{why}")
     text = campaign.outcome_table(trials).markdown()
     print(text)
     if o.out:

@@ -28,7 +28,7 @@ def test_trials_are_told_by_their_numbers(made):
     found = list(made.trials(range(4)))
     assert [one.number for one in found] == [0, 1, 2, 3]
     assert all(one.outcome in campaign.OUTCOMES[:2] for one in found), found
-    assert [one.what for one in made.trials([2])] == [found[2].what]
+    assert [one.what for one in made.trials([2, 3], workers=2)] == [found[2].what, found[3].what]
     table = campaign.outcome_table(found)
     assert table.lines[-1][:2] == ["all", "4"]
 

@@ -1,7 +1,7 @@
 """Trials with faults, each a process of its own, and what they come to.
 
 A trial's input folder holds two images: one that the fault happens to, and one that is sound, whose
-mask is known. Processes are forked from one that has all libraries loaded, one trial at a time.
+mask is known. Processes are forked from one that has all libraries loaded.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -113,15 +114,18 @@ class Campaign:
     usual_s: float = LONGEST_S
     mask: Array = field(default_factory=lambda: np.zeros(0))
 
-    def trials(self, numbers: Iterable[int]) -> Iterator[Trial]:
-        """Trials one after the other; the first call learns what is right.
+    def trials(self, numbers: Iterable[int], workers: int = 1) -> Iterator[Trial]:
+        """Trials in order, so many at once; the first call learns what is right.
 
         Raises:
             CmrsegError: not even a sound image is segmented.
         """
         self._learn()
-        for number in numbers:
-            yield self._trial(number)
+        if workers == 1:
+            yield from map(self._trial, numbers)
+            return
+        with get_context("fork").Pool(workers) as pool:
+            yield from pool.imap(self._trial, numbers)
 
     def _learn(self) -> None:
         for name in HEAVY:

@@ -8,6 +8,8 @@ ACDC ?= data/acdc_as_mnms2
 MNMS1 ?= data/mnms1_as_mnms2
 DSB2 ?= data/dsb2_4ch
 EMIDEC ?= data/emidec_from_png
+# Its preset: short_axis or short_axis_large.
+SHORT ?= short_axis
 LAB = $(BIN)/cmrseg-lab
 
 .PHONY: help setup demo test lint docs containers expected bench house cards samples weights-short-axis weights-long-axis clean
@@ -47,10 +49,16 @@ cards: setup ## model cards and datasheets anew, where what they are made of has
 samples: setup ## make the committed sample cases anew
 	$(BIN)/python tests/samples/make.py
 
-weights-short-axis: setup ## train the short-axis networks, one for each fold (hours)
+weights-short-axis: setup ## train the short-axis network and its autoencoder (hours); SHORT=short_axis_large on a GPU
 	$(LAB) prepare mnms2-sa cache/short-axis acdc=$(ACDC) mnms1=$(MNMS1)
-	@for fold in 0 1 2; do \
-		$(LAB) train short_axis cache/short-axis runs/short-axis-$$fold --fold $$fold --seed $$fold || exit; done
+	$(LAB) train $(SHORT) cache/short-axis runs/short-axis --fold 0
+	$(LAB) train qc_short_axis cache/short-axis runs/qc-short-axis --fold 0
+	$(LAB) pack mnms2 weights/mnms2 runs/short-axis/checkpoint.safetensors \
+		runs/qc-short-axis/checkpoint.safetensors --keep weights/mnms2
+	@# Slices of synthetic hearts, which may travel in a bundle, for refinement.
+	$(LAB) synthesize mnms2 cache/short-axis-hearts --patients 24 --seed 7
+	$(LAB) prepare mnms2-sa cache/short-axis synthetic=cache/short-axis-hearts
+	$(LAB) calibrate mnms2-sa cache/short-axis --weights weights/mnms2
 
 weights-long-axis: setup ## train a long-axis network on real, reformatted and synthetic images (hours)
 	$(LAB) synthesize mnms2 cache/synthetic --patients 240 --seed 7

@@ -263,6 +263,7 @@ def test_options_reach_the_recipe(monkeypatch):
         "sockets": None,
         "mirrors": 2,
         "samples": 20,
+        "septum_deg": None,
         "precision": "bf16",
         "frame": 3,
         "time_budget": 90.0,

@@ -63,7 +63,7 @@ def by_name(measures):
 
 
 def test_an_even_wall_is_as_thick_everywhere_and_nothing_is_infarcted():
-    measures = segment_measures(*stack(thickness_mm=9.0))
+    measures = segment_measures(*stack(thickness_mm=9.0), septum_deg=180.0)
     values = measures["segments"]["values"]
     assert [value["segment"] for value in values] == list(range(1, 18))
     assert tuple(value["name"] for value in values) == NAMES
@@ -111,7 +111,8 @@ def test_an_infarct_is_told_by_its_territory(artery, middle, level):
         away = (angle - middle + 180) % 360 - 180
         return (np.abs(away) < 55) & (at == level) & (depth < 0.7)
 
-    shares = segment_measures(*stack(infarct=there))["segments"]["territory_infarcted_percent"]
+    found = segment_measures(*stack(infarct=there), septum_deg=180.0)
+    shares = found["segments"]["territory_infarcted_percent"]
     assert max(shares, key=shares.get) == artery
     assert shares[artery] > 2 * sorted(shares.values())[1]
 
@@ -152,7 +153,8 @@ def test_blood_outside_the_wall_moves_the_septum_where_the_header_says_nothing()
         image, mask = stack(infarct=septum, septum_deg=turned, grey=True)
         measures = segment_measures(image, mask)
         assert measures["segments"]["septum_deg"] == pytest.approx(turned, abs=12)
-        assert measures["segments"]["septum_sure"]
+        assert not measures["segments"]["septum_sure"], "blood alone is not enough"
+        assert "territory_infarcted_percent" not in measures["segments"], "no artery by name"
         assert "blood" in measures["segments"]["origin"]
         values = by_name(measures)
         assert values["apical septal"]["infarct_transmurality_percent"] > 50
@@ -275,3 +277,10 @@ def test_whatever_a_network_draws_is_measured_or_left_out(seed):
         assert len(measures["segments"]["values"]) == 17
         shares = [v["infarct_transmurality_percent"] for v in measures["segments"]["values"]]
         assert all(share is None or 0 <= share <= 100 for share in shares)
+
+
+def test_a_septum_that_somebody_saw_is_taken():
+    told = segment_measures(*stack(septum_deg=140.0), septum_deg=140.0)["segments"]
+    assert told["septum_deg"] == 140.0
+    assert told["septum_sure"]
+    assert set(told["territory_infarcted_percent"]) == set(TERRITORIES)

@@ -83,12 +83,14 @@ def test_lines_part_the_arteries_and_nothing_else():
 
 def test_panels_come_of_measures_and_only_where_there_are_any():
     assert segment_panels({}) == []
-    panels = segment_panels(segment_measures(*stack()))
-    assert [panel.title for panel in panels] == [
-        "infarct transmurality, share by artery [%]",
-        "wall thickness [mm] (septum taken to be on the left)",
-        "slices from base to apex",
-    ]
+    sure = segment_panels(segment_measures(*stack(), septum_deg=180.0))
+    unsure = segment_panels(segment_measures(*stack()))
+    assert sure[0].title == "infarct transmurality, share by artery [%]"
+    assert unsure[0].title == "infarct transmurality [%]"
+    for panels in (sure, unsure):
+        titles = ["wall thickness [mm]", "slices from base to apex"]
+        assert [panel.title for panel in panels[1:]] == titles
+    assert (sure[1].pixels != unsure[1].pixels).any(), "no territories where they may be turned"
 
 
 def test_a_bar_is_as_high_as_its_value():

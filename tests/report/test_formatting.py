@@ -138,9 +138,12 @@ def test_what_rules_changed_is_told():
 
 
 def test_segments_are_told_in_words():
-    (territories, segments, slices) = segment_tables(segment_measures(*stack()))
+    (territories, segments, slices) = segment_tables(segment_measures(*stack(), septum_deg=180.0))
     assert [row.text for row in territories.rows[:3]] == ["0 %", "0 %", "0 %"]
-    assert "no real orientation" in territories.rows[3].text
+    assert "as given" in territories.rows[3].text
+    (unsure, _, _) = segment_tables(segment_measures(*stack()))
+    assert [row.name for row in unsure.rows] == ["origin"]
+    assert "turned by up to 75 degrees" in unsure.rows[0].text
     assert len(segments.rows) == 17
     assert segments.rows[0].name == "1 basal anterior"
     assert segments.rows[16].text == "not seen, 0 %"

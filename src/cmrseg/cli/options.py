@@ -107,6 +107,15 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         help="of candidates nearly as good as the best by pseudo-Dice take the mean, or the best "
         "alone as the paper does",
     )
+    quality.add_argument(
+        "--septum",
+        action=ForRecipe,
+        recipe="emidec",
+        type=float,
+        metavar="DEGREES",
+        help="where the middle of the septum is in the image, counted upwards from its right (180 "
+        "is left), for headers without orientation: the 17 segments are counted from it",
+    )
     platform = p.add_argument_group("platform")
     platform.add_argument("--sockets", type=Path, help="a Grand Challenge socket table (JSON)")
     add_log_format(platform)
@@ -184,6 +193,7 @@ def effort(o: argparse.Namespace) -> dict[str, Any]:
         "precision": None if o.precision == "auto" else o.precision,
         "mirrors": o.mirrors,
         "samples": o.samples,
+        "septum_deg": o.septum,
         "time_budget": o.time_budget,
         "case_timeout": o.case_timeout or None,
         "refine_s": 0.0 if o.refine == "never" else o.refine_budget,

@@ -20,6 +20,7 @@ import numpy as np
 
 from cmrseg.imaging.aha_septum import (
     CAVITY,
+    FARTHEST_DEG,
     STEP_MM,
     WALL,
     Origin,
@@ -85,16 +86,20 @@ class WallSlice:
         }
 
 
-def segment_measures(image: Volume, mask: Volume) -> dict[str, Any]:
+def segment_measures(
+    image: Volume, mask: Volume, septum_deg: float | None = None
+) -> dict[str, Any]:
     """The seventeen segments of a stack and its profile, JSON-ready.
 
     Args:
         image: grey values as read: where the mask says nothing of the septum, they may.
         mask: EMIDEC labels on the same voxels.
+        septum_deg: where the middle of the septum is, if somebody saw it (:func:`find_origin`).
 
     Returns:
-        ``segments`` (``values``, a list of 17; ``territory_infarcted_percent``; ``origin`` in
-        words) and ``slices``, from base to apex; nothing where no slice shows a cavity in a wall.
+        ``segments`` (``values``, a list of 17; ``origin`` in words; where the septum is sure,
+        ``territory_infarcted_percent``) and ``slices``, from base to apex; nothing where no slice
+        shows a cavity in a wall.
     """
     turned, orientation = canonical(mask)
     labels = turned.array
@@ -105,15 +110,18 @@ def segment_measures(image: Volume, mask: Volume) -> dict[str, Any]:
     if not seen:
         return {}
     levelled = _levelled(seen)
-    origin = find_origin(turned.geometry, canonical(image)[0].array, labels)
+    origin = find_origin(turned.geometry, canonical(image)[0].array, labels, septum_deg)
     values = _values(levelled, origin, _tip(labels, order))
+    turned_by = f". Segments may be turned by up to {FARTHEST_DEG:.0f} degrees"
     return {
         "segments": {
-            "origin": f"mid septum: {origin.told}. Base: the end where the heart is wider",
+            "origin": f"mid septum: {origin.told}. Base: the end where the heart is wider"
+            + turned_by * (not origin.sure),
             "septum_deg": round(origin.angle_deg, 1),
             "septum_sure": origin.sure,
             "values": values,
-            "territory_infarcted_percent": territories(values),
+            # No artery by name where the segments may be turned.
+            **({"territory_infarcted_percent": territories(values)} if origin.sure else {}),
         },
         "slices": [one.told() for one in levelled],
     }

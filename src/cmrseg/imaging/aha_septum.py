@@ -10,12 +10,13 @@ EMIDEC's labels have no right ventricle, whose insertions would tell. What else 
 
 Headers whose axes run along the patient's (EMIDEC's do; no short-axis slice lies so) hold no real
 orientation. Then the slices are taken to be shown as clinicians show them, anterior wall up and
-septum on the left, and the image alone may correct that.
+septum on the left, and the image alone may correct that: whatever it finds, the segments may be
+turned, and that has to be told. Whoever sees the septum can say where it is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Origin:
         angle_deg: from the image's right, counted upwards, in canonical order (``imaging.orient``).
         clockwise: whether the way from septum to anterior wall is clockwise as shown.
         told: how it was found, in words.
-        sure: whether more than a convention speaks for it.
+        sure: whether the header or somebody who saw it speaks for it.
     """
 
     angle_deg: float
@@ -64,21 +65,26 @@ class Origin:
         return found
 
 
-def find_origin(geometry: Geometry, image: Array, mask: Array) -> Origin:
+def find_origin(
+    geometry: Geometry, image: Array, mask: Array, septum_deg: float | None = None
+) -> Origin:
     """The middle of the septum of a stack.
 
     Args:
         geometry: canonical.
         image: (z, y, x) grey values in canonical order.
         mask: (z, y, x) EMIDEC labels on the same voxels.
+        septum_deg: where somebody saw it, from the image's right, counted upwards; None to find it.
     """
     expected = _from_header(geometry)
+    if septum_deg is not None:
+        return replace(expected, angle_deg=septum_deg % 360, told="as given", sure=True)
     found = _from_image(image, mask, geometry.spacing_mm[1:], expected)
     if found is None:
         return expected
     by = round(abs(_turn(found, expected.angle_deg)))
     told = f"{expected.told}; moved by {by} degrees to where blood lies outside the wall"
-    return Origin(angle_deg=found, clockwise=expected.clockwise, told=told, sure=True)
+    return replace(expected, angle_deg=found, told=told)
 
 
 def rays(shape: tuple[int, int], spacing_mm: tuple[float, float], centre: Array) -> Array:

@@ -66,6 +66,8 @@ class Emidec:
         trust: what held-out patients said of errors and agreement; None if nobody asked them.
         mirrors: test-time mirror images (1, 2 or 4).
         samples: Monte-Carlo dropout passes in all, for the uncertainty (0: none).
+        septum_deg: the middle of the septum, from the image's right, counted upwards, of all cases
+            (:func:`cmrseg.imaging.aha_septum.find_origin`); None to find each one's.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Emidec:
         *,
         mirrors: int = 4,
         samples: int = SAMPLES,
+        septum_deg: float | None = None,
     ) -> None:
+        self.septum_deg = septum_deg
         self.segmenter, self.rules, self.trust = segmenter, rules, trust
         self.mirrors, self.samples = mirrors, samples
 
@@ -132,7 +136,7 @@ class Emidec:
                 **volume_intervals(found, drawn, self.trust.bands if self.trust else {}),
                 **doubt,
                 **changes,
-                **segment_measures(source, source.like(mask)),
+                **segment_measures(source, source.like(mask), self.septum_deg),
             },
             computed=self.segmenter.computed(),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},

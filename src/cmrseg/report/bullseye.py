@@ -89,19 +89,22 @@ def segment_panels(measures: Mapping[str, Any]) -> list[SheetPart]:
     if not isinstance(found, Mapping):
         return []
     values = found["values"]
-    shares = found["territory_infarcted_percent"]
-    told = {a: a if s is None else f"{a} {s:.0f} %" for a, s in shares.items()}
+    shares = found.get("territory_infarcted_percent")
+    told = None
+    if shares is not None:
+        told = {a: a if s is None else f"{a} {s:.0f} %" for a, s in shares.items()}
     dead = {v["segment"]: v["infarct_transmurality_percent"] for v in values}
     wall = {v["segment"]: v["wall_thickness_mm"] for v in values}
-    sure = "" if found["septum_sure"] else " (septum taken to be on the left)"
+    arteries = told and dict.fromkeys(told, "")
+    title = "infarct transmurality, share by artery [%]" if told else "infarct transmurality [%]"
     return [
         SheetPart(
-            title="infarct transmurality, share by artery [%]",
+            title=title,
             pixels=target(dead, lambda v: mixed(NOTHING, FULL, v / 100), "{:.0f}", told),
         ),
         SheetPart(
-            title=f"wall thickness [mm]{sure}",
-            pixels=target(wall, lambda v: mixed(THIN, THICK, v / THICK_MM), "{:.1f}"),
+            title="wall thickness [mm]",
+            pixels=target(wall, lambda v: mixed(THIN, THICK, v / THICK_MM), "{:.1f}", arteries),
         ),
         SheetPart(title="slices from base to apex", pixels=profile(measures.get("slices", ()))),
     ]
@@ -119,7 +122,8 @@ def target(
         values: segment -> value, None for one that was not seen.
         colour: of a value.
         form: how a value is written.
-        told: what is written beside an artery's territory; None for its name.
+        told: what is written beside each artery's territory, its name if that is empty; None where
+            the segments may be turned: no artery then, and a word of it on the target.
     """
     side = 2 * (RADIUS + EDGE)
     large = Canvas(side * FINE, side * FINE)
@@ -133,7 +137,7 @@ def target(
         fill = UNKNOWN if value is None else colour(value)
         outline = [placed(point, FINE) for point in field.outline()]
         large.polygon(outline, fill, GREY, FINE)
-    for line in borders():
+    for line in borders() if told else ():
         large.line([placed(point, FINE) for point in line], BLACK, 3 * FINE)
     canvas = Canvas(side, side)
     small = large.image.resize((side, side), Image.Resampling.BOX)
@@ -144,11 +148,12 @@ def target(
         ink = BLACK if sum(ground) > 384 else WHITE
         words = "-" if value is None else form.format(value)
         canvas.centred(*placed(field.middle), words, size=14, colour=ink)
-    for words, x, y in (
-        ("anterior", 0, -1.14),
-        ("inferior", 0, 1.14),
-        *(((told or {}).get(name, name), x, y) for name, x, y in CORNERS),
-    ):
+    beside = [("anterior", 0.0, -1.14), ("inferior", 0.0, 1.14)]
+    if told:
+        beside += [(told[name] or name, x, y) for name, x, y in CORNERS]
+    else:
+        beside = [("may be turned: no", 0.0, -1.2), ("orientation in the header", 0.0, -1.08)]
+    for words, x, y in beside:
         canvas.centred(*placed((x, y)), words, size=12, colour=GREY)
     return np.asarray(canvas.image)
 

@@ -182,13 +182,14 @@ def segment_tables(measures: Mapping[str, Any]) -> list[Table]:
     found = measures.get("segments")
     if not isinstance(found, Mapping):
         return []
-    arteries = found["territory_infarcted_percent"].items()
+    arteries = found.get("territory_infarcted_percent", {}).items()
     supplied = [
         MeasureText(f"usually fed by the {artery}", percent(share)) for artery, share in arteries
     ]
     return [
         Table(
-            "Infarcted share by territory", (*supplied, MeasureText("origin", str(found["origin"])))
+            "Segments of the left ventricle",
+            (*supplied, MeasureText("origin", str(found["origin"]))),
         ),
         Table(
             "17 segments: wall, infarct transmurality",

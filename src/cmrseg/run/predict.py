@@ -44,6 +44,7 @@ def predict(
     frame: int | None = None,
     mirrors: int = 4,
     samples: int = 20,
+    septum_deg: float | None = None,
     time_budget: float | None = None,
     refine_s: float = 0.0,
     tie: float = TIE,
@@ -74,6 +75,8 @@ def predict(
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes (emidec), shared by the networks; 0 for no uncertainty.
         time_budget: seconds a case may take, the first one's with start-up (``runtime.budget``).
+        septum_deg: where the middle of the septum is in every case (emidec), from the image's
+            right, counted upwards; None to find it.
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
         tie: candidates within this of the best pDC are averaged (mnms2); 0 for the paper's rule,
             which takes one (``cmrseg.quality.selection``).
@@ -109,6 +112,7 @@ def predict(
     batch.announce(opened.title, cases)
     settings: dict[str, Any] = {"mirrors": mirrors, "samples": samples, "precision": precision}
     settings |= {"refine_s": refine_s} if refine_s else {}
+    settings |= {} if septum_deg is None else {"septum_deg": septum_deg}
     settings |= _choose_files(opened, save_uncertainty, save_probabilities)
     people = _people(opened, Path(subjects) if subjects else None)
     settings |= {"subjects": repr(sorted(people.items()))} if people else {}
@@ -138,6 +142,7 @@ def predict(
         precision=precision,
         mirrors=mirrors,
         samples=samples,
+        septum_deg=septum_deg,
         budget=budget,
         refine_s=refine_s,
         tie=tie,
@@ -163,6 +168,7 @@ def model(
     precision: Precision | None = None,
     mirrors: int = 4,
     samples: int = 20,
+    septum_deg: float | None = None,
     budget: Budget | None = None,
     refine_s: float = 0.0,
     tie: float = TIE,
@@ -176,6 +182,7 @@ def model(
         precision: None for the device's usual one.
         mirrors: test-time mirror images: 1, 2 or 4.
         samples: Monte-Carlo dropout passes (emidec), shared by the networks.
+        septum_deg: where the middle of the septum is (emidec); None to find it.
         budget: the time each case may take; None for as long as it takes.
         refine_s: seconds a case out of distribution may be refined (mnms2); 0 for never.
         tie: candidates within this of the best pDC are averaged (mnms2).
@@ -206,7 +213,8 @@ def model(
 
         rules = Rules.from_manifest(weights.manifest)
         trust = Trust.from_manifest(weights.manifest)
-        return Emidec(load("emidec"), rules, trust, mirrors=mirrors, samples=samples)
+        how = {"mirrors": mirrors, "samples": samples}
+        return Emidec(load("emidec"), rules, trust, **how, septum_deg=septum_deg)
     names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
     return Mnms2(
         {view: load(name) for view, name in names.items()},

@@ -5,6 +5,7 @@ import pytest
 
 from cmrseg.imaging import Geometry, Volume
 from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.recipes.mnms2 import doubted
 from cmrseg.recipes.mnms2_volumes import (
     bands_of,
     ejection_difficulty,
@@ -96,6 +97,15 @@ def test_what_is_too_wide_to_be_of_use_is_said_to_be():
     assert "ejection_fraction_percent_note" not in intervals(
         "ejection_fraction_percent", {"LV": 60.0}, {"LV": narrow}
     )
+
+
+def test_a_poor_lv_flags_an_image_whose_rv_is_in_range():
+    told = {"out_of_distribution": False, "reason": "RV in range in 1 of 1 candidates"}
+    found, said = doubted(told, {"LV": 0.61, "RV": 0.9})
+    assert found["out_of_distribution"]
+    assert found["doubtful"] == {"LV": 0.61}
+    assert len(said) == 1
+    assert doubted(told, {"LV": 0.71, "RV": 0.9}) == (told, ())
 
 
 def test_an_ejection_fraction_is_as_hard_as_both_its_images():

@@ -100,3 +100,12 @@ def test_a_flag_is_told_once():
     flag = "SA_ES: quality control: RV out of range in all candidates"
     assert warnings_beside(cine("a", pdc=0.5, warnings=[flag, "odd"])) == ["odd"]
     assert warnings_beside(cine("a", warnings=["odd"])) == ["odd"]
+
+
+def test_a_structure_of_little_dice_to_expect_is_named():
+    record = cine("a")
+    quality = record["measures"]["SA_ES"]["quality"]
+    quality |= {"out_of_distribution": True, "doubtful": {"LV": 0.61}}
+    found = status_of(record)
+    assert found.kind == FLAGGED
+    assert found.reasons == ("poor mask at ES: LV Dice of 0.61 to expect",)

@@ -56,6 +56,9 @@ RECIPES = {
 PLAUSIBLE_ML = {"LV": (5.0, 900.0), "MYO": (10.0, 900.0), "RV": (5.0, 900.0)}
 """Wide bounds for either phase, an estimate; a volume beyond them is marked for review."""
 EXPECTED, AT_LEAST = "expected_dice", "dice_at_least"
+POOR = 0.7
+"""An image of which less Dice is to be expected of any structure is flagged, whatever its RV's pDC
+and pHD say."""
 SHORT_AXIS = {"SA_ED", "SA_ES"}
 """Whose volumes the ejection fraction comes of."""
 
@@ -307,8 +310,8 @@ class Mnms2:
         told = {**found, **spread, "agreement": agreement, **expected_dice}
         warnings = (*volume.warnings, *segmenter.warnings, *missing_structures(values))
         if finding is not None:
-            told["quality"] = finding.told
-            warnings += finding.warnings
+            told["quality"], doubtful = doubted(finding.told, expected_dice.get(EXPECTED, {}))
+            warnings += (*finding.warnings, *doubtful)
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
         review = (
             *volume.review,
@@ -407,6 +410,29 @@ def compared_views(
     from cmrseg.quality.two_views import told
 
     return told({role: one.prediction.mask for role, one in answers.items()}, STRUCTURES)
+
+
+def doubted(
+    told: Mapping[str, Any], expected: Mapping[str, float]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The paper's verdict, which goes by the RV, and beside it one of all structures.
+
+    Args:
+        told: what quality control says (:class:`~cmrseg.quality.inspector.Finding`).
+        expected: structure -> Dice to expect.
+
+    Returns:
+        The same with ``doubtful`` (structure -> Dice to expect) where that is low, then out of
+        distribution; and what to say of it.
+    """
+    poor = {name: value for name, value in expected.items() if value < POOR}
+    if not poor:
+        return dict(told), ()
+    words = ", ".join(f"{name} {value:.2f}" for name, value in poor.items())
+    said = f"Dice to expect below {POOR:g}: {words}"
+    reason = told["reason"] if told["out_of_distribution"] else said
+    flagged = {"out_of_distribution": True, "reason": reason, "doubtful": poor}
+    return {**told, **flagged}, (f"quality control: {said}",)
 
 
 def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:

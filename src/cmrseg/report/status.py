@@ -155,6 +155,9 @@ def why_flagged(role: str, control: Mapping[str, Any]) -> str:
         role: the image's; "" for a case.
         control: the finding.
     """
+    view = "long axis, " if role.startswith("LA") else ""
+    where = f" at {view}{role[3:]}" if role else ""
+    doubtful = [f"{n} Dice of {d:.2f} to expect" for n, d in control.get("doubtful", {}).items()]
     answer = control.get("answer", {}).get(DECISIVE)
     if answer and "th_low" in control:
         found = []
@@ -166,10 +169,12 @@ def why_flagged(role: str, control: Mapping[str, Any]) -> str:
             found.append(f"no {DECISIVE}")
         elif distance > control["th_up_mm"]:
             found.append(f"distance {distance:.1f} mm, limit {control['th_up_mm']:.1f} mm")
-        view = "long axis, " if role.startswith("LA") else ""
-        where = f" at {view}{role[3:]}" if role else ""
+        if doubtful and not found:
+            return f"poor mask{where}: {', '.join(doubtful)}"
         measured = "; ".join(found) or "in the mask of every network"
-        return f"{DECISIVE} outline unlike trained hearts{where}: {measured}"
+        return "; ".join(
+            [f"{DECISIVE} outline unlike trained hearts{where}: {measured}", *doubtful]
+        )
     low = [
         f"networks disagree on the {name.replace('_', ' ')}: agreement {value:.2f}, "
         f"limit {control['fences'][name]:.2f}"

@@ -82,11 +82,11 @@ class Ledger:
 
     def under_way(self, case: Case) -> AbstractContextManager[None]:
         """Within this block a note says that the case is being computed."""
-        return noted(self._path(case.id).with_suffix(UNDER_WAY))
+        return noted(self.path(case.id).with_suffix(UNDER_WAY))
 
     def was_killed(self, case: Case) -> bool:
         """Whether a run that is gone on with was killed at this case; told once."""
-        return self.resume and was_killed(self._path(case.id).with_suffix(UNDER_WAY))
+        return self.resume and was_killed(self.path(case.id).with_suffix(UNDER_WAY))
 
     def note(self, case: Case, result: Result, files: Iterable[PurePath]) -> None:
         """Write down that a case is done; one whose images did not all succeed is not.
@@ -104,7 +104,7 @@ class Ledger:
                 "read": digests.seen,
                 "result": record(case.id, result),
             }
-            path = self._path(case.id)
+            path = self.path(case.id)
             handle, name = tempfile.mkstemp(dir=path.parent)  # follows no link
             partial = Path(name)
             try:
@@ -122,16 +122,17 @@ class Ledger:
 
     def strike(self, case_id: str) -> None:
         """Forget a case."""
-        self._path(case_id).unlink(missing_ok=True)
+        self.path(case_id).unlink(missing_ok=True)
 
-    def _path(self, case_id: str) -> Path:
+    def path(self, case_id: str) -> Path:
+        """Where a case's entry lies."""
         # Names may be too long for an ending, and need not be valid text.
         name = hashlib.sha256(os.fsencode(case_id)).hexdigest()[:32]
         return self.output_dir / FOLDER / f"{name}.json"
 
     def _page(self, case_id: str) -> dict[str, Any]:
         """A case's entry; empty if there is none that can be read."""
-        path = own_file(self.output_dir, self._path(case_id).relative_to(self.output_dir))
+        path = own_file(self.output_dir, self.path(case_id).relative_to(self.output_dir))
         try:
             page = json.loads(path.read_bytes()) if path else {}
         except (OSError, ValueError, RecursionError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +25,8 @@ def add_study(p: argparse.ArgumentParser) -> None:
     _add_faults(
         studies.add_parser("faults", help="what faulty inputs, kills and full disks come to")
     )
+
+    _add_cohort(studies.add_parser("cohort", help="what gathering thousands of cases takes"))
 
 
 def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
@@ -161,6 +164,30 @@ def _run_faults(o: argparse.Namespace) -> int:
             encoding="utf-8",
         )
     return EXIT_PARTIAL if any(one.outcome in campaign.BAD for one in trials) else EXIT_OK
+
+
+def _add_cohort(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--cases", type=options.count, default=5000, help="how many (default: 5000)")
+    p.add_argument("--out", type=Path, help="write the table there, as Markdown, too")
+    options.add_weights(p)
+    p.set_defaults(run=_run_cohort)
+
+
+def _run_cohort(o: argparse.Namespace) -> int:
+    from cmrseg_lab.studies import cohort
+
+    weights = ["--weights", str(o.weights)] if o.weights else []
+    with tempfile.TemporaryDirectory() as folder:
+        text = cohort.study(o.cases, Path(folder), *weights).markdown()
+    print(text)
+    if o.out:
+        o.out.parent.mkdir(parents=True, exist_ok=True)
+        o.out.write_text(
+            f"# Many cases\n\nOne sample case, and {o.cases} finished cases that are its copies; "
+            f"`cmrseg-lab study cohort --cases {o.cases}`.\n\n{text}\n",
+            encoding="utf-8",
+        )
+    return EXIT_OK
 
 
 def _progress(line: str) -> None:

@@ -75,6 +75,10 @@ def is_held_out(network: Entry, source: str, patient: str, groups: Mapping[str, 
         groups: every patient of that data set -> disease, to make an old split again.
     """
     training = network["training"]
+    earlier = training.get("started_from", {})
+    # Networks of the first bundles started from such of the same fold, which is not told again.
+    if "fold" in earlier and not is_held_out({"training": earlier}, source, patient, groups):
+        return False
     if "trained_on" in training:
         return digest(source, patient) not in training["trained_on"]
     sources = learned_from(training)

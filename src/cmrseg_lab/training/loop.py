@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -71,6 +71,7 @@ def fit(
     device: torch.device,
     about: dict[str, Any],
     workers: int = 1,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Train, from the checkpoint in ``out`` if there is one, and return the final one.
 
@@ -81,6 +82,7 @@ def fit(
         device: where to compute.
         about: who was trained on, JSON-ready; stored in the checkpoint.
         workers: processes that make samples; 0 makes them in line.
+        start: the network's tensors to begin with; None for random ones.
 
     Raises:
         UsageError: the checkpoint is another training's, or processes share a batch unevenly.
@@ -90,7 +92,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     with _processes(preset.batch) as (rank, size), stop_on_sigterm() as stop:
         torch.manual_seed(seed)
-        network = task.network(device)
+        network = _begun(task.network(device), start)
         optimiser = make_optimiser(network, preset)
         moving = get_ema_multi_avg_fn(preset.average_decay)  # type: ignore[no-untyped-call]
         average = AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
@@ -124,6 +126,12 @@ def fit(
                     f"Stopped at step {state['step']}: the same command goes on"
                 )
     return path
+
+
+def _begun(network: nn.Module, start: Mapping[str, Tensor] | None) -> nn.Module:
+    if start:
+        network.load_state_dict(start)
+    return network
 
 
 def make_optimiser(network: nn.Module, preset: Preset) -> torch.optim.Optimizer:

@@ -146,6 +146,7 @@ def _entry(state: dict[str, Any], file: str) -> dict[str, Any]:
             "patients": len({digest(*one) for one in patients}),
             "trained_on": digests(one for one in patients if not is_synthetic(one[0])),
             "steps_done": state["step"],
+            **{key: about[key] for key in ("started_from",) if key in about},
         },
     }
 

@@ -12,11 +12,15 @@ Below ``out``: ``<challenge>/``, the bundle, and ``work/<challenge>/``, caches, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
 from cmrseg.cases.labels import Challenge
+from cmrseg.models import bundle
+from cmrseg.models.bundle import Bundle
 from cmrseg.runtime.errors import InputError, UsageError
 from cmrseg.runtime.logs import Line, tell
 from cmrseg_lab.training import preset
@@ -38,7 +42,7 @@ OF_ONE = 6
 """Dropout samples of one network, from which it is learned how far they usually agree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Course:
     """What is to be trained, and where.
 
@@ -55,6 +59,8 @@ class Course:
         device: where to compute.
         workers: processes that make samples.
         commit: the commit the bundle is packed at.
+        start: a bundle to fine-tune: each of its networks is trained further, those of a view of
+            which the data have nothing are taken over.
         rehearse: mnms2: whose labelled slices travel in the bundle (``calibration.Rehearse``);
             data of patients alone have none of synthetic hearts.
     """
@@ -70,6 +76,7 @@ class Course:
     device: str = "auto"
     workers: int = 1
     commit: str = "unknown"
+    start: Path | None = None
     rehearse: Literal["synthetic", "learned", "none"] = "synthetic"
 
     @property
@@ -92,6 +99,34 @@ class Course:
         """The folds."""
         return tuple(self.folds or FOLDS[self.challenge])
 
+    @cached_property
+    def begun(self) -> Bundle | None:
+        """The bundle to fine-tune."""
+        return bundle.find(self.challenge, self.start) if self.start else None
+
+    @cached_property
+    def recipes(self) -> list[str]:
+        """What is trained; in fine-tuning what there are cases of.
+
+        Raises:
+            InputError: none.
+        """
+        from cmrseg_lab.training import datasets
+
+        known, found, problem = list(PRESETS[self.challenge]), [], None
+        if not self.start:
+            return known
+        for recipe in known:
+            try:
+                datasets.find(recipe, self.data)
+            except InputError as error:
+                problem = error
+            else:
+                found.append(recipe)
+        if problem and not found:
+            raise problem
+        return found
+
 
 def train_whole(course: Course) -> Path:
     """Train, pack, calibrate and score; returns the bundle.
@@ -105,30 +140,48 @@ def train_whole(course: Course) -> Path:
     from cmrseg_lab.training.train import train
 
     checkpoints = []
-    for recipe, names in PRESETS[course.challenge].items():
+    for recipe in course.recipes:
         cache = _cache(course, recipe)
-        for name in names:
+        for name in PRESETS[course.challenge][recipe]:
             paper = f"{name}_paper" if course.size == "paper" else name
-            wanted = preset.read_preset(paper, **course.changed)
-            for fold in course.held_out:
-                run = course.work / "runs" / f"{paper}-{'all' if fold is None else fold}"
+            for run, (wanted, how) in _runs(course, paper).items():
                 checkpoints.append(
                     train(
                         wanted,
                         cache,
-                        run,
-                        fold=fold,
-                        seed=course.seed,
+                        course.work / "runs" / run,
                         device=course.device,
                         workers=course.workers,
+                        **how,
                     )
                 )
-    pack(course.challenge, checkpoints, course.bundle, commit=course.commit)
+    keep = course.begun.folder if course.begun else None
+    pack(course.challenge, checkpoints, course.bundle, commit=course.commit, keep=keep)
     _calibrate(course)
     _score(course)
     _tell_of_refinement(course)
     _say(f"the bundle lies in {course.bundle}")
     return course.bundle
+
+
+def _runs(course: Course, name: str) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """The trainings of a preset: run -> the preset as it is trained, and fold, seed and start."""
+    from cmrseg_lab.training.start import fine_tuning, starts
+
+    wanted = preset.read_preset(name)
+    folds = {fold: "all" if fold is None else fold for fold in course.held_out}
+    if not (course.begun and (begun := starts(course.begun, wanted.recipe))):
+        changed = replace(wanted, **course.changed)
+        return {
+            f"{name}-{told}": (changed, {"fold": fold, "seed": course.seed})
+            for fold, told in folds.items()
+        }
+    runs = {}
+    for number, (start, fold) in enumerate(zip(begun, cycle(folds), strict=False)):
+        tuned = replace(fine_tuning(wanted, start), **course.changed)
+        how = {"fold": fold, "seed": course.seed + number, "start": start}
+        runs[f"{name}-{folds[fold]}-{number}"] = tuned, how
+    return runs
 
 
 def _cache(course: Course, recipe: str) -> Path:
@@ -166,7 +219,7 @@ def _calibrate(course: Course) -> None:
             )
             _say(told)
             return
-        for recipe in PRESETS["mnms2"]:
+        for recipe in course.recipes:
             told = mnms2.calibrate_mnms2(
                 recipe,
                 course.work / "cache" / recipe,

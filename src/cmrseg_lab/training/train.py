@@ -14,6 +14,7 @@ from cmrseg_lab.training.held_out import deal
 from cmrseg_lab.training.loop import Task, fit
 from cmrseg_lab.training.preset import AutoencoderPreset, SegmenterPreset
 from cmrseg_lab.training.sources import is_synthetic, patients_of
+from cmrseg_lab.training.start import Start
 
 
 def train(
@@ -26,6 +27,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     workers: int = 1,
+    start: Start | None = None,
 ) -> Path:
     """Fit one network and return its checkpoint; given again after a stop it goes on.
 
@@ -38,6 +40,7 @@ def train(
         seed: everything random follows from it.
         device: where to compute.
         workers: processes that make samples.
+        start: a trained network of the preset's shape to begin with.
 
     Raises:
         InputError: no cache, or nobody in it to learn from.
@@ -58,8 +61,17 @@ def train(
         "seed": seed,
         "patients": [[p.source, p.patient] for p in training],
     }
-    task = _task(preset, cache_dir, training, held)
-    return fit(task, out, seed=seed, device=use_device(device), about=about, workers=workers)
+    if start:
+        about["started_from"] = start.told
+    return fit(
+        _task(preset, cache_dir, training, held),
+        out,
+        seed=seed,
+        device=use_device(device),
+        about=about,
+        workers=workers,
+        start=start.weights if start else None,
+    )
 
 
 def split(

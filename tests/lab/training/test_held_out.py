@@ -55,3 +55,10 @@ def test_older_networks_held_out_the_fold_that_they_say():
         assert not is_held_out(older(None, "acdc"), "acdc", patient, GROUPS)
         # Beside real hearts all synthetic ones are learned from.
         assert not is_held_out(older(1, "acdc", "synthetic"), "synthetic", patient, GROUPS)
+
+
+def test_whom_the_network_before_fine_tuning_saw_is_not_held_out():
+    tuned = network("009", source="ours")
+    tuned["training"]["started_from"] = {**network("001")["training"], "fold": 0}
+    found = [is_held_out(tuned, "acdc", patient, GROUPS) for patient in ("001", "002")]
+    assert found == [False, True]

@@ -11,6 +11,7 @@ from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE
 from cmrseg_lab.cli import main
 from cmrseg_lab.training import loop, preset
 from cmrseg_lab.training.calibration import emidec_rule_search
+from cmrseg_lab.training.held_out import is_held_out
 from emidec_data import held, make_data
 from tiny import autoencoder_preset, heart, save, segmenter_preset, volume
 
@@ -142,3 +143,30 @@ def test_scores_are_json(tmp_path):
     path = tmp_path / "out" / "work" / "emidec" / "scores" / "evaluation.json"
     assert json.loads(path.read_text())["challenge"] == "emidec"
     assert "rules" not in bundle.load(tmp_path / "out/emidec", "emidec").manifest
+
+
+def test_fine_tuning_goes_on_from_each_network_and_keeps_the_view_without_cases(
+    tmp_path, both_views, bundles, monkeypatch
+):
+    for path in (tmp_path / "data").rglob("*_LA_*"):
+        path.unlink()
+    begun = bundle.load(bundles / "mnms2", "mnms2")
+    told = ["--start", str(bundles), "--source", "ours"]
+    assert train(tmp_path, "mnms2", *told, "--steps", "1") == EXIT_OK
+    found = bundle.load(tmp_path / "out/mnms2", "mnms2")
+    short, long = ({n["recipe"]: n for n in b.networks} for b in (found, begun))
+    assert found.manifest["files"][short["mnms2-la"]["file"]] in begun.manifest["files"].values()
+    training = short["mnms2-sa"]["training"]
+    assert (training["sources"], training["steps_done"]) == (["ours"], 1)
+    assert training["started_from"]["bundle"] == begun.digest
+    assert set(found.manifest["data"]) == {"ours", "hospital"}, "whose licences count"
+    assert not is_held_out(short["mnms2-sa"], "hospital", "001", {})
+    before, after = (b.tensors(n["mnms2-sa"]["file"]) for b, n in ((begun, long), (found, short)))
+    kernel = max(before, key=lambda name: before[name].numel())
+    moved = (before[kernel] - after[kernel]).abs().max()
+    assert 0 < moved < 0.1 * before[kernel].abs().max()
+
+
+def test_fine_tuning_asks_for_the_name_of_the_data(tmp_path, bundles, capsys):
+    assert train(tmp_path, "emidec", "--start", str(bundles)) == EXIT_USAGE
+    assert "--source" in capsys.readouterr().err

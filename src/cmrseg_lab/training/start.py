@@ -1,0 +1,84 @@
+"""Fine-tuning: trained networks of a bundle that a training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cmrseg.models.autoencoder import AutoencoderConfig
+from cmrseg.models.bundle import Bundle
+from cmrseg.models.unet import UNetConfig
+from cmrseg.runtime.errors import InputError
+from cmrseg_lab.training.preset import AutoencoderPreset, SegmenterPreset
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RATE, STEPS = 0.2, 0.125
+"""Of the preset's learning rate and steps: few cases, and most is learned."""
+TOLD = ("sources", "patients", "fold", "folds", "fold_seed", "trained_on", "started_from")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A trained network.
+
+    Attributes:
+        file: its name in the bundle.
+        config: its shape, as the manifest has it.
+        weights: its tensors, fp32.
+        told: whom it learned from, JSON-ready; goes into the manifest as ``started_from``.
+    """
+
+    file: str
+    config: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    told: dict[str, Any]
+
+
+def starts(bundle: Bundle, recipe: str) -> list[Start]:
+    """A recipe's networks in a bundle, ``mnms2-sa-qc`` being the autoencoders'."""
+    found = []
+    for entry in bundle.networks:
+        if entry["recipe"] == recipe:
+            training = entry["training"]
+            told = {key: training[key] for key in TOLD if key in training}
+            told |= {"bundle": bundle.digest, "steps": training["steps_done"]}
+            file = entry["file"]
+            found.append(Start(file, entry["config"], bundle.tensors(file), told))
+    return found
+
+
+def fine_tuning(
+    preset: SegmenterPreset | AutoencoderPreset, start: Start
+) -> SegmenterPreset | AutoencoderPreset:
+    """A preset with the shape of a trained network, a lower rate and fewer steps.
+
+    Raises:
+        InputError: the network has a shape that presets do not train.
+    """
+    known: UNetConfig | AutoencoderConfig
+    shape: dict[str, Any]
+    if isinstance(preset, SegmenterPreset):
+        known = UNetConfig.from_dict(dict(start.config))
+        shape = known.as_dict()
+        shape["channels"] = shape.pop("in_channels")
+        del shape["pooling"], shape["dropout_at"]
+    else:
+        known = AutoencoderConfig.from_dict(dict(start.config))
+        shape = known.as_dict()
+        del shape["classes"]
+    steps = max(1, round(STEPS * preset.steps))
+    found = replace(
+        preset,
+        **shape,
+        learning_rate=RATE * preset.learning_rate,
+        steps=steps,
+        warm_up=min(preset.warm_up, steps // 10),
+    )
+    if found.network != known:
+        raise InputError(
+            f"{start.file} has a shape that is not trained here", "start from another bundle"
+        )
+    return found

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from cmrseg.cases.ledger import FOLDER, Digests, Ledger
-from cmrseg.evaluation.table import Grid
+from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import CmrsegError
-from cmrseg_lab.studies.bench.process import MB, cmrseg, run
+from cmrseg_lab.studies.bench.process import MB, cmrseg, timed_process
 from cmrseg_lab.studies.bench.samples import CHECKOUT
 
 STANDS = "STANDS-FOR-ALL"
@@ -17,7 +17,7 @@ STANDS = "STANDS-FOR-ALL"
 SHARDS = 20
 
 
-def study(cases: int, folder: Path, *options: str) -> Grid:
+def study(cases: int, folder: Path, *options: str) -> TextTable:
     """Compute one sample case, let finished cases of a cohort be as it is, and gather them.
 
     Args:
@@ -35,12 +35,12 @@ def study(cases: int, folder: Path, *options: str) -> Grid:
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(path.read_bytes())
     predict = cmrseg("predict", "mnms2", given, made, *options)
-    took = {"one case, from start to end": run(predict)}
+    took = {"one case, from start to end": timed_process(predict)}
     _multiply(cases, given, made)
     resume = [*predict, "--resume"]
     part = f"a shard of {SHARDS} whose cases are done"
-    took[part] = run([*resume, "--shard", f"1/{SHARDS}"])
-    took[f"gathering {cases} cases"] = run(resume)
+    took[part] = timed_process([*resume, "--shard", f"1/{SHARDS}"])
+    took[f"gathering {cases} cases"] = timed_process(resume)
     told = json.loads((made / "summary.json").read_text())
     if told["done"] != cases:
         raise CmrsegError(f"{told['done']} of {cases} cases were gathered", "please report it")
@@ -55,7 +55,7 @@ def study(cases: int, folder: Path, *options: str) -> Grid:
         for what, paths in sizes.items()
     ]
     header = ["", "seconds", "peak memory (MB)", "size (MB)"]
-    return Grid(header=header, lines=lines)
+    return TextTable(header=header, lines=lines)
 
 
 def _multiply(cases: int, given: Path, made: Path) -> None:

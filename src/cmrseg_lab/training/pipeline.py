@@ -118,7 +118,7 @@ class Course:
             return known
         for recipe in known:
             try:
-                datasets.find(recipe, self.data)
+                datasets.find_labelled(recipe, self.data)
             except InputError as error:
                 problem = error
             else:

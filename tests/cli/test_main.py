@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import cmrseg
 from cmrseg.cli import main
 from cmrseg.quality.selection import TIE
 from cmrseg.run.batch import Shard
+from cmrseg.run.settings import Settings
 from cmrseg_lab.cli import main as lab
 from tiny import make_cache, make_checkpoint, save, volume
 
@@ -239,11 +241,15 @@ def test_an_interrupt_ends_with_130(monkeypatch, capsys):
     assert "interrupted" in told(capsys)
 
 
+def values(settings):
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
+
+
 def test_options_reach_the_recipe(monkeypatch):
     seen = {}
 
-    def predict(challenge, source, out, **options):
-        seen.update(options, challenge=challenge, source=source, out=out)
+    def predict(challenge, source, out, settings):
+        seen.update(values(settings), challenge=challenge, source=source, out=out)
         return 4
 
     monkeypatch.setattr("cmrseg.run.predict.predict", predict)
@@ -296,8 +302,8 @@ def test_options_reach_the_recipe(monkeypatch):
 def test_options_reach_the_judge(monkeypatch, capsys):
     seen = {}
 
-    def judge(source, out, candidates, **options):
-        seen.update(options, source=source, out=out, candidates=candidates)
+    def judge(source, out, candidates, settings):
+        seen.update(values(settings), source=source, out=out, candidates=candidates)
         return 4
 
     monkeypatch.setattr("cmrseg.run.judge.judge", judge)
@@ -306,15 +312,14 @@ def test_options_reach_the_judge(monkeypatch, capsys):
     command += " --resume --shard 2/3"
     assert main.main(command.split()) == 4
     assert seen == {
+        **values(Settings()),
         "source": Path("a"),
         "out": Path("b"),
         "candidates": {"ours": Path("c"), "monai": Path("d=e")},
-        "thresholds": "cohort",
-        "case_timeout": 3600,
+        "cohort": ["thresholds"],
         "weights": Path("w"),
         "device": "cpu",
         "labels": "rv",
-        "sockets": None,
         "frame": 3,
         "contract": "folder",
         "report": False,

@@ -160,7 +160,7 @@ def test_shards_share_the_cases_and_are_gathered(tmp_path, run, capsys):
     assert run("--no-report", "--resume") == EXIT_OK
     assert list(summary(tmp_path)) == ["001", "002"]
     assert run("--thresholds", "cohort", "--shard", "1/2") == EXIT_USAGE
-    assert "a shard is a part of the cohort" in capsys.readouterr().err
+    assert "a shard sees a part of the cohort" in capsys.readouterr().err
 
 
 def test_one_candidate_alone_is_judged_and_labels_are_as_asked(tmp_path, run):

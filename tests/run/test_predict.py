@@ -500,7 +500,7 @@ def test_a_socket_case_tells_it_in_its_results_and_leaves_nothing_else(run, tmp_
     computed = json.loads((tmp_path / "out/results.json").read_text())["computed"]
     assert (computed["mirrors"], computed["samples"], computed["precision"]) == (1, 2, "fp32")
     for options in ({"resume": True}, {"shard": Shard(1, 2)}):
-        with pytest.raises(UsageError, match="keeps no account"):
+        with pytest.raises(UsageError, match="one case a call"):
             run("emidec", tmp_path / "in", **options)
 
 

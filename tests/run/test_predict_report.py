@@ -69,7 +69,7 @@ def test_sockets_get_none_and_asking_for_one_is_refused_in_words(predict, tmp_pa
     assert names == {"output.mha", "results.json"}
     assert predict("emidec", "--report", out="again") == 2
     error = capsys.readouterr().err
-    assert "all of the output folder is uploaded. leave --report out." in error
+    assert "--report: contract 'grand-challenge' is one case a call" in error
     assert predict("emidec", "--no-report", out="third") == 0
 
 

@@ -78,20 +78,4 @@ def _run_judge(o: argparse.Namespace) -> int:
     candidates = dict(o.candidate)
     if len(candidates) < len(o.candidate):
         raise UsageError("two candidates have one name", "give each --candidate a name of its own")
-    return judge(
-        o.input,
-        o.output,
-        candidates,
-        contract=o.contract,
-        weights=o.weights,
-        device=o.device,
-        labels=o.labels,
-        sockets=o.sockets,
-        frame=o.frame,
-        thresholds=o.thresholds,
-        resume=o.resume,
-        shard=o.shard,
-        report=o.report,
-        command=o.command,
-        case_timeout=o.case_timeout or None,
-    )
+    return judge(o.input, o.output, candidates, options.settings(o))

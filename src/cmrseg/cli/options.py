@@ -6,13 +6,14 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from cmrseg.cli.parser import ForRecipe
 from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
     from cmrseg.run.batch import Chosen, Shard
+    from cmrseg.run.settings import Settings
 
 Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
 CHALLENGES = ("emidec", "mnms2")
@@ -33,7 +34,7 @@ def add_weights(p: Options) -> None:
     p.add_argument("--weights", type=Path, help="a weights bundle (default: the usual places)")
 
 
-def add_effort(p: argparse.ArgumentParser) -> None:
+def add_computing(p: argparse.ArgumentParser) -> None:
     """How a case is computed: what exec and invoke have in common."""
     speed = p.add_argument_group("speed")
     add_device(speed)
@@ -112,6 +113,7 @@ def add_effort(p: argparse.ArgumentParser) -> None:
         action=ForRecipe,
         recipe="emidec",
         type=float,
+        dest="septum_deg",
         metavar="DEGREES",
         help="where the middle of the septum is in the image, counted upwards from its right (180 "
         "is left), for headers without orientation: the 17 segments are counted from it",
@@ -182,24 +184,20 @@ def shown(arguments: Sequence[str], o: argparse.Namespace) -> str:
     return shlex.join(["cmrseg", *words])
 
 
-def effort(o: argparse.Namespace) -> dict[str, Any]:
-    """The options of :func:`add_effort` as ``predict`` and ``serve`` take them."""
-    from cmrseg.quality.selection import TIE
+def settings(o: argparse.Namespace) -> Settings:
+    """The options of a command as :class:`cmrseg.run.settings.Settings`."""
+    from dataclasses import fields
 
-    return {
-        "weights": o.weights,
-        "sockets": o.sockets,
-        "device": o.device,
-        "precision": None if o.precision == "auto" else o.precision,
-        "mirrors": o.mirrors,
-        "samples": o.samples,
-        "septum_deg": o.septum,
-        "time_budget": o.time_budget,
-        "case_timeout": o.case_timeout or None,
-        "refine_s": 0.0 if o.refine == "never" else o.refine_budget,
-        "tie": 0.0 if o.selection == "paper" else TIE,
-        "cohort": [name for name in ("thresholds", "refine") if getattr(o, name) == "cohort"],
-    }
+    from cmrseg.quality.selection import TIE
+    from cmrseg.run.settings import Settings
+
+    told = {f.name: getattr(o, f.name) for f in fields(Settings) if hasattr(o, f.name)}
+    told["case_timeout"] = o.case_timeout or None
+    told["precision"] = None if told.get("precision") == "auto" else told.get("precision")
+    told["cohort"] = [n for n in ("thresholds", "refine") if getattr(o, n, "") == "cohort"]
+    told["refine_s"] = 0.0 if getattr(o, "refine", "never") == "never" else o.refine_budget
+    told["tie"] = 0.0 if getattr(o, "selection", "") == "paper" else TIE
+    return Settings(**told)
 
 
 def add_log_format(p: Options) -> None:

@@ -62,7 +62,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="masks of DICOM series as DICOM SEG too (pip install 'cmrseg[dicom-seg]')",
     )
-    options.add_effort(p)
+    options.add_computing(p)
     p.set_defaults(run=_run_predict)
 
 
@@ -70,23 +70,7 @@ def _run_predict(o: argparse.Namespace) -> int:
     check_recipe(o)
     from cmrseg.run.predict import predict
 
-    return predict(
-        o.challenge,
-        o.input,
-        o.output,
-        contract=o.contract,
-        labels=o.labels,
-        frame=o.frame,
-        resume=o.resume,
-        shard=o.shard,
-        report=o.report,
-        save_uncertainty=o.save_uncertainty,
-        save_probabilities=o.save_probabilities,
-        subjects=o.subjects,
-        dicom_seg=o.dicom_seg,
-        command=o.command,
-        **options.effort(o),
-    )
+    return predict(o.challenge, o.input, o.output, options.settings(o))
 
 
 def add_serve(p: argparse.ArgumentParser) -> None:
@@ -98,7 +82,7 @@ def add_serve(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--input", type=Path, default=Path("/input"), help="looked up at each request")
     p.add_argument("--output", type=Path, default=Path("/output"), help="where results go")
-    options.add_effort(p)
+    options.add_computing(p)
     p.set_defaults(run=_run_serve)
 
 
@@ -112,7 +96,7 @@ def _run_serve(o: argparse.Namespace) -> int:
         port=o.port,
         input_dir=o.input,
         output_dir=o.output,
-        **options.effort(o),
+        settings=options.settings(o),
     )
 
 

@@ -34,7 +34,7 @@ from cmrseg.imaging.itk import from_itk, to_itk
 from cmrseg.imaging.read import SUFFIXES, read
 from cmrseg.imaging.write import write
 from cmrseg.models import bundle
-from cmrseg.run.predict import recipe
+from cmrseg.run.predict import model
 from cmrseg.runtime.errors import CmrsegError, InputError, UsageError
 
 
@@ -68,7 +68,7 @@ class CmrsegAlgorithm(SegmentationAlgorithm):
         input_path: the platform's ``/input``.
         output_path: where masks go; the socket's folder below it on a platform with sockets.
         output_file: evalutils' account of what was done.
-        how: options of :func:`cmrseg.run.predict.recipe` (device, mirrors, ...).
+        how: options of :func:`cmrseg.run.predict.model` (device, mirrors, ...).
 
     Raises:
         CmrsegError: the role or the weights cannot be used.
@@ -89,7 +89,7 @@ class CmrsegAlgorithm(SegmentationAlgorithm):
         **how: Any,
     ) -> None:
         self.socket = _socket(challenge, role, sockets)
-        self._segment = recipe(challenge, bundle.find(challenge, weights), **how)
+        self._segment = model(challenge, bundle.find(challenge, weights), **how).segment
         super().__init__(
             file_loaders={"input_image": ItkLoader()},
             validators={},

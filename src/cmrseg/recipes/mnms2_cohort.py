@@ -66,7 +66,10 @@ def settle(
         if inspector is None or not own:
             continue
         if "thresholds" in wanted:
-            inspector = model.inspectors[view] = _with_thresholds(inspector, own, say)
+            measures: dict[str, list[Sequence[Pseudo]]] = defaultdict(list)
+            for one in own:
+                measures[one.role].append(one.measures)
+            inspector = model.inspectors[view] = with_thresholds(inspector, measures, say)
             settled[f"thresholds of {view}"] = inspector.thresholds.as_dict()
         if "refine" in wanted:
             refined = _refined(model, view, own, say)
@@ -91,11 +94,16 @@ def _look_at_all(model: Mnms2, cases: Sequence[Case], say: Say) -> Iterator[Seen
         say(Line(f"looked at ({number}/{len(cases)})", case=case.log_name))
 
 
-def _with_thresholds(inspector: Inspector, seen: Sequence[Seen], say: Say) -> Inspector:
-    """With the cohort's own thresholds, where it is large enough."""
-    measures: Mapping[str, list[Sequence[Pseudo]]] = defaultdict(list)
-    for one in seen:
-        measures[one.role].append(one.measures)
+def with_thresholds(
+    inspector: Inspector, measures: Mapping[str, list[Sequence[Pseudo]]], say: Say
+) -> Inspector:
+    """With the cohort's own thresholds, where it is large enough.
+
+    Args:
+        inspector: of one view.
+        measures: role -> the decisive pseudo-measures of each image's candidates.
+        say: takes progress lines and warnings.
+    """
     thresholds, warnings = of_cohort(measures, inspector.thresholds)
     for warning in warnings:
         say(Line(f"thresholds of the cohort: {warning}", "warning"))

@@ -7,64 +7,42 @@ same summary and report. Sizes come without intervals, which tell of a bundle's 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
-from cmrseg import __version__, runtime
-from cmrseg.cases.base import FileContract, ReportKind
 from cmrseg.cases.case import Case, Prediction, Result
-from cmrseg.cases.detect import open_contract
 from cmrseg.imaging.prepare import Prepared
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models import bundle
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
-from cmrseg.quality.thresholds import of_cohort
 from cmrseg.quality.uncertainty.measures import predictive_entropy
 from cmrseg.recipes.mnms2 import RECIPES, SHORT_AXIS, ImageAnswer
+from cmrseg.recipes.mnms2_cohort import Say, with_thresholds
 from cmrseg.recipes.mnms2_judge import assessed, inspectors_of, judged, one_hot
 from cmrseg.recipes.mnms2_volumes import EJECTION, ejection_fractions, sizes
 from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.steps import prepared_image, within_role
-from cmrseg.report.run_report import RunReport
-from cmrseg.run import batch
 from cmrseg.run.external_masks import GivenMasks, MaskLedger, joint_error
+from cmrseg.run.folder_run import FolderRun
+from cmrseg.run.settings import Settings
 from cmrseg.runtime import use_device
-from cmrseg.runtime.errors import (
-    CmrsegError,
-    InputError,
-    MemoryLimitError,
-    UsageError,
-    WeightsError,
-)
+from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 from cmrseg.runtime.logs import Line, tell
-from cmrseg.runtime.time_limit import USUAL_S
-
-Say = Callable[[Line], None]
 
 
 def judge(
     input_dir: str | Path,
     output_dir: str | Path,
     candidates: Mapping[str, Path],
-    *,
-    contract: str | None = None,
-    weights: str | Path | None = None,
-    device: str = "auto",
-    labels: str = "all",
-    sockets: str | Path | None = None,
-    frame: int | None = None,
-    thresholds: Literal["frozen", "cohort"] = "frozen",
-    resume: bool = False,
-    shard: batch.Part | None = None,
-    report: ReportKind | None = False,
-    command: str = "",
-    case_timeout: float | None = USUAL_S,
+    settings: Settings | None = None,
+    **changed: Any,
 ) -> int:
     """Judge the masks of every case of a folder, and write the chosen ones.
 
@@ -72,19 +50,8 @@ def judge(
         input_dir: cases in any layout of ``cmrseg.cases`` that M&Ms-2 has.
         output_dir: where chosen masks and the summary go.
         candidates: name -> folder of masks (:class:`~cmrseg.run.external_masks.GivenMasks`).
-        contract: the layout's name; None to detect it.
-        weights: a bundle with quality control; None for the usual places
-            (``cmrseg.models.bundle``).
-        device: ``auto``, ``cpu``, ``cuda``.
-        labels: label code of the chosen masks as they are written.
-        sockets: a Grand Challenge socket table.
-        frame: which frame of the cines in a plain folder, from 0.
-        thresholds: the bundle's, or those of the masks at hand.
-        resume: leave out what an earlier run did with the same images, masks, weights and options.
-        shard: which cases to take; None for all.
-        report: as of ``predict``.
-        command: what the report says was called.
-        case_timeout: seconds after which a case has failed; None for no limit.
+        settings: how; of a ``cohort`` its ``thresholds`` can be taken.
+        changed: single settings by name (:class:`~cmrseg.run.settings.Settings`).
 
     Returns:
         An exit code of :mod:`cmrseg.runtime.errors`.
@@ -92,31 +59,18 @@ def judge(
     Raises:
         CmrsegError: nothing could be started (input, output, weights, a candidate's folder).
     """
-    runtime.share_cpus()
-    opened = open_contract(
-        "mnms2", input_dir, output_dir, contract, labels=labels, sockets=sockets, frame=frame
-    )
-    _check_options(opened, report, resume, shard, thresholds == "cohort")
-    found = bundle.find("mnms2", Path(weights) if weights else None)
-    given = GivenMasks(candidates, opened)
-    cases = batch.listed(opened)
-    given.check(cases)
-    batch.announce(opened.title, cases)
-    judging = Judge(found, given, use_device(device))
-    if thresholds == "cohort":
-        judging.settle(cases, tell)
-    if opened.keeps_account:
-        _keep_account(opened, judging, resume)
-        opened.summary_stem += f"-{shard.name}" if shard else ""
-        if report is not False:
-            opened.report = RunReport(
-                output_dir=opened.output_dir,
-                code=opened.code,
-                weights=_of_judges(found),
-                command=command,
-                single_file=report == "single-file",
-            )
-    return batch.run(opened, judging.judge, cases=cases, shard=shard, case_timeout=case_timeout)
+    settings = replace(settings or Settings(), **changed)
+    settings = replace(settings, labels=settings.labels or "all")
+    run = FolderRun.begin("mnms2", input_dir, output_dir, settings)
+    run.opened.with_maps = True
+    given = GivenMasks(candidates, run.opened)
+    given.check(run.cases)
+    judging = Judge(run.weights, given, use_device(settings.device))
+    run.keep_log({"command": "judge"}, partial(MaskLedger, given=given))
+    if settings.cohort:
+        run.note_cohort(judging.settle(run.cases, tell))
+    run.draw_report(_of_judges(run.weights))
+    return run.go(judging.judge)
 
 
 class Judge:
@@ -177,15 +131,18 @@ class Judge:
             review=(*review, *twins.values()),
         )
 
-    def settle(self, cases: Sequence[Case], say: Say) -> None:
+    def settle(self, cases: Sequence[Case], say: Say) -> dict[str, Any]:
         """Take thresholds from the masks of all cases, as the paper does (section 2.3).
 
         Args:
             cases: the whole cohort; images that cannot be judged are left out here, and told of
                 when their case's turn comes.
             say: takes progress lines and warnings.
+
+        Returns:
+            The thresholds by view, JSON-ready.
         """
-        seen: dict[str, dict[str, list[list[Pseudo]]]] = defaultdict(lambda: defaultdict(list))
+        seen: dict[str, dict[str, list[Sequence[Pseudo]]]] = defaultdict(lambda: defaultdict(list))
         for number, case in enumerate(cases, 1):
             for role, inspector in self._served(case):
                 try:
@@ -197,7 +154,9 @@ class Judge:
             say(Line(f"looked at ({number}/{len(cases)})", case=case.log_name))
         for view, own in seen.items():
             if judging := self.inspectors[view]:
-                self.inspectors[view] = _of_cohort(judging, own, say)
+                self.inspectors[view] = with_thresholds(judging, own, say)
+        settled = self.inspectors.items()
+        return {view: one.thresholds.as_dict() for view, one in settled if one and view in seen}
 
     def _served(self, case: Case) -> Iterator[tuple[str, Inspector]]:
         """The images that there is quality control for."""
@@ -227,68 +186,11 @@ class Judge:
         return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
 
 
-def _of_cohort(
-    inspector: Inspector, measures: Mapping[str, list[list[Pseudo]]], say: Say
-) -> Inspector:
-    """With the thresholds of the masks at hand, where they are many enough."""
-    thresholds, warnings = of_cohort(measures, inspector.thresholds)
-    for warning in warnings:
-        say(Line(f"thresholds of the cohort: {warning}", "warning"))
-    frozen = inspector.thresholds.by_role
-    own = {role: one for role, one in thresholds.by_role.items() if one != frozen.get(role)}
-    for role, fences in sorted(own.items()):
-        said = f"{role} is in range from pDC {fences.th_low:.3f} to pHD {fences.th_up_mm:.1f} mm"
-        say(Line(f"thresholds of the cohort: {said} ({fences.measures} pseudo-measures)"))
-    return replace(inspector, thresholds=thresholds, of_cohort=frozenset(own))
-
-
 def _grown(ejected: Mapping[str, Any]) -> Iterator[str]:
     """A warning where a ventricle is larger when it has contracted than before."""
     for name, percent in ejected.get(EJECTION, {}).items():
         if percent < 0:
             yield f"the {name} is larger at ES than at ED: is a mask wrong, or the phases swapped?"
-
-
-def _check_options(
-    opened: FileContract,
-    report: ReportKind | None,
-    resume: bool,
-    shard: batch.Part | None,
-    cohort: bool,
-) -> None:
-    """Refuse what contradicts itself.
-
-    Raises:
-        UsageError: a cohort, a report or an account of one case at a time; a cohort in parts.
-    """
-    if not opened.keeps_account and (report or resume or shard or cohort):
-        raise UsageError(
-            f"contract '{opened.name}' is one case a call: no cohort, no report, no account",
-            "leave --thresholds cohort, --report, --resume and --shard out",
-        )
-    if cohort and shard:
-        raise UsageError(
-            "--thresholds cohort: a shard is a part of the cohort", "leave --shard out"
-        )
-
-
-def _keep_account(opened: FileContract, judging: Judge, resume: bool) -> None:
-    """Note what is done in the output folder, and under which thresholds."""
-    settings = {
-        "cmrseg": __version__,
-        "command": "judge",
-        "contract": opened.name,
-        "labels": opened.code.name,
-        "bundle": judging.computed["bundle"],
-        "thresholds": {
-            role: (fences.th_low, fences.th_up_mm)
-            for inspector in judging.inspectors.values()
-            if inspector
-            for role, fences in inspector.thresholds.by_role.items()
-        },
-    }
-    opened.ledger = MaskLedger(opened.output_dir, settings, resume, given=judging.given)
-    opened.ledger.open()
 
 
 def _of_judges(weights: bundle.Bundle) -> bundle.Bundle:

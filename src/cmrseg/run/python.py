@@ -19,6 +19,7 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.models import bundle
 from cmrseg.recipes.mnms2_volumes import EJECTION, MASS, STROKE
 from cmrseg.run.predict import model
+from cmrseg.run.settings import Settings
 from cmrseg.runtime import Precision
 from cmrseg.runtime.errors import UsageError
 
@@ -162,12 +163,10 @@ def load_model(
     """
     if recipe not in NEEDED:
         raise UsageError(f"there is no recipe {recipe!r}", f"use one of: {', '.join(NEEDED)}")
+    settings = Settings(device=device, precision=precision, mirrors=mirrors, samples=samples)
     runtime.share_cpus()
     found = bundle.find(recipe, Path(weights) if weights else None)
-    loaded = model(
-        recipe, found, device=device, precision=precision, mirrors=mirrors, samples=samples
-    )
-    return Model(recipe, found.digest, loaded)
+    return Model(recipe, found.digest, model(recipe, found, settings))
 
 
 def segment(

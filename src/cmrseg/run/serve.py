@@ -22,10 +22,10 @@ import gc
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,11 +34,12 @@ from typing import Any, NoReturn
 from cmrseg.cases.labels import Challenge
 from cmrseg.models import bundle
 from cmrseg.run import batch
-from cmrseg.run.predict import Segment, recipe
+from cmrseg.run.folder_run import Segment
+from cmrseg.run.predict import model
+from cmrseg.run.settings import Settings
 from cmrseg.runtime import Budget
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, CmrsegError, UsageError
 from cmrseg.runtime.logs import Line, tell
-from cmrseg.runtime.time_limit import USUAL_S
 
 PORT, LAST_PORT = 4743, 65535
 CONTRACT = "grand-challenge"
@@ -68,12 +69,8 @@ def serve(
     port: int = PORT,
     input_dir: Path = Path("/input"),
     output_dir: Path = Path("/output"),
-    weights: Path | None = None,
-    sockets: Path | None = None,
-    time_budget: float | None = None,
-    case_timeout: float | None = USUAL_S,
-    cohort: Sequence[str] = (),
-    **how: Any,
+    settings: Settings | None = None,
+    **changed: Any,
 ) -> NoReturn:
     """Load the models, then segment one case a request until a signal ends the process.
 
@@ -83,31 +80,28 @@ def serve(
         port: port to listen on; 0 for a free one, which the first log line tells.
         input_dir: the platform's ``/input``, looked up anew at each request.
         output_dir: the platform's ``/output``.
-        weights: a bundle; None for the usual places (``cmrseg.models.bundle``).
-        sockets: a socket table; None for ``CMRSEG_SOCKETS`` or the usual one.
-        time_budget: seconds a case may take (``runtime.budget``).
-        case_timeout: seconds after which a case has failed; None for no limit.
-        cohort: must be empty: a request brings one case.
-        how: device, precision, mirrors, samples, refine_s and tie of
-            :func:`cmrseg.run.predict.recipe`.
+        settings: how cases are computed; no cohort, as a request brings one case.
+        changed: single settings by name (:class:`~cmrseg.run.settings.Settings`).
 
     Raises:
         CmrsegError: the server could not be started (its extra, the port, the weights).
     """
-    if cohort:
+    settings = replace(settings or Settings(), **changed)
+    if settings.cohort:
         raise UsageError(
-            f"--{cohort[0]} cohort: a request brings one case, which is no cohort",
+            f"--{min(settings.cohort)} cohort: a request brings one case, which is no cohort",
             "leave it out: the bundle's frozen thresholds are for this",
         )
     bound = _bound(host, port)
-    found, budget = bundle.find(challenge, weights), Budget(time_budget)
-    segment = recipe(challenge, found, budget=budget, **how)
+    found, budget = bundle.find(challenge, settings.bundle_folder), Budget(settings.time_budget)
+    segment = model(challenge, found, settings, budget).segment
+    sockets = Path(settings.sockets) if settings.sockets else None
     # What is loaded stays: nobody need look through it for garbage, least of all in the last 5 s.
     gc.freeze()
     turns = Turns()
 
     def answer() -> Answer:
-        return invoke(challenge, segment, input_dir, output_dir, sockets, case_timeout)
+        return invoke(challenge, segment, input_dir, output_dir, sockets, settings.case_timeout)
 
     with _listening(turns, bound):
         tell(Line(f"serving {challenge} on port {bound.getsockname()[1]}"))

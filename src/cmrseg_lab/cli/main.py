@@ -18,10 +18,10 @@ from cmrseg_lab.cli import lint_image, reproduce, score, study, synthesize, trai
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command of ``cmrseg-lab`` and return its exit code."""
-    return run_command(lab_parser(), arguments)
+    return run_command(parser(), arguments)
 
 
-def lab_parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     top = Parser(
         prog="cmrseg-lab",

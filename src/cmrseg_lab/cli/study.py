@@ -103,13 +103,13 @@ def _add_invariance(p: argparse.ArgumentParser) -> None:
 
 def _run_invariance(o: argparse.Namespace) -> int:
     from cmrseg.models import bundle
-    from cmrseg.run.predict import recipe
+    from cmrseg.run.predict import model
     from cmrseg_lab.studies import invariance
     from cmrseg_lab.studies.bench.samples import CHECKOUT
 
     found = bundle.find(o.challenge, o.weights)
     cases = invariance.cases_of(o.challenge, o.data or CHECKOUT / o.challenge, o.cases)
-    segment = recipe(o.challenge, found, device=o.device)
+    segment = model(o.challenge, found, device=o.device).segment
     outcomes = invariance.study(o.challenge, cases, segment, _progress)
     text = invariance.invariance_table(o.challenge, outcomes).markdown()
     print(text)

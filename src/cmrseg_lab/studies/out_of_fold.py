@@ -23,7 +23,7 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.imaging.write import write
 from cmrseg.models import bundle
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, sizes
-from cmrseg.run.predict import recipe
+from cmrseg.run.predict import model
 from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training.cache import PHASES, UNKNOWN
@@ -69,7 +69,7 @@ def scores(
     name = f"mnms2-{view.lower()}"
     every = [found, *(bundle.find("mnms2", other) for other in beside)]
     networks = [n for one in every for n in one.networks if n["recipe"] == name]
-    segment = recipe("mnms2", found, device=device, samples=0, mirrors=mirrors)
+    segment = model("mnms2", found, device=device, samples=0, mirrors=mirrors).segment
     rows: Rows = []
     fractions: Rows = []
     for source, folder in sources.items():

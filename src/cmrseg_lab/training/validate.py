@@ -12,7 +12,7 @@ from cmrseg.cases.labels import Challenge
 from cmrseg.evaluation.run import Evaluation, evaluate
 from cmrseg.models import bundle
 from cmrseg.run import batch
-from cmrseg.run.predict import recipe
+from cmrseg.run.predict import model
 from cmrseg.runtime.errors import InputError, UsageError
 from cmrseg_lab.training import datasets
 from cmrseg_lab.training.datasets import Labelled
@@ -67,7 +67,7 @@ def validate(
             contract.summary_stem = f"summary-part{number}"
             smaller = replace(found, manifest={**found.manifest, "networks": networks})
             # Uncertainty is not scored here; its samples would cost most of the time.
-            batch.run(contract, recipe(challenge, smaller, device=device, samples=0))
+            batch.run(contract, model(challenge, smaller, device=device, samples=0).segment)
         if not truth.exists():
             raise InputError(
                 f"every network of the bundle was trained on all patients of {source}",

@@ -191,13 +191,13 @@ class Plan:
         yield from passes.training_rows(use_device(self.device), self.rounds)
 
     def _walks(self) -> Iterator[BenchRow]:
-        from cmrseg.run.predict import recipe
+        from cmrseg.run.predict import model
         from cmrseg.runtime import use_device
         from cmrseg_lab.studies.bench.walk import STEPS, shares, walk
 
         source = copies(self.challenge, self.case, 1, self.scratch / "one")
         contract = open_contract(self.challenge, source, self.scratch / "walk")
-        segment = recipe(self.challenge, self.weights, device=self.device)
+        segment = model(self.challenge, self.weights, device=self.device).segment
         walks: list[Walk] = walk(contract, segment, self.rounds)
         outside = Spread.of([100 * w.outside for w in walks])
         whole = Spread.of([w.total_s for w in walks])

@@ -9,7 +9,7 @@ import pytest
 from cmrseg.cases.case import Case, Result
 from cmrseg.cases.detect import open_contract
 from cmrseg.models.bundle import find
-from cmrseg.run.predict import recipe
+from cmrseg.run.predict import model
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg_lab.studies.bench.walk import STEPS, TIMED, Stopwatch, Walk, shares, walk
 
@@ -52,7 +52,7 @@ def test_every_timed_function_is_still_there() -> None:
 @pytest.mark.parametrize("challenge", ["emidec", "mnms2"])
 def test_a_real_walk(challenge: str, weights: Path, samples: Path, tmp_path: Path) -> None:
     contract = open_contract(challenge, samples / challenge, tmp_path)  # type: ignore[arg-type]
-    segment = recipe(challenge, find(challenge, weights), device="cpu")  # type: ignore[arg-type]
+    segment = model(challenge, find(challenge, weights), device="cpu").segment  # type: ignore[arg-type]
     walks = walk(contract, segment, rounds=2)
     assert len(walks) == 2
     for one in walks:

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmrseg.imaging.grey_scale import bounding_box, interior, standardised
-from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.prepare import prepare_interior
-from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.imaging.volume import Geometry, Grid, Volume
 
 SPACING = (9.0, 1.3, 1.3)
 

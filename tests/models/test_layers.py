@@ -5,7 +5,16 @@ import torch
 from monai.networks.blocks import Convolution
 from monai.networks.layers import Norm
 
-from cmrseg.models.layers import Block, SliceConv, SliceNorm, UpConv, beside, fold, unfold
+from cmrseg.models.layers import (
+    Block,
+    SliceConv,
+    SliceNorm,
+    UpConv,
+    beside,
+    fold,
+    unfold,
+    usual_execution,
+)
 
 KERNELS = [(1, 3, 3), (3, 3, 3), (1, 1, 1), (5, 3, 3)]
 
@@ -103,3 +112,8 @@ def test_norm_takes_the_same_statistics_from_either_layout():
     torch.testing.assert_close(native.running_var, 0.9 + 0.1 * expected, rtol=1e-12, atol=0)
     with pytest.raises(ValueError, match="3-D"):
         native(x[0, 0])
+
+
+@pytest.mark.parametrize(("device", "execution"), [("cpu", "folded"), ("cuda:1", "native")])
+def test_the_device_decides(device, execution):
+    assert usual_execution(torch.device(device)) == execution

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cmrseg.models.layers import SliceConv, UpConv, fold, unfold
-from cmrseg.models.split_conv import Join, compose
+from cmrseg.models.mc_dropout import Join, compose
 
 CLOSE = {"rtol": 0, "atol": 1e-12}
 

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cmrseg.models.autoencoder import AutoencoderConfig
-from cmrseg.quality.control import QualityControl
-from cmrseg.quality.reconstruct import Reconstructor
+from cmrseg.quality.control import QualityControl, Reconstructor
 
 STRUCTURES = {"LV": (1,), "MYO": (2,), "RV": (3,)}
 CPU = torch.device("cpu")

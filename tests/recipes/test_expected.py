@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cmrseg.imaging import Volume
-from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.prepare import prepare, prepare_labels
+from cmrseg.imaging.volume import Grid
 from cmrseg.quality.adapt_at_test_time import Shown
 from cmrseg.recipes.mnms2 import _natively
 from quality.test_inspector import candidates, certain, inspector, picture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cmrseg.report.columns import COLUMNS
+from cmrseg.evaluation.table import TextTable
+from cmrseg.report.columns import COLUMNS, recorded_scores
 from report.made import cine, enhanced, failed
 
 
@@ -21,3 +22,21 @@ def test_numbers_of_a_flagged_image_are_doubted_by_name():
     assert {title: words for title, words in doubts.items() if words} == dict.fromkeys(
         ("LV EF", "RV EF", "LV, ES", "RV, ES"), "not to be trusted: quality control flagged SA_ES"
     )
+
+
+GRID = TextTable(
+    header=["", "DC", "HD (mm)"],
+    lines=[["RV SA ED", "0.928 (0.064)", "14.61 (9.06)"], ["RV SA ES", "-", "16.52 (9.54)"]],
+)
+
+
+def test_every_cell_comes_back():
+    recorded = {"cases": 16, "command": "cmrseg validate mnms2", "table": GRID.markdown()}
+    found = recorded_scores({"scores_out_of_fold": recorded})
+    assert found.told == "16 held-out cases, measured by cmrseg validate mnms2"
+    assert list(found.header) == GRID.header
+    assert [list(line) for line in found.lines] == GRID.lines, "a lone dash is a cell, not a rule"
+
+
+def test_no_scores_are_no_table():
+    assert recorded_scores({}) is None

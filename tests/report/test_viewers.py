@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cmrseg.cases.labels import CODES, NAMES
+from cmrseg.report.legend import Label, slicer_table, written_labels
 from cmrseg.report.overlay import COLOURS
-from cmrseg.report.palette import Label, slicer_table, written_labels
 
 slicer = pytest.importorskip(
     "slicer_core", reason="NO SLICER: its colour reader is not asked (pip install slicer-core)"

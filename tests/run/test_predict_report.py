@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from cmrseg.cli import main
-from cmrseg.report.palette import ITK_SNAP, SLICER
+from cmrseg.report.legend import ITK_SNAP, SLICER
 from report.made import Page
 from tiny import save, volume
 

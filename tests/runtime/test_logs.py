@@ -2,13 +2,15 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
-from cmrseg.runtime.logs import JsonLines, Line, formatted, one_line, tell
+from cmrseg.runtime.logs import JsonLines, Line, formatted, one_line, silenced, tell
 
 
 @pytest.mark.parametrize(
@@ -95,3 +97,22 @@ def test_no_terminal_takes_a_name_for_a_command(bad):
 
 def test_letters_of_any_script_stay():
     assert one_line("Пример 例 é") == "Пример 例 é"
+
+
+def test_stderr_is_dropped_inside_and_back_outside(capfd):
+    print("before", file=sys.stderr)
+    try:
+        with silenced():
+            os.write(2, b"/data/jane_doe.mha: not read completely\n")
+            raise OSError
+    except OSError:
+        os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\nafter\n"
+
+
+def test_handles_are_given_back():
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        with silenced():
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

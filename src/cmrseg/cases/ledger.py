@@ -9,12 +9,14 @@ place on the disk are those of their last digest are not read again.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -23,7 +25,6 @@ from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.staging import OUTPUT, plain_words
 from cmrseg.cases.summary import record, to_json
 from cmrseg.cases.trust import inside, own_file, refuse_link
-from cmrseg.cases.under_way import noted, was_killed
 from cmrseg.models.bundle import sha256
 
 FOLDER = ".cmrseg"
@@ -222,3 +223,42 @@ def _data_file(header: Path) -> str:
     if not name or name == "LIST" or "%" in name:
         raise ValueError("several files")
     return told[0]
+
+
+@contextmanager
+def noted(path: Path) -> Iterator[None]:
+    """Within this block a note says that the case is under way.
+
+    It goes with the block, an exception included; it stays if the process is killed. Where it
+    cannot be written or locked, there is none.
+
+    Args:
+        path: of the note.
+    """
+    handle = -1
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        if handle >= 0:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            os.close(handle)
+
+
+def was_killed(path: Path) -> bool:
+    """Whether a run was killed while this note's case was under way; the note then goes."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False  # another run is at it now
+    finally:
+        os.close(handle)
+    return True

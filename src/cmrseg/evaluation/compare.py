@@ -20,9 +20,8 @@ from cmrseg.evaluation.compare_pictures import ComparedImage, picture
 from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, compared_volumes, mean_dice
 from cmrseg.evaluation.compare_sides import Side, side
 from cmrseg.evaluation.compare_tables import comparison_csv, statistics_csv
-from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, Index, index, lacking
-from cmrseg.evaluation.run import score_case
+from cmrseg.evaluation.run import score_case, write_files
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, InputError, UsageError

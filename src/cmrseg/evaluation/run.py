@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cmrseg.evaluation import emidec, mnms2
-from cmrseg.evaluation.files import write_files
 from cmrseg.evaluation.pairs import Challenge, find_pairs
 from cmrseg.evaluation.table import Row, TextTable, aggregate, cases_csv, cases_json, cohort_table
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
-from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError
+from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError, OutputError
 
 LAYOUTS = {"emidec": emidec.LAYOUT, "mnms2": mnms2.LAYOUT}
 STEM = "evaluation"
@@ -211,3 +210,32 @@ def _written(report: Evaluation, output_dir: Path) -> Evaluation:
     files = {output_dir / f"{STEM}{ending}": text for ending, text in texts.items()}
     write_files(files)
     return replace(report, files=tuple(files))
+
+
+def write_files(files: Mapping[Path, str]) -> None:
+    """Write texts as UTF-8, each put into place in one move; folders are made.
+
+    Args:
+        files: path -> text.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, text)
+        except OSError as error:
+            raise OutputError(
+                f"{path.name} cannot be written ({error.strerror or type(error).__name__})",
+                "check that the output folder may be written to and has space left",
+            ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -18,9 +18,9 @@ import numpy as np
 from cmrseg.imaging.dicom_elements import INDEX, damaged, is_dicom
 from cmrseg.imaging.dicom_slices import Slice, slices_of
 from cmrseg.imaging.dicom_stack import places_of, step_of, unique
-from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import chosen_frame, plain_values
 from cmrseg.imaging.itk import sitk
+from cmrseg.imaging.orient import orthonormal
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError
 

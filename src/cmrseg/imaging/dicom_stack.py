@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 import numpy as np
 
 from cmrseg.imaging.dicom_slices import CLOCKS, INSTANCE, Slice, pixel_digest
-from cmrseg.imaging.direction import TOLERANCE
+from cmrseg.imaging.orient import TOLERANCE
 from cmrseg.runtime.errors import InputError
 
 SAME_PLACE_MM = 0.05

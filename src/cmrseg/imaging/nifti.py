@@ -20,8 +20,8 @@ from typing import Any, BinaryIO, cast
 import nibabel
 import numpy as np
 
-from cmrseg.imaging.direction import orthonormal
 from cmrseg.imaging.frames import chosen_frame, plain_values
+from cmrseg.imaging.orient import orthonormal
 from cmrseg.imaging.room import check_room
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.runtime.errors import InputError

@@ -17,7 +17,7 @@ import numpy as np
 from cmrseg.imaging.plausible import implausible
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.runtime.errors import InputError
-from cmrseg.runtime.quiet import silenced
+from cmrseg.runtime.logs import silenced
 
 NIFTI = (".nii", ".nii.gz")
 ITK = (".mha", ".mhd", ".nrrd", ".tif", ".tiff")

@@ -16,7 +16,7 @@ from cmrseg.imaging.room import room_for_maps
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.fusion import fuse
-from cmrseg.models.layout import usual_execution
+from cmrseg.models.layers import usual_execution
 from cmrseg.models.tiling import in_pieces, out_of_memory, slices_that_fit
 from cmrseg.models.unet import UNet, UNetConfig, pad_to_multiple
 from cmrseg.runtime import Budget, PassCounts, Precision, usual_precision

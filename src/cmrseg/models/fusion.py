@@ -3,7 +3,7 @@
 Normalisation with fixed statistics is a scale and a shift of each channel; both go into the
 convolution before it. Weights of the folded execution are laid out once instead of at every pass,
 and decoder stages begin with one step for up-sampling and convolution
-(:mod:`cmrseg.models.split_conv`).
+(:class:`~cmrseg.models.mc_dropout.Join`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cmrseg.models.layers import Block, UpConv, beside, flat
-from cmrseg.models.split_conv import Join
+from cmrseg.models.mc_dropout import Join
 from cmrseg.models.unet import UNet
 
 

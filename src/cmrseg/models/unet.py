@@ -14,10 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cmrseg.models.layers import Block, SliceConv, UpConv, fold, halved, unfold
-from cmrseg.models.layout import Execution
-from cmrseg.models.mc_dropout import sampled
-from cmrseg.models.split_conv import Join
+from cmrseg.models.layers import Block, Execution, SliceConv, UpConv, fold, halved, unfold
+from cmrseg.models.mc_dropout import Join, sampled
 
 Pooling = Literal["stride", "max"]
 DropoutAt = Literal["blocks", "seams"]

@@ -6,17 +6,50 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
+from cmrseg.quality.mask_window import centre, cut_window, one_hot, paste
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
-from cmrseg.quality.reconstruct import Reconstructor
-from cmrseg.quality.selection import TIE, Choice, choose
+from cmrseg.quality.selection import TIE, Choice, Verdict, choose, judge_measures
 from cmrseg.quality.thresholds import Fences
-from cmrseg.quality.verdict import Verdict, judge_measures
 from cmrseg.runtime.errors import WeightsError
+
+SLICES_AT_ONCE = 32
+"""Memory stays flat however long the stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconstructor:
+    """A trained autoencoder of one view; it works in fp32, on masks of the recipe's grid.
+
+    Attributes:
+        network: in evaluation mode.
+        device: where it computes.
+    """
+
+    network: Autoencoder
+    device: torch.device
+
+    @torch.inference_mode()
+    def labels(self, mask: Array) -> Array:
+        """The reconstruction's most probable class by voxel; background outside the window.
+
+        Args:
+            mask: (z, y, x) labels on the recipe's grid.
+
+        Returns:
+            (z, y, x) uint8.
+        """
+        config = self.network.config
+        at = centre(mask)
+        x = one_hot(cut_window(mask, at, config.size), config.classes, config.slices)
+        pieces = [self.network(part.to(self.device)) for part in torch.split(x, SLICES_AT_ONCE)]
+        seen = torch.cat(pieces).argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return paste(seen, at, np.zeros(mask.shape, np.uint8))
 
 
 @dataclass(frozen=True, slots=True)

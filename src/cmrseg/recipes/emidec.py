@@ -14,12 +14,11 @@ import numpy as np
 
 from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.aha_segments import segment_measures
-from cmrseg.imaging.grid import Grid
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import Array, Grid, Volume
 from cmrseg.quality.uncertainty import conformal, measures
-from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
+from cmrseg.quality.uncertainty.measures import agreement
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.recipe import Recipe
 from cmrseg.runtime.errors import InputError

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Prediction, Result
-from cmrseg.imaging.grid import Grid
-from cmrseg.imaging.volume import Array, Volume
+from cmrseg.imaging.volume import Array, Grid, Volume
 from cmrseg.quality.uncertainty import dice_bound, measures
 from cmrseg.recipes.mnms2_volumes import (
     EJECTION,
@@ -219,7 +218,7 @@ class Mnms2:
         """
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.imaging.read import frame_count
-        from cmrseg.recipes.cine import find_phases
+        from cmrseg.recipes.phases import find_phases
         from cmrseg.recipes.steps import within_role
 
         source, labels, volumes = case.images[CINE], [], []

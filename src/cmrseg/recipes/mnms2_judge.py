@@ -11,6 +11,7 @@ Of label maps the paper's fallback, the mean of two candidates' probabilities, i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,7 +35,6 @@ from cmrseg.quality.selection import Choice, combine
 from cmrseg.recipes.mask_checks import faults
 from cmrseg.recipes.mnms2 import RECIPES, VIEWS
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
-from cmrseg.recipes.verdict_words import because, reason
 from cmrseg.runtime.errors import InputError, UsageError, WeightsError
 
 CLASSES = 1 + max(label for labels in STRUCTURES.values() for label in labels)
@@ -279,3 +279,36 @@ def _agreement(mask: Array, given: Sequence[Array]) -> dict[str, float]:
         )
         for name, parts in STRUCTURES.items()
     }
+
+
+def reason(found: Assessment, lacking: Mapping[str, bool]) -> str:
+    """The verdict's, of candidates by name; of one without the decisive structure, just that.
+
+    Args:
+        found: what quality control says of the masks.
+        lacking: name -> whether the mask lacks the decisive structure, in the same order.
+    """
+    names = list(lacking)
+
+    def named(match: re.Match[str]) -> str:
+        name = names[int(match[1]) - 1]
+        return f"{name}: no {DECISIVE}" if lacking[name] else f"{name}: {match[2]}"
+
+    said = re.sub(r"candidate (\d+): ([^;)]+)", named, found.verdict.reason)
+    if len(names) > 1:
+        return said
+    return said.replace(" in all candidates", "").replace(" in 1 of 1 candidates", "")
+
+
+def because(found: Assessment, chosen: Sequence[str], lacking: Mapping[str, bool]) -> str:
+    """Why the chosen are taken, given by name; the other arguments as for :func:`reason`."""
+    if len(lacking) == 1:
+        return "the only mask given"
+    if all(lacking.values()):
+        return f"the first, as none has an {DECISIVE}"
+    if len(chosen) == 1:
+        return found.choice.reason
+    return (
+        f"{found.choice.reason}; where their labels differ all candidates vote, and {chosen[0]} "
+        "settles a draw"
+    )

@@ -1,10 +1,12 @@
-"""What a patient's images should be: two phases, not one twice, and stacks where volumes count."""
+"""A patient's two phases: found in a cine, not one image twice, and stacks where volumes count."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+
+import numpy as np
 
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
@@ -40,3 +42,26 @@ def alike(digests: Mapping[str, str]) -> dict[str, str]:
             )
             found |= {one: said, other: said}
     return found
+
+
+FEWEST = 5
+"""Frames; of fewer no failed one can be told."""
+APART = 0.25
+"""Share of the largest volume by which a frame may differ from the median of itself and its two
+neighbours, an estimate: no heart changes so much there and back, but a mask that failed does."""
+
+
+def find_phases(lv_ml: Sequence[float]) -> tuple[int, int]:
+    """The frames of end-diastole and of end-systole, from 0.
+
+    Args:
+        lv_ml: the LV's volume in every frame, at least one; the first follows the last.
+    """
+    volumes = np.asarray(lv_ml, float)
+    usual = np.median([np.roll(volumes, by) for by in (-1, 0, 1)], axis=0)
+    sound = np.abs(volumes - usual) <= APART * usual.max()
+    if len(volumes) < FEWEST or not sound.any():
+        sound[:] = True
+    largest = np.where(sound, volumes, -np.inf).argmax()
+    smallest = np.where(sound, volumes, np.inf).argmin()
+    return int(largest), int(smallest)

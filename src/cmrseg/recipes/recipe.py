@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmrseg.imaging.grid import Grid
+from cmrseg.imaging.volume import Grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 
 from cmrseg.cases.case import ImageSource
 from cmrseg.imaging.grey_scale import bounding_box, interior
-from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import canonical, slice_axis
 from cmrseg.imaging.prepare import Preparation, Prepared, cropped, prepare
 from cmrseg.imaging.read import check_image
-from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.imaging.volume import Geometry, Grid, Volume
 from cmrseg.runtime.errors import CmrsegError, InputError
 from cmrseg.runtime.memory import too_little
 

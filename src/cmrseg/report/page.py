@@ -24,7 +24,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from cmrseg.cases.labels import NAMES
-from cmrseg.report.columns import COLUMNS, SortColumn
+from cmrseg.report.columns import COLUMNS, SortColumn, recorded_scores
 from cmrseg.report.curve import curves
 from cmrseg.report.distribution import distributions, has_fences, svg
 from cmrseg.report.formatting import (
@@ -41,7 +41,6 @@ from cmrseg.report.methods import methods
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import Overview, overview
 from cmrseg.report.qc_table import PSEUDO, control_table, has_pseudo
-from cmrseg.report.scores import recorded_scores
 from cmrseg.report.status import (
     FLAGGED,
     KINDS,

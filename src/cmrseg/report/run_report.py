@@ -44,9 +44,9 @@ from cmrseg.quality import two_views
 from cmrseg.report.bullseye import segment_panels
 from cmrseg.report.canvas import carried, data_uri, small_uri
 from cmrseg.report.case_sheet import SheetView, case_sheet
+from cmrseg.report.legend import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
 from cmrseg.report.overview import overview
 from cmrseg.report.page import Picture, Weights, run_pages
-from cmrseg.report.palette import ITK_SNAP, SLICER, itk_snap_table, slicer_table, written_labels
 from cmrseg.report.status import status_of
 from cmrseg.report.viewer import leaves
 from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError

@@ -162,7 +162,7 @@ def _people(opened: FileContract, asked: Path | None) -> dict[str, Subject]:
 def _with_bodies(segment: Segment, people: Mapping[str, Subject]) -> Segment:
     """A recipe whose measures are also told by body surface area, where it is known."""
     from cmrseg.cases.subjects import code
-    from cmrseg.recipes.body_size import by_body_size
+    from cmrseg.recipes.mnms2_volumes import by_body_size
 
     def segmented(case: Case) -> Result:
         result = segment(case)

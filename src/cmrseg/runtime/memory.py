@@ -11,11 +11,12 @@ import contextlib
 import ctypes
 import resource
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from cmrseg.runtime import cgroup
 from cmrseg.runtime.errors import MemoryLimitError
 
+ROOT = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
 PROC = Path("/proc")
 NO_LIMIT = 1 << 60
 """Larger numbers mean that there is no limit (cgroup v1 writes 2**63 less a page)."""
@@ -32,7 +33,7 @@ NO_MEMORY = (
 """How C++ libraries word what Python calls a MemoryError."""
 
 
-def memory_left(root: Path = cgroup.ROOT, own: Path = cgroup.OWN, proc: Path = PROC) -> int | None:
+def memory_left(root: Path = ROOT, own: Path = OWN, proc: Path = PROC) -> int | None:
     """Bytes this process can still allocate, by the tightest limit; None where nothing is known.
 
     What the C library freed and kept counts as left: it is used again first.
@@ -82,15 +83,15 @@ def _machine(proc: Path) -> Iterator[int]:
 
 def _groups(root: Path, own: Path) -> Iterator[int]:
     """What each control group has left; file pages it could drop count as left."""
-    for folder in cgroup.v2_folders(root, own):
+    for folder in v2_folders(root, own):
         yield from _group(folder, "memory.max", "memory.current", "inactive_file")
-    for folder in cgroup.v1_folders("memory", root, own):
+    for folder in v1_folders("memory", root, own):
         names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
         yield from _group(folder, *names)
 
 
 def _group(folder: Path, limit_name: str, used_name: str, droppable_name: str) -> Iterator[int]:
-    limit, used = cgroup.number_in(folder / limit_name), cgroup.number_in(folder / used_name)
+    limit, used = number_in(folder / limit_name), number_in(folder / used_name)
     if limit is None or used is None or limit >= NO_LIMIT:
         return
     droppable = 0
@@ -121,3 +122,37 @@ def _kilobytes(path: Path, name: str) -> int | None:
 def bytes_text(count: float) -> str:
     """A number of bytes for people."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def v2_folders(root: Path = ROOT, own: Path = OWN) -> Iterator[Path]:
+    """Folders of the unified hierarchy that bind this process, innermost first."""
+    yield from _upwards(root, _path(own, ""))
+
+
+def v1_folders(controller: str, root: Path = ROOT, own: Path = OWN) -> Iterator[Path]:
+    """Folders of one controller's hierarchy that bind this process, innermost first."""
+    yield from _upwards(root / controller, _path(own, controller))
+
+
+def number_in(path: Path) -> int | None:
+    """The number in a file; None if there is none ("max", no such file)."""
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_text())
+    return None
+
+
+def _path(own: Path, controller: str) -> PurePosixPath:
+    """This process's group, as lines like ``4:memory:/slurm/job_7`` and ``0::/`` tell."""
+    with contextlib.suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controller in controllers.split(","):
+                return PurePosixPath(path)
+    return PurePosixPath("/")
+
+
+def _upwards(root: Path, path: PurePosixPath) -> Iterator[Path]:
+    for folder in (path, *path.parents):
+        found = root / folder.relative_to("/")
+        if found.is_dir():
+            yield found

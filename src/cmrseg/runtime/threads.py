@@ -6,13 +6,13 @@ import contextlib
 import os
 from pathlib import Path
 
-from cmrseg.runtime import cgroup
+from cmrseg.runtime import memory
 
 SPINS = "10000"
 """How often a waiting thread of torch's looks again before it sleeps (``GOMP_SPINCOUNT``)."""
 
 
-def cpu_limit(root: Path = cgroup.ROOT, own: Path = cgroup.OWN) -> int:
+def cpu_limit(root: Path = memory.ROOT, own: Path = memory.OWN) -> int:
     """CPUs this process may use: affinity, and the quota of its control groups (v2 or v1)."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     shares = [quota for quota in _quotas(root, own) if quota]
@@ -33,13 +33,13 @@ def share_cpus() -> None:
 def _quotas(root: Path, own: Path) -> list[float]:
     """CPUs' worth of time each control group allows; those without a limit are left out."""
     quotas = []
-    for folder in cgroup.v2_folders(root, own):
+    for folder in memory.v2_folders(root, own):
         with contextlib.suppress(OSError, ValueError):
             limit_us, period_us = map(int, (folder / "cpu.max").read_text().split())
             quotas.append(limit_us / period_us)
-    for folder in cgroup.v1_folders("cpu", root, own):
-        limit = cgroup.number_in(folder / "cpu.cfs_quota_us")
-        period = cgroup.number_in(folder / "cpu.cfs_period_us")
+    for folder in memory.v1_folders("cpu", root, own):
+        limit = memory.number_in(folder / "cpu.cfs_quota_us")
+        period = memory.number_in(folder / "cpu.cfs_period_us")
         if limit and period and limit > 0:
             quotas.append(limit / period)
     return quotas

@@ -18,12 +18,11 @@ from cmrseg.cases.detect import open_contract
 from cmrseg.cases.labels import Challenge
 from cmrseg.cases.summary import record
 from cmrseg.evaluation.table import TextTable
-from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.read import read
 from cmrseg.imaging.resample import probabilities_to, resample_to
-from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.imaging.volume import Array, Geometry, Grid, Volume
 from cmrseg.imaging.write import write
 from cmrseg.recipes import emidec, mnms2_volumes
 from cmrseg.report.status import FAILED, FLAGGED, REVIEW, status_of

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg_lab.synthetic.abdomen import Body
 from cmrseg_lab.synthetic.anatomy import Heart, Phase
 from cmrseg_lab.synthetic.artefacts import field_of_view, wrapped
 from cmrseg_lab.synthetic.body import front_light, paint_body
@@ -21,7 +22,6 @@ from cmrseg_lab.synthetic.site import Site
 from cmrseg_lab.synthetic.styles import Style
 from cmrseg_lab.synthetic.surfaces import surfaces
 from cmrseg_lab.synthetic.texture import Floats
-from cmrseg_lab.synthetic.trunk import Body
 from cmrseg_lab.synthetic.views import Pose, View
 
 SAMPLES = 3

@@ -11,11 +11,11 @@ import numpy as np
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic import anatomy, artefacts, contrast, groups, strengths, styles, views
+from cmrseg_lab.synthetic.abdomen import Body, draw_body
 from cmrseg_lab.synthetic.clinical import draw_clinical
 from cmrseg_lab.synthetic.exam import Exam, Scene
 from cmrseg_lab.synthetic.infarct import Infarct, draw_infarct
 from cmrseg_lab.synthetic.profiles import rv_volume_ml
-from cmrseg_lab.synthetic.trunk import Body, draw_body
 
 CHALLENGES = ("emidec", "mnms2")
 

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder
+from cmrseg.quality.control import Reconstructor
 from cmrseg.quality.losses import reconstruction_loss
 from cmrseg.quality.mask_window import centre, cut_window, one_hot
-from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.corruptions import blunder, corrupt
 from cmrseg_lab.training.loop import Batch, Scores

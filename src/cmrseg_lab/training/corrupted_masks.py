@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from scipy import ndimage
 
 from cmrseg.imaging.components import largest
 from cmrseg.imaging.volume import Array
@@ -16,11 +17,11 @@ from cmrseg.models.unet import UNet
 from cmrseg.quality.borrow import class_probabilities, most_probable
 from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import InputError
+from cmrseg_lab.synthetic.artefacts import IMAGE
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.cache import Sample
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS, corrupt
 from cmrseg_lab.training.held_out import digests
-from cmrseg_lab.training.image_degradation import spoil
 from cmrseg_lab.training.preset import SegmenterPreset, of_values
 
 MIXED = "all kinds, mixed"
@@ -127,3 +128,25 @@ def _segmenter(path: Path, recipe: str, patients: set[str]) -> UNet:
     network = UNet(preset.network)
     network.load_state_dict(checkpoint.network_weights(path))
     return network.eval()
+
+
+def spoil(image: Array, rng: np.random.Generator) -> Array:
+    """A copy with an artefact, blur, noise and another contrast, of strengths drawn at random.
+
+    Args:
+        image: (z, y, x) float32, robust z-score.
+        rng: decides everything; slices have their artefacts in common, but not their noise.
+    """
+    strength = float(rng.uniform(0.3, 1.0))
+    name = sorted(IMAGE)[int(rng.integers(len(IMAGE)))]
+    spoiled = np.stack([IMAGE[name](s, strength, rng) for s in image.astype(np.float32)])
+    if rng.random() < 0.5:
+        sigma = rng.uniform(0, 3) * strength
+        spoiled = ndimage.gaussian_filter(spoiled, (0, sigma, sigma))
+    low, high = float(spoiled.min()), float(spoiled.max())
+    share = (spoiled - low) / max(high - low, 1e-6)
+    if rng.random() < 0.2 * strength:
+        share = 1 - share  # blood dark, as no cine has it
+    spoiled = low + (high - low) * share ** np.exp(strength * rng.uniform(-1, 1))
+    noisy = spoiled + strength * rng.uniform(0, 1.5) * rng.standard_normal(spoiled.shape)
+    return np.asarray(noisy, np.float32)

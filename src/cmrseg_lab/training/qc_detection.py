@@ -23,9 +23,8 @@ from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Array
 from cmrseg.models.unet import count_parameters
-from cmrseg.quality.control import QualityControl
+from cmrseg.quality.control import QualityControl, Reconstructor
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
-from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime import Progress, use_device
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import cache, checkpoint

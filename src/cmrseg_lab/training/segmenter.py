@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cmrseg.imaging.overlap import dice
-from cmrseg.models.layers import fold, unfold
-from cmrseg.models.layout import usual_execution
+from cmrseg.models.layers import fold, unfold, usual_execution
 from cmrseg.models.unet import UNet, pad_to_multiple
 from cmrseg.runtime import Precision, autocast, usual_precision
 from cmrseg_lab.training.cache import PHASES, Sample

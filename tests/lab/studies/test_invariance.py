@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmrseg.cases.case import Prediction, Result
-from cmrseg.imaging.grid import Grid
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.prepare import prepare_interior
-from cmrseg.imaging.volume import Geometry, Volume
+from cmrseg.imaging.volume import Geometry, Grid, Volume
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.models.unet import UNet
 from cmrseg.recipes.emidec import Emidec

@@ -5,9 +5,9 @@ import pytest
 
 from cmrseg.imaging.volume import Geometry
 from cmrseg_lab.synthetic import body
+from cmrseg_lab.synthetic.abdomen import draw_body
 from cmrseg_lab.synthetic.contrast import CINE
 from cmrseg_lab.synthetic.points import Window
-from cmrseg_lab.synthetic.trunk import draw_body
 from cmrseg_lab.synthetic.views import View
 
 AXIAL = np.array([[0.0, 0, 1], [0, 1, 0], [1, 0, 0]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cmrseg.quality.reconstruct import Reconstructor
+from cmrseg.quality.control import Reconstructor
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.autoencoder import (
     Autoencoders,

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cmrseg.quality.control import QualityControl
+from cmrseg.quality.control import QualityControl, Reconstructor
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.reconstruct import Reconstructor
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import qc_detection as judging
-from cmrseg_lab.training.corrupted_masks import MIXED, made
+from cmrseg_lab.training.corrupted_masks import MIXED, made, spoil
 from cmrseg_lab.training.corruptions import BLUNDERS, ERRORS
-from cmrseg_lab.training.image_degradation import spoil
 from cmrseg_lab.training.qc_detection import (
     Pair,
     detection,

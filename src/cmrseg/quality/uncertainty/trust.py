@@ -42,7 +42,7 @@ class Trust:
 
         Args:
             agreement: structure -> how far samples of a network agree
-                (:func:`cmrseg.quality.uncertainty.agreement.agreement`).
+                (:func:`cmrseg.quality.uncertainty.measures.agreement`).
         """
         known = {name: agreement[name] for name in self.fences if name in agreement}
         if not known:

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from cmrseg.evaluation.positions import POSITIONS
-from cmrseg.evaluation.risk import rank_correlation, risk_coverage
 from cmrseg_lab.studies.emidec_paper.method import Method
+from cmrseg_lab.studies.emidec_paper.positions import POSITIONS
+from cmrseg_lab.studies.emidec_paper.risk import rank_correlation, risk_coverage
 from cmrseg_lab.studies.emidec_paper.tables import SHORT
 
 COLOURS = {"baseline": "#7b8794", "proposed": "#1f6f8b"}

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmrseg.evaluation.calibration import Reliability
 from cmrseg.evaluation.emidec import STRUCTURES
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
+from cmrseg_lab.studies.emidec_paper.reliability import Reliability
 from cmrseg_lab.studies.emidec_paper.scores import Row, Scored, ruled, score
 from cmrseg_lab.studies.emidec_paper.trusted import trusted_rows
 from cmrseg_lab.training.calibration.emidec import FEWEST, gather, measured

@@ -17,7 +17,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cmrseg.cases.case import Case, ImageSource
-from cmrseg.evaluation.positions import positions
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array
 from cmrseg.models.bundle import Bundle
@@ -25,6 +24,7 @@ from cmrseg.models.ensemble import Segmenter
 from cmrseg.recipes.emidec import Emidec
 from cmrseg.recipes.emidec_rules import Rules
 from cmrseg.runtime import use_device
+from cmrseg_lab.studies.emidec_paper.positions import positions
 from cmrseg_lab.synthetic.synthesize import synthesize
 from cmrseg_lab.training import datasets
 from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings

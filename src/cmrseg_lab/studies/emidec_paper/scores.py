@@ -1,9 +1,9 @@
 """Everything that the tables say of one patient.
 
 **Brier score.** The paper does not say over which voxels
-(:mod:`cmrseg.evaluation.calibration`). Told are both: ``_whole``, every voxel of the image, and
-``_near``, the box around the expert's heart and :data:`NEAR_MM` beyond in plane, which does not
-depend on what a network finds.
+(:mod:`~cmrseg_lab.studies.emidec_paper.reliability`). Told are both: ``_whole``, every voxel of the
+image, and ``_near``, the box around the expert's heart and :data:`NEAR_MM` beyond in plane, which
+does not depend on what a network finds.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg.evaluation.calibration import Reliability, brier_scores, structure_reliability
 from cmrseg.evaluation.emidec import STRUCTURES, evaluate_case
-from cmrseg.evaluation.positions import certainty_by_position, dice_by_position
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.postprocess import labels
 from cmrseg.imaging.volume import Array, Geometry, Volume
-from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.interval import interval
+from cmrseg.quality.uncertainty.measures import agreement
 from cmrseg.recipes.emidec import JUDGED, volumes
 from cmrseg.recipes.emidec_rules import Rules
+from cmrseg_lab.studies.emidec_paper.positions import certainty_by_position, dice_by_position
+from cmrseg_lab.studies.emidec_paper.reliability import (
+    Reliability,
+    brier_scores,
+    structure_reliability,
+)
 from cmrseg_lab.training.calibration.emidec_out_of_fold import Held
 
 NEAR_MM = 20.0

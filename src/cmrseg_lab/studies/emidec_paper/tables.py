@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg.evaluation.paired import Paired, differences, holm, paired
-from cmrseg.evaluation.positions import POSITIONS
-from cmrseg.evaluation.risk import rank_correlation, risk_coverage
 from cmrseg.evaluation.table import NOTHING, TextTable
 from cmrseg_lab.studies.emidec_paper import paper
 from cmrseg_lab.studies.emidec_paper.method import Method
+from cmrseg_lab.studies.emidec_paper.positions import POSITIONS
+from cmrseg_lab.studies.emidec_paper.risk import rank_correlation, risk_coverage
 from cmrseg_lab.studies.emidec_paper.scores import Row
 from cmrseg_lab.studies.emidec_paper.trusted import flagged_by_others
 

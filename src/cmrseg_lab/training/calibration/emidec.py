@@ -17,8 +17,8 @@ import numpy as np
 from cmrseg.imaging.volume import Array
 from cmrseg.models import bundle
 from cmrseg.models.bundle import MANIFEST
-from cmrseg.quality.uncertainty.agreement import agreement
 from cmrseg.quality.uncertainty.conformal import ErrorBand
+from cmrseg.quality.uncertainty.measures import agreement
 from cmrseg.quality.uncertainty.trust import Trust, lower_fence
 from cmrseg.recipes.emidec import JUDGED, MEASURED, SHARE, volumes
 from cmrseg.recipes.emidec_rules import Rules

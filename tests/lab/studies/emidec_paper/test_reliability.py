@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cmrseg.evaluation.calibration import (
+from cmrseg_lab.studies.emidec_paper.reliability import (
     brier_scores,
     reliability,
     structure_reliability,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmrseg.evaluation.positions import (
+from cmrseg_lab.studies.emidec_paper.positions import (
     certainty_by_position,
     dice_by_position,
     positions,

@@ -3,8 +3,7 @@
 import pytest
 
 from cmrseg.cases.subjects import Subject, code, read_subjects
-from cmrseg.recipes.body_size import by_body_size
-from cmrseg.recipes.mnms2_volumes import mass_and_stroke
+from cmrseg.recipes.mnms2_volumes import by_body_size, mass_and_stroke
 from cmrseg.runtime.errors import InputError
 
 FOUND = {

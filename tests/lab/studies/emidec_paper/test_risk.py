@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmrseg.evaluation.risk import rank_correlation, risk_coverage
+from cmrseg_lab.studies.emidec_paper.risk import rank_correlation, risk_coverage
 
 SCORES = [0.9, 0.5, 0.7, 0.1]
 

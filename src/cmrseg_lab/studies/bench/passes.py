@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import cast
 
 import torch
-from cmrseg.models.layout import usual_execution
 from torch import Tensor
 
+from cmrseg.models.layers import usual_execution
 from cmrseg.models.unet import UNet
 from cmrseg.runtime import Precision
 from cmrseg_lab.studies.bench.table import BenchRow, Spread

@@ -60,17 +60,17 @@ def test_every_patient_is_scored_by_the_networks_that_never_saw_it(tmp_path, dat
         c=("mnms2-la", [0, 1, 5]),
     )
     used = {}
-    open_recipe, run = validating.recipe, validating.batch.run
+    open_model, run = validating.model, validating.batch.run
 
     def note(challenge, part, **options):
         used["now"] = tuple(n["training"]["seed"] for n in part.networks)
-        return open_recipe(challenge, part, **options)
+        return open_model(challenge, part, **options)
 
     def ran(contract, segment):
         used[used.pop("now")] = sorted(case.id for case in contract.cases())
         return run(contract, segment)
 
-    monkeypatch.setattr(validating, "recipe", note)
+    monkeypatch.setattr(validating, "model", note)
     monkeypatch.setattr(validating.batch, "run", ran)
     report = check(tmp_path, data, weights)
     assert used == {

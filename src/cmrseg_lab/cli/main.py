@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
         (score.add_score_qc, "score-qc", "score how well a QC autoencoder detects wrong masks"),
         (train.add_pack, "pack", "make a weights bundle of trained networks"),
         (train.add_calibrate, "calibrate", "fit thresholds or rules and store them in a bundle"),
+        (train.add_export_onnx, "export-onnx", "write a bundle's networks as ONNX, checked"),
         (score.add_validate, "validate", "score a bundle out of fold"),
         (reproduce.add_reproduce, "reproduce", "make a paper's tables and figures from a bundle"),
         (study.add_study, "study", "try cmrseg out on changed and on faulty images"),

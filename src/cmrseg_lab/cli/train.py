@@ -246,3 +246,21 @@ def _run_calibrate(o: argparse.Namespace) -> int:
     if rehearse != "none" and (told := without_refinement(o.weights)):
         print(told)
     return EXIT_OK
+
+
+def add_export_onnx(p: argparse.ArgumentParser) -> None:
+    """`cmrseg-lab export-onnx`."""
+    options.add_challenge(p)
+    p.add_argument("out", type=Path, help="folder for networks, networks.json and README.md")
+    options.add_weights(p)
+    p.set_defaults(run=_run_export_onnx)
+
+
+def _run_export_onnx(o: argparse.Namespace) -> int:
+    from cmrseg.models import bundle
+    from cmrseg_lab.training.export_onnx import export_onnx
+
+    for told in export_onnx(bundle.find(o.challenge, o.weights), o.out):
+        checked = ", ".join(f"{key} {value:.3g}" for key, value in told["checked"].items())
+        print(f"{told['file']}: {checked}")
+    return EXIT_OK

@@ -26,7 +26,7 @@ def study(cases: int, folder: Path, *options: str) -> TextTable:
         options: of ``predict``.
 
     Returns:
-        Seconds and peak memory of one case, of a shard whose cases are done, and of gathering.
+        Processor time and peak memory of one case, of a shard whose cases are done, and of gathering.
     """
     given, made = folder / "in", folder / "out"
     for path in (CHECKOUT / "mnms2/dataset/001").iterdir():
@@ -49,12 +49,12 @@ def study(cases: int, folder: Path, *options: str) -> TextTable:
         "summary.csv, details.csv": [made / "summary.csv", made / "details.csv"],
         "report.html, all pages": made.glob("report*.html"),
     }
-    lines = [[what, f"{one.seconds:.1f}", f"{one.peak_mb:.0f}", ""] for what, one in took.items()]
+    lines = [[what, f"{one.cpu_s:.1f}", f"{one.peak_mb:.0f}", ""] for what, one in took.items()]
     lines += [
         [what, "", "", f"{sum(path.stat().st_size for path in paths) / MB:.1f}"]
         for what, paths in sizes.items()
     ]
-    header = ["", "seconds", "peak memory (MB)", "size (MB)"]
+    header = ["", "processor time (s)", "peak memory (MB)", "size (MB)"]
     return TextTable(header=header, lines=lines)
 
 

@@ -23,12 +23,14 @@ class Ran:
 
     Attributes:
         seconds: from start to end.
+        cpu_s: processor time, which a busy machine changes little.
         first_file_s: from start until the watched file was there; None if none was watched.
         peak_mb: largest resident memory.
         stderr: what it said there.
     """
 
     seconds: float
+    cpu_s: float
     first_file_s: float | None
     peak_mb: float
     stderr: str
@@ -69,7 +71,8 @@ def timed_process(command: Sequence[str], watched: Path | None = None) -> Ran:
             "mend that first",
         )
     peak = high_water or usage.ru_maxrss * 1024 / MB
-    return Ran(seconds=seconds, first_file_s=first, peak_mb=peak, stderr=stderr)
+    cpu_s = usage.ru_utime + usage.ru_stime
+    return Ran(seconds=seconds, cpu_s=cpu_s, first_file_s=first, peak_mb=peak, stderr=stderr)
 
 
 def _high_water_mb(pid: int) -> float | None:

@@ -26,7 +26,7 @@ def study(cases: int, folder: Path, *options: str) -> TextTable:
         options: of ``predict``.
 
     Returns:
-        Processor time and peak memory of one case, of a shard whose cases are done, and of gathering.
+        Processor time and peak memory of one case, of a shard whose cases are done, of gathering.
     """
     given, made = folder / "in", folder / "out"
     for path in (CHECKOUT / "mnms2/dataset/001").iterdir():

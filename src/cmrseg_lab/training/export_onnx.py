@@ -212,9 +212,9 @@ Exported by `cmrseg-lab export-onnx` from the bundle {page["bundle"][:12]}, whos
 1. Bring the axes to (slice, row, column); rows run towards the patient's back, columns towards the
    patient's left, as nearly as the image plane allows. Swap and flip only.
 2. Grey values, as `grey_scale` says. `interior`, before step 3: cut off the constant border; clip
-   to percentiles {low:g} and {high:g} of the rest for mean and deviation; (value - mean) / deviation
-   of all, clipped to ± {grey_scale.LIMIT:g}. `nonzero`, after step 3: the same with percentiles
-   {first:g} and {last:g} of the voxels that are not 0, to which values are clipped.
+   to percentiles {low:g} and {high:g} of the rest for mean and deviation; subtract the mean, divide
+   by the deviation, clip to ± {grey_scale.LIMIT:g}. `nonzero`, after step 3: percentiles {first:g}
+   and {last:g} of the voxels that are not 0; clip to them, subtract the mean, divide.
 3. Resample linearly to `spacing_mm`; slices (null) stay as they are.
 4. Where the network has two channels, the second is the patient's other phase (ED or ES), prepared
    alike on the same voxels; zeros where there is none.

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from cmrseg.cases.labels import CODES, label_code
+from cmrseg.cases.challenge import SPECS
+from cmrseg.cases.labels import label_code
 from cmrseg.runtime.errors import OutputError, UsageError
 
 from .tools import image
 
 
-@pytest.mark.parametrize(("challenge", "name"), [(c, n) for c in CODES for n in CODES[c]])
+@pytest.mark.parametrize(("challenge", "name"), [(c, n) for c in SPECS for n in SPECS[c].codes])
 def test_each_label_becomes_its_value(challenge, name):
     code = label_code(challenge, name)
     array = np.arange(360).reshape(3, 12, 10) % len(code.written)

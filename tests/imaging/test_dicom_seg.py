@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from cmrseg.cases.labels import NAMES
+from cmrseg.cases.challenge import SPECS
 from cmrseg.imaging import read
 from cmrseg.imaging.dicom_seg import check_available, encode_seg
 from cmrseg.runtime.errors import InputError, UsageError
@@ -43,16 +43,18 @@ def test_a_mask_comes_back_with_its_codes_and_places(tmp_path, challenge):
     folder = series(tmp_path / "s")
     image = read(folder, 1)
     labels = np.zeros(image.array.shape, np.uint8)
-    for label in NAMES[challenge]:
+    for label in SPECS[challenge].labels:
         labels[label % 3, label : label + 3, 2:6] = label
-    raw = encode_seg(image.like(labels), NAMES[challenge], folder, 1)
+    raw = encode_seg(image.like(labels), SPECS[challenge].labels, folder, 1)
     found = pydicom.dcmread(io.BytesIO(raw))
     assert (found.Modality, found.PatientID, found.StudyInstanceUID) == ("SEG", "p", "1.2.3")
     assert found.FrameOfReferenceUID == "1.2.3.5"
     kinds = [one.SegmentedPropertyTypeCodeSequence[0] for one in found.SegmentSequence]
     coded = {one.CodeMeaning: one.CodingSchemeDesignator for one in kinds}
     assert list(coded.values())[:3] == ["SCT"] * 3
-    assert [one.SegmentLabel for one in found.SegmentSequence] == list(NAMES[challenge].values())
+    assert [one.SegmentLabel for one in found.SegmentSequence] == list(
+        SPECS[challenge].labels.values()
+    )
     again = np.zeros_like(labels)
     places = [
         image.geometry.to_patient(np.array([[z], [0], [0]]))[:, 0] for z in range(len(labels))
@@ -77,7 +79,7 @@ def test_a_series_without_a_study_is_told(tmp_path):
     folder = series(tmp_path / "s", StudyInstanceUID=None)
     image = read(folder, 0)
     with pytest.raises(InputError, match="DICOM SEG"):
-        encode_seg(image.like(np.zeros(image.array.shape, np.uint8)), NAMES["mnms2"], folder, 0)
+        encode_seg(image.like(np.zeros(image.array.shape, np.uint8)), SPECS["mnms2"], folder, 0)
 
 
 def test_without_the_library_the_install_line_is_named(monkeypatch):
@@ -98,7 +100,7 @@ def test_many_frames_in_a_file_are_placed_by_the_object_itself(tmp_path):
     image = read(tmp_path, 2)
     labels = np.zeros(image.array.shape, np.uint8)
     labels[1, 2:5, 3:9] = 3
-    raw = encode_seg(image.like(labels), NAMES["mnms2"], tmp_path, 2)
+    raw = encode_seg(image.like(labels), SPECS["mnms2"], tmp_path, 2)
     found = pydicom.dcmread(io.BytesIO(raw))
     (group,) = found.PerFrameFunctionalGroupsSequence
     place = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)

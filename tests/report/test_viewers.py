@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from cmrseg.cases.labels import CODES, NAMES
+from cmrseg.cases.challenge import SPECS
 from cmrseg.report.legend import Label, slicer_table, written_labels
 from cmrseg.report.overlay import COLOURS
 
@@ -32,9 +32,9 @@ def rgb(colour):
     return tuple(round(255 * share) for share in colour[:3])
 
 
-@pytest.mark.parametrize(("challenge", "name"), [(c, n) for c in CODES for n in CODES[c]])
+@pytest.mark.parametrize(("challenge", "name"), [(c, n) for c in SPECS for n in SPECS[c].codes])
 def test_slicer_segments_bear_our_names_and_colours(challenge, name, tmp_path):
-    labels = written_labels(NAMES[challenge], CODES[challenge][name])
+    labels = written_labels(SPECS[challenge].labels, SPECS[challenge].codes[name])
     scene = slicer.vtkMRMLScene()
     colours = opened(scene, tmp_path, labels)
     values = np.array([0, *(label.value for label in labels)], np.uint8)

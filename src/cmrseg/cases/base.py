@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 
 from cmrseg.cases.case import CINE, Case, Cine, Contract, ImageSource, Prediction, Result
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folders import PassedOver, in_kinds
-from cmrseg.cases.labels import NAMES, Challenge, label_code
+from cmrseg.cases.labels import label_code
 from cmrseg.cases.ledger import Ledger
 from cmrseg.cases.staging import OUTPUT, Piece, deliver, plain_words
 from cmrseg.cases.summary import (
@@ -67,7 +68,7 @@ class FileContract(Contract, ABC):
         challenge: which recipe's labels are written.
         input_dir: where cases are looked for.
         output_dir: where results go.
-        labels: label code (see ``labels.CODES``); None for the layout's usual one.
+        labels: label code (see ``ChallengeSpec.codes``); None for the layout's usual one.
     """
 
     name: ClassVar[str]
@@ -292,7 +293,7 @@ class FileContract(Contract, ABC):
         from cmrseg.imaging.dicom_seg import encode_seg
 
         source, path = case.images[role], self.mask_path(case, role)
-        mask, names = result.predictions[role].mask, NAMES[self.challenge]
+        mask, names = result.predictions[role].mask, SPECS[self.challenge].labels
         try:
             content = encode_seg(mask, names, source.path, source.frame)
         except InputError as error:
@@ -332,6 +333,6 @@ class FileContract(Contract, ABC):
                 yield name, replace(volume, array=volume.array.astype(np.float32))
         if self.with_probabilities and prediction.probabilities:
             classes = prediction.probabilities()
-            for label, name in NAMES[self.challenge].items():
+            for label, name in SPECS[self.challenge].labels.items():
                 share = np.rint(255 * classes[label]).astype(np.uint8)
                 yield f"probability-{name.replace(' ', '-')}", prediction.mask.like(share)

@@ -21,9 +21,9 @@ from typing import ClassVar
 
 from cmrseg import __version__
 from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folder import FolderContract, stem_of
 from cmrseg.cases.folders import subfolders
-from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.cases.staging import Piece
 
 BIDS_VERSION = "1.9.0"
@@ -38,7 +38,7 @@ class BidsContract(FolderContract):
     name = "bids"
     title = "BIDS data set"
     looked_for = "BIDS (sub-<label>/[ses-<label>/]<datatype>/sub-<label>_*.nii.gz)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    challenges: ClassVar[tuple[Challenge, ...]] = tuple(SPECS)
     expected: ClassVar[str] = r"^(README|CHANGES|LICENSE|code|derivatives)|\.(json|tsv)$"
 
     @classmethod
@@ -69,7 +69,9 @@ class BidsContract(FolderContract):
         """What makes it a derivative data set: its description and the names of labels."""
         written = self.code.written
         rows = [
-            f"{written[n]}\t{name}\n" for n, name in NAMES[self.challenge].items() if written[n]
+            f"{written[n]}\t{name}\n"
+            for n, name in SPECS[self.challenge].labels.items()
+            if written[n]
         ]
         about = {
             "Name": "Masks of cardiac MR by cmrseg",

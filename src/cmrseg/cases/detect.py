@@ -6,11 +6,11 @@ from pathlib import Path
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.bids import BidsContract
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.emidec import EmidecContract, holds_cases
 from cmrseg.cases.folder import FolderContract
 from cmrseg.cases.folders import entries, readable, same_folder
 from cmrseg.cases.grand_challenge import GrandChallengeContract
-from cmrseg.cases.labels import CODES, Challenge
 from cmrseg.cases.mnms2 import Mnms2Contract, holds_patients
 from cmrseg.cases.nnunet import NnunetContract
 from cmrseg.cases.staging import prepare_output
@@ -47,7 +47,7 @@ def open_contract(
         input_dir: folder of cases.
         output_dir: folder for results; made if need be.
         name: a key of ``CONTRACTS``; None to find out from what lies in the input folder.
-        labels: label code, see ``labels.CODES``; None for the contract's usual one.
+        labels: label code, see ``ChallengeSpec.codes``; None for the contract's usual one.
         sockets: a Grand Challenge socket table, see ``sockets.py``.
         frame: which frame of the cines in a plain folder, from 0.
 
@@ -57,8 +57,8 @@ def open_contract(
         InputError: the input folder is missing, empty or of no known layout.
         OutputError: the output folder cannot be written.
     """
-    if challenge not in CODES:
-        raise UsageError(f"challenge '{challenge}' is unknown", f"use one of: {', '.join(CODES)}")
+    if challenge not in SPECS:
+        raise UsageError(f"challenge '{challenge}' is unknown", f"use one of: {', '.join(SPECS)}")
     source, target = Path(input_dir), Path(output_dir)
     with readable("the input folder"):
         try:

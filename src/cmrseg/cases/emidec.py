@@ -29,6 +29,7 @@ from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.challenge import EMIDEC, Challenge
 from cmrseg.cases.folders import (
     case_of,
     dangling,
@@ -37,7 +38,6 @@ from cmrseg.cases.folders import (
     left_over,
     subfolders,
 )
-from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
 
 EXPECTED = r"/Contours$|(^|/)Case[^/]*\.txt$"
@@ -47,10 +47,10 @@ EXPECTED = r"/Contours$|(^|/)Case[^/]*\.txt$"
 class EmidecContract(FileContract):
     """``Case_*/Images`` in, ``Case_*/Contours`` out."""
 
-    name = "emidec"
+    name = EMIDEC.name
     title = "EMIDEC layout"
     looked_for = "EMIDEC folders (Case_*/Images/Case_*.nii.gz)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("emidec",)
+    challenges: ClassVar[tuple[Challenge, ...]] = (EMIDEC.name,)
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:

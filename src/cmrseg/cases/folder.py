@@ -30,13 +30,13 @@ from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import CINE, Case, ImageSource
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folders import (
     dicom_folders,
     entries,
     holds_dicom,
     left_over,
 )
-from cmrseg.cases.labels import Challenge
 from cmrseg.cases.mask_names import case_and_role, split_format
 from cmrseg.cases.names import OTHER_VIEWS, told_by
 from cmrseg.imaging.read import SUFFIXES, frame_count
@@ -58,7 +58,7 @@ class FolderContract(FileContract):
     name = "folder"
     title = "plain folder"
     looked_for = f"image files ({', '.join(SUFFIXES)}) or sub-folders of DICOM slices (.dcm)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    challenges: ClassVar[tuple[Challenge, ...]] = tuple(SPECS)
     expected: ClassVar[str] = r"(?!)"
     """What need not be told where it is passed over, see ``left_over``."""
     frame: int | None = None

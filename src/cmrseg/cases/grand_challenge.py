@@ -29,8 +29,8 @@ from typing import Any, ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource, Result
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folders import entries, readable, subfolders
-from cmrseg.cases.labels import Challenge
 from cmrseg.cases.sockets import Socket, SocketTable, socket_table
 from cmrseg.cases.staging import Piece
 from cmrseg.cases.summary import record, to_json
@@ -49,14 +49,14 @@ class GrandChallengeContract(FileContract):
         challenge: which recipe's labels are written.
         input_dir: the platform's ``/input``.
         output_dir: the platform's ``/output``.
-        labels: label code (see ``labels.CODES``); None for all labels.
+        labels: label code (see ``ChallengeSpec.codes``); None for all labels.
         sockets: a socket table of one's own; None for ``CMRSEG_SOCKETS`` or the usual one.
     """
 
     name = "grand-challenge"
     title = "Grand Challenge job"
     looked_for = "Grand Challenge sockets (inputs.json, or images/<socket>/*.mha)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    challenges: ClassVar[tuple[Challenge, ...]] = tuple(SPECS)
     keeps_account = False
 
     def __init__(

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import OutputError, UsageError
-
-Challenge = Literal["emidec", "mnms2"]
-
-# What a recipe's labels mean; the organisers' own numbers.
-NAMES: dict[Challenge, dict[int, str]] = {
-    "emidec": {1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
-    "mnms2": {1: "LV", 2: "MYO", 3: "RV"},
-}
-# Per option, the value written for each of the recipe's labels 0, 1, 2, ...
-# emidec: 1 cavity, 2 normal myocardium, 3 infarction, 4 no-reflow.
-# mnms2: 1 LV, 2 myocardium, 3 RV; the organisers score the RV alone.
-CODES: dict[Challenge, dict[str, tuple[int, ...]]] = {
-    "emidec": {"all": (0, 1, 2, 3, 4)},
-    "mnms2": {"all": (0, 1, 2, 3), "rv": (0, 0, 0, 3), "rv1": (0, 0, 0, 1)},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,7 @@ def label_code(challenge: Challenge, name: str) -> LabelCode:
     Raises:
         UsageError: the challenge has no such option.
     """
-    codes = CODES[challenge]
+    codes = SPECS[challenge].codes
     if name not in codes:
         raise UsageError(
             f"labels '{name}' is not an option of {challenge}", f"use one of: {', '.join(codes)}"

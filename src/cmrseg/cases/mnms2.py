@@ -37,6 +37,7 @@ from typing import ClassVar
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import CINE, Case, ImageSource
+from cmrseg.cases.challenge import MNMS2, Challenge
 from cmrseg.cases.folders import (
     case_of,
     dangling,
@@ -45,21 +46,20 @@ from cmrseg.cases.folders import (
     left_over,
     subfolders,
 )
-from cmrseg.cases.labels import Challenge
 from cmrseg.runtime.errors import InputError
 
 EXPECTED = r"\.(csv|xlsx|txt|md)$|_(gt|CINE)\.nii\.gz$"
 """Files that the organisers lay beside the images."""
-ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
+ROLES = MNMS2.roles
 
 
 class Mnms2Contract(FileContract):
     """``<id>/<id>_SA_ED.nii.gz`` in, ``<id>/<id>_SA_ED_pred.nii.gz`` out."""
 
-    name = "mnms2"
+    name = MNMS2.name
     title = "M&Ms-2 layout"
     looked_for = "M&Ms-2 folders (<id>/<id>_SA_ED.nii.gz and _SA_ES, _LA_ED, _LA_ES)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("mnms2",)
+    challenges: ClassVar[tuple[Challenge, ...]] = (MNMS2.name,)
 
     @classmethod
     def recognises(cls, input_dir: Path) -> bool:

@@ -19,9 +19,9 @@ from pathlib import Path, PurePath
 from typing import ClassVar
 
 from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folder import FolderContract, stem_of
 from cmrseg.cases.folders import entries
-from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.cases.mask_names import CHANNEL, split_format
 from cmrseg.cases.staging import Piece
 from cmrseg.imaging.write import SUFFIXES as WRITTEN
@@ -35,7 +35,7 @@ class NnunetContract(FolderContract):
     name = "nnunet"
     title = "nnU-Net raw data"
     looked_for = "nnU-Net raw data (imagesTs/<case>_0000.nii.gz)"
-    challenges: ClassVar[tuple[Challenge, ...]] = ("emidec", "mnms2")
+    challenges: ClassVar[tuple[Challenge, ...]] = tuple(SPECS)
     expected: ClassVar[str] = r"^(\w+\.json|labelsT[rs])$"
 
     @classmethod
@@ -67,7 +67,7 @@ class NnunetContract(FolderContract):
 
     def companions(self) -> list[Piece]:
         """``dataset.json``, by which nnU-Net reads the masks."""
-        names = NAMES[self.challenge]
+        names = SPECS[self.challenge].labels
         written = self.code.written
         labels = {name: written[label] for label, name in names.items() if written[label]}
         told = {"labels": {"background": 0} | labels, "file_ending": self._ending()}

@@ -23,13 +23,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, SPECS, Challenge
 from cmrseg.runtime.errors import UsageError
 
-ROLES: dict[Challenge, tuple[str, ...]] = {
-    "emidec": ("LGE",),
-    "mnms2": ("SA_ED", "SA_ES", "LA_ED", "LA_ES"),
-}
 TABLE_VARIABLE = "CMRSEG_SOCKETS"
 _SLUG = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]*")
 
@@ -68,7 +64,7 @@ class SocketTable:
 
 
 TABLES: dict[Challenge, SocketTable] = {
-    "emidec": SocketTable(
+    EMIDEC.name: SocketTable(
         sockets=(
             Socket(
                 slug="delayed-enhancement-mri",
@@ -78,10 +74,10 @@ TABLES: dict[Challenge, SocketTable] = {
             ),
         )
     ),
-    "mnms2": SocketTable(
+    MNMS2.name: SocketTable(
         sockets=tuple(
             Socket(slug=f"{name}-cine-mri", role=role, mask=f"{name}-segmentation")
-            for role in ROLES["mnms2"]
+            for role in MNMS2.roles
             for name in [role.lower().replace("_", "-")]
         )
     ),
@@ -103,7 +99,7 @@ def socket_table(challenge: Challenge, file: Path | None = None) -> SocketTable:
             sockets=tuple(Socket(**entry) for entry in told["sockets"]),
             **{key: value for key, value in told.items() if key != "sockets"},
         )
-        _check(table, ROLES[challenge])
+        _check(table, SPECS[challenge].roles)
     except OSError as error:
         raise UsageError(
             f"the socket table cannot be read ({error.strerror})",

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import NAMES, Challenge
 from cmrseg.imaging import read
 from cmrseg.report.overlay import Panel, contact_sheet
 from cmrseg.run.predict import predict
@@ -33,7 +33,7 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
         )
     rows: list[tuple[str, ...]] = []
     panels: list[Panel] = []
-    folders: list[tuple[Challenge, str]] = [(challenge, challenge) for challenge in NAMES]
+    folders: list[tuple[Challenge, str]] = [(challenge, challenge) for challenge in SPECS]
     folders += [("mnms2", REAL)] if (samples / REAL).is_dir() else []
     for challenge, name in folders:
         source, out = samples / name, output / name
@@ -111,7 +111,9 @@ def _panels(challenge: Challenge, samples: Path, out: Path) -> list[Panel]:
         mask = out / contract.mask_path(case, role)
         image = source.read()
         title = f"{case.id} {role}"
-        panels.append(Panel(title=title, image=image, mask=read(mask), names=NAMES[challenge]))
+        panels.append(
+            Panel(title=title, image=image, mask=read(mask), names=SPECS[challenge].labels)
+        )
     return panels
 
 

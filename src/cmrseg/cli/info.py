@@ -8,26 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cmrseg import __version__
-from cmrseg.cases.labels import CODES, NAMES, Challenge
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.sockets import socket_table
 from cmrseg.models import bundle
 from cmrseg.runtime.errors import WeightsError
-
-RECIPES: dict[Challenge, dict[str, Any]] = {
-    "emidec": {
-        "title": "late enhancement, short axis: cavity, myocardium, infarction, no-reflow",
-        "after": "Arega et al. 2021 (EMIDEC)",
-        "images": ["LGE"],
-        "grid_mm": {"emidec": [None, 1.458, 1.458]},
-    },
-    "mnms2": {
-        "title": "cine, short and long axis, ED and ES: LV, myocardium, RV",
-        "after": "Galati and Zuluaga 2021 (M&Ms-2)",
-        "images": ["SA_ED", "SA_ES", "LA_ED", "LA_ES"],
-        "grid_mm": {"mnms2-sa": [None, 1.5, 1.5], "mnms2-la": [None, 1.5, 1.5]},
-    },
-}
-"""By challenge; ``grid_mm`` is the spacing (z, y, x) a network works at, null for the image's."""
 
 
 def information(challenge: Challenge | None, weights: Path | None = None) -> dict[str, Any]:
@@ -40,7 +24,7 @@ def information(challenge: Challenge | None, weights: Path | None = None) -> dic
     Raises:
         WeightsError: there are no weights, or altered ones.
     """
-    wanted = (challenge,) if challenge else tuple(RECIPES)
+    wanted = (challenge,) if challenge else tuple(SPECS)
     there = [name for name in wanted if challenge or bundle.is_there(name, weights)]
     if not there:
         raise WeightsError(
@@ -66,11 +50,17 @@ def as_text(found: dict[str, Any]) -> str:
 
 def _about(challenge: Challenge, found: bundle.Bundle) -> dict[str, Any]:
     card = (found.folder / bundle.CARD).read_text(encoding="utf-8")
-    table = socket_table(challenge)
+    table, spec = socket_table(challenge), SPECS[challenge]
     return {
         "cmrseg": __version__,
-        "recipe": RECIPES[challenge]
-        | {"labels": NAMES[challenge], "label_options": list(CODES[challenge])},
+        "recipe": {
+            "title": spec.title,
+            "after": spec.after,
+            "images": list(spec.roles),
+            "grid_mm": {name: list(mm) for name, mm in spec.grids_mm.items()},
+            "labels": spec.labels,
+            "label_options": list(spec.codes),
+        },
         "sockets": [asdict(socket) for socket in table.sockets],
         "results": f"{table.results}.json",
         "bundle": {

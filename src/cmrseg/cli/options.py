@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2, SPECS
 from cmrseg.cli.parser import ForRecipe
 from cmrseg.runtime.time_limit import USUAL_S
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from cmrseg.run.settings import Settings
 
 Options: TypeAlias = argparse.ArgumentParser | argparse._ArgumentGroup
-CHALLENGES = ("emidec", "mnms2")
+CHALLENGES = tuple(SPECS)
 
 
 def add_challenge(p: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     speed.add_argument(
         "--samples",
         action=ForRecipe,
-        recipe="emidec",
+        recipe=EMIDEC.name,
         type=samples,
         default=20,
         help="dropout passes in all, 0 for none",
@@ -73,7 +74,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "--thresholds",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         choices=("frozen", "cohort"),
         default="frozen",
         help="what is out of distribution, by the bundle's own thresholds or by the cases at "
@@ -83,7 +84,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "--refine",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         choices=("never", "case", "cohort"),
         default="never",
         help="refine who answers on each image out of distribution by itself, or on all of "
@@ -93,7 +94,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "--refine-budget",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         type=positive_seconds,
         default=60.0,
         metavar="SECONDS",
@@ -102,7 +103,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "--selection",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         choices=("averaged", "paper"),
         default="averaged",
         help="of candidates nearly as good as the best by pseudo-Dice take the mean, or the best "
@@ -111,7 +112,7 @@ def add_computing(p: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "--septum",
         action=ForRecipe,
-        recipe="emidec",
+        recipe=EMIDEC.name,
         type=float,
         dest="septum_deg",
         metavar="DEGREES",

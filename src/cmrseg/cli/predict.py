@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.cli import options
 from cmrseg.cli.parser import ForRecipe, check_recipe
 from cmrseg.runtime.errors import EXIT_OK
@@ -24,7 +25,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
     common.add_argument(
         "--labels",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         help="all (default), rv (RV = 3 alone, as the challenge scores it) or rv1 (RV = 1)",
     )
     common.add_argument(
@@ -33,7 +34,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
     common.add_argument(
         "--subjects",
         action=ForRecipe,
-        recipe="mnms2",
+        recipe=MNMS2.name,
         type=Path,
         metavar="CSV",
         help="a table with case, height (cm), weight (kg) and sex, for values by body surface area "

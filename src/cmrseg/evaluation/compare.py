@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from cmrseg.cases.case import ImageSource
-from cmrseg.cases.labels import NAMES
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.evaluation import mnms2
 from cmrseg.evaluation.compare_pictures import ComparedImage, picture
 from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, compared_volumes, mean_dice
 from cmrseg.evaluation.compare_sides import Side, side
 from cmrseg.evaluation.compare_tables import comparison_csv, statistics_csv
-from cmrseg.evaluation.pairs import Challenge, Index, index, lacking
+from cmrseg.evaluation.pairs import Index, index, lacking
 from cmrseg.evaluation.run import score_case, write_files
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
@@ -185,7 +185,7 @@ def _drawn(
             masks = {"truth": _of_labels_in(masks, read(truth[role])), **masks}
         image = _behind(masks[a.name], images.get(role))
         scenes.append(ComparedImage(role=role, masks=masks, image=image))
-    return picture(f"{case}: {found.how_far(case)}", scenes, NAMES[found.challenge])
+    return picture(f"{case}: {found.how_far(case)}", scenes, SPECS[found.challenge].labels)
 
 
 def _behind(mask: Volume, source: ImageSource | None) -> Volume | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmrseg.evaluation.pairs import Challenge, Index, index
+from cmrseg.cases.challenge import Challenge
+from cmrseg.evaluation.pairs import Index, index
 from cmrseg.models import bundle
 from cmrseg.runtime.errors import InputError, UsageError
 

@@ -28,7 +28,7 @@ from evalutils.io import ImageLoader
 from pandas import DataFrame
 
 from cmrseg.cases.case import Case, ImageSource
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.sockets import Socket, socket_table
 from cmrseg.imaging.itk import from_itk, to_itk
 from cmrseg.imaging.read import SUFFIXES, read

@@ -33,9 +33,10 @@ from evalutils.validators import DataFrameValidator, ExpectedColumnNamesValidato
 from pandas import DataFrame
 
 from cmrseg import __version__
+from cmrseg.cases.challenge import Challenge
 from cmrseg.evaluation import mnms2
 from cmrseg.evaluation.evalutils_jobs import LISTING, index_jobs
-from cmrseg.evaluation.pairs import Challenge, Index, index, lacking
+from cmrseg.evaluation.pairs import Index, index, lacking
 from cmrseg.evaluation.run import LAYOUTS, score_case, write_files
 from cmrseg.evaluation.table import aggregate, cohort_table
 from cmrseg.imaging.read import read

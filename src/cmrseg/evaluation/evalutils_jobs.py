@@ -20,8 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.sockets import Socket, socket_table
-from cmrseg.evaluation.pairs import Challenge, Index
+from cmrseg.evaluation.pairs import Index
 from cmrseg.runtime.errors import InputError
 
 LISTING = "predictions.json"

@@ -14,6 +14,7 @@ from statistics import fmean
 
 import numpy as np
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.evaluation.masks import paired_labels, union
 from cmrseg.evaluation.table import Column, Layout
 from cmrseg.imaging.overlap import dice, volume_ml
@@ -24,7 +25,7 @@ from cmrseg.runtime.errors import CmrsegError
 STRUCTURES: dict[str, int] = {"rv": 3, "lv": 1, "myo": 2}
 """Structure -> label; the RV, first, is the one that the challenge scores."""
 
-ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
+ROLES = MNMS2.roles
 VIEWS = ("SA", "LA")
 PHASES = ("ED", "ES")
 VIEW_WEIGHTS = {"SA": 0.75, "LA": 0.25}

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.mask_names import bare, case_and_role, is_mask, split_format
 from cmrseg.runtime.errors import InputError, UsageError
 
-Challenge = Literal["emidec", "mnms2"]
 Index = dict[str, dict[str, Path]]
 """Case -> role -> file."""
 

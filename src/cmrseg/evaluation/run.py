@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cmrseg.cases.challenge import Challenge
 from cmrseg.evaluation import emidec, mnms2
-from cmrseg.evaluation.pairs import Challenge, find_pairs
+from cmrseg.evaluation.pairs import find_pairs
 from cmrseg.evaluation.table import Row, TextTable, aggregate, cases_csv, cases_json, cohort_table
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmrseg.cases.case import Case, Prediction, Result
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.aha_segments import segment_measures
-from cmrseg.imaging.volume import Array, Grid, Volume
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import conformal, measures
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.interval import Interval, in_words, interval
 from cmrseg.quality.uncertainty.measures import agreement
 from cmrseg.quality.uncertainty.trust import Trust
-from cmrseg.recipes.recipe import Recipe
+from cmrseg.recipes.recipe import recipes_of
 from cmrseg.runtime.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,12 +49,7 @@ SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
 
-RECIPE = Recipe(
-    name="emidec",
-    labels={1: "cavity", 2: "normal myocardium", 3: "infarction", 4: "no-reflow"},
-    grid=Grid((None, 1.458, 1.458)),
-)
-"""1.458 mm in plane and the whole stack in z, as nnU-Net chose for these data (section 2.2)."""
+(RECIPE,) = recipes_of(EMIDEC).values()
 
 
 class Emidec:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Prediction, Result
-from cmrseg.imaging.volume import Array, Grid, Volume
+from cmrseg.cases.challenge import MNMS2
+from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import dice_bound, measures
 from cmrseg.recipes.mnms2_volumes import (
     EJECTION,
@@ -26,7 +27,7 @@ from cmrseg.recipes.mnms2_volumes import (
     sizes,
 )
 from cmrseg.recipes.phases import alike, image_digest, lone_slice
-from cmrseg.recipes.recipe import Recipe
+from cmrseg.recipes.recipe import recipes_of
 from cmrseg.runtime import Budget
 from cmrseg.runtime.budget import FOR_PASSES
 from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
@@ -42,14 +43,8 @@ if TYPE_CHECKING:
 VIEWS = ("SA", "LA")
 
 
-RECIPES = {
-    view: Recipe(
-        name=f"mnms2-{view.lower()}",
-        labels={1: "LV", 2: "MYO", 3: "RV"},
-        grid=Grid((None, 1.5, 1.5)),
-    )
-    for view in VIEWS
-}
+RECIPES = {name[-2:].upper(): recipe for name, recipe in recipes_of(MNMS2).items()}
+"""By view."""
 
 
 PLAUSIBLE_ML = {"LV": (5.0, 900.0), "MYO": (10.0, 900.0), "RV": (5.0, 900.0)}

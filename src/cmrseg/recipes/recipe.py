@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cmrseg.cases.challenge import ChallengeSpec
 from cmrseg.imaging.volume import Grid
 
 
@@ -20,3 +21,11 @@ class Recipe:
     name: str
     labels: dict[int, str]
     grid: Grid
+
+
+def recipes_of(spec: ChallengeSpec) -> dict[str, Recipe]:
+    """The network recipes of a challenge, by name."""
+    return {
+        name: Recipe(name=name, labels=dict(spec.labels), grid=Grid(spacing_mm))
+        for name, spacing_mm in spec.grids_mm.items()
+    }

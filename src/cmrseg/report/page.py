@@ -23,7 +23,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from cmrseg.cases.labels import NAMES
+from cmrseg.cases.challenge import SPECS
 from cmrseg.report.columns import COLUMNS, SortColumn, recorded_scores
 from cmrseg.report.curve import curves
 from cmrseg.report.distribution import distributions, has_fences, svg
@@ -217,7 +217,7 @@ def run_pages(
     drawn = distributions(summary["challenge"], records, manifest)
     names = [str(record["case"]) for record in records]
     colours = "".join(f".{kind.name} {{ color: {kind.colour}; }}\n" for kind in KINDS)
-    structures = NAMES[summary["challenge"]]
+    structures = SPECS[summary["challenge"]].labels
     colours += "".join(f".pen{k} {{ border-color: {COLOURS[k]}; }}\n" for k in structures)
     css, js = _file("page.css") + colours, _file("page.js")
     told = {

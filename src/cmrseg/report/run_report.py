@@ -34,7 +34,8 @@ from urllib.parse import quote
 import numpy as np
 
 from cmrseg.cases.case import Case, Result
-from cmrseg.cases.labels import NAMES, Challenge, LabelCode
+from cmrseg.cases.challenge import SPECS, Challenge
+from cmrseg.cases.labels import LabelCode
 from cmrseg.cases.staging import Piece, deliver
 from cmrseg.cases.summary import record, to_json
 from cmrseg.cases.trust import own_file
@@ -142,7 +143,7 @@ class RunReport:
 
     def _pages(self, stem: str, summary: Mapping[str, Any]) -> Iterator[Piece]:
         weights = Weights(digest=self.weights.digest, manifest=self.weights.manifest)
-        labels = written_labels(NAMES[self.challenge], self.code.written)
+        labels = written_labels(SPECS[self.challenge].labels, self.code.written)
         texts = chain(
             run_pages(
                 summary, self._picture, weights, stem, command=self.command, made=datetime.now(UTC)
@@ -190,7 +191,7 @@ class RunReport:
             )
             for role, prediction in result.predictions.items()
         ]
-        names = NAMES[self.challenge]
+        names = SPECS[self.challenge].labels
         found = leaves(views, names)
         sheet = case_sheet(
             case.id,

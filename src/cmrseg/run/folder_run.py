@@ -10,8 +10,8 @@ from typing import Any
 from cmrseg import __version__, runtime
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, Result
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import Challenge
 from cmrseg.cases.ledger import Ledger
 from cmrseg.models import bundle
 from cmrseg.run import batch
@@ -163,7 +163,7 @@ def _beyond_results(settings: Settings) -> Iterator[str]:
 
 def _check_cohort(challenge: Challenge, cohort: Collection[str], shard: batch.Part | None) -> None:
     asked = " and ".join(f"--{one} cohort" for one in sorted(cohort))
-    if challenge != "mnms2":
+    if not SPECS[challenge].cohorts:
         raise UsageError(f"{asked}: there is none in {challenge}", "leave it out")
     if shard:
         raise UsageError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, Result
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.models import bundle
 from cmrseg.run.folder_run import FolderRun, Segment
 from cmrseg.run.settings import Settings

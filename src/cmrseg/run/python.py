@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cmrseg import runtime
 from cmrseg.cases.case import Case, ImageSource, Result
-from cmrseg.cases.labels import NAMES, Challenge, label_code
+from cmrseg.cases.challenge import SPECS, Challenge
+from cmrseg.cases.labels import label_code
 from cmrseg.imaging.given import Image, PathName, given
 from cmrseg.imaging.volume import Volume
 from cmrseg.models import bundle
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from cmrseg.recipes.mnms2 import Mnms2
 
 NEEDED: dict[Challenge, tuple[str, ...]] = {
-    "emidec": ("lge",),
-    "mnms2": ("sa_ed", "sa_es", "la_ed", "la_es"),
+    name: tuple(role.lower() for role in spec.roles) for name, spec in SPECS.items()
 }
 """Recipe -> the images it takes, by the names of :meth:`Model.segment`'s arguments."""
 
@@ -216,7 +216,7 @@ def _segmentation(challenge: Challenge, result: Result) -> Segmentation:
     code = label_code(challenge, "all")
     return Segmentation(
         masks={name: code.encode(one.mask) for name, one in made.items()},
-        labels=NAMES[challenge],
+        labels=SPECS[challenge].labels,
         volumes_ml=dict(_told(found, "volume_ml")),
         areas_cm2=dict(_told(found, "area_cm2")),
         ejection_fraction=result.measures.get(EJECTION, {}),

@@ -31,7 +31,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.models import bundle
 from cmrseg.run import batch
 from cmrseg.run.folder_run import Segment

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, InputError
 from cmrseg_lab.lint_image import files as contents
 from cmrseg_lab.lint_image import settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.sockets import TABLES
 from cmrseg.imaging import Volume, write
 from cmrseg_lab.synthetic.patient import draw_patient

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.engine import Container, Engine, Said
 from cmrseg_lab.lint_image.outputs import output_faults

@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cmrseg.cases.case import Case, ImageSource, Result
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import Challenge
 from cmrseg.cases.summary import record
 from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.orient import canonical

@@ -18,7 +18,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
-from cmrseg.cases.labels import Challenge
+from cmrseg.cases.challenge import Challenge
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
 from cmrseg.runtime.errors import InputError, UsageError

@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import Challenge
 from cmrseg.evaluation.run import Evaluation, evaluate
 from cmrseg.models import bundle
 from cmrseg.run import batch

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cmrseg.cases.labels import CODES
+from cmrseg.cases.challenge import SPECS
 from cmrseg.runtime import cpu_limit, share_cpus
 from cmrseg.runtime.errors import EXIT_OK, CmrsegError
 from cmrseg_lab.studies.bench import table
@@ -40,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def bench_parser() -> argparse.ArgumentParser:
     """The options."""
     p = argparse.ArgumentParser(prog="python -m cmrseg_lab.studies.bench", description=__doc__)
-    p.add_argument("--only", choices=tuple(CODES), help="one challenge (default: both)")
+    p.add_argument("--only", choices=tuple(SPECS), help="one challenge (default: both)")
     p.add_argument("--samples", type=Path, help="folder with emidec/ and mnms2/ cases (default: "
                    "the checkout's, else synthetic ones)")  # fmt: skip
-    for challenge in CODES:
+    for challenge in SPECS:
         p.add_argument(f"--weights-{challenge}", type=Path, help=f"bundle of {challenge}")
     p.add_argument("--rounds", type=_positive, default=5, help="measurements of each thing")
     p.add_argument("--cases", type=_positive, default=20, help="cases in the long run")
@@ -60,7 +60,7 @@ def measure(options: argparse.Namespace) -> list[BenchRow]:
     """
     with tempfile.TemporaryDirectory(prefix="cmrseg-bench-") as scratch:
         plans = []
-        for challenge in (options.only,) if options.only else CODES:
+        for challenge in (options.only,) if options.only else SPECS:
             folder = Path(scratch) / challenge
             folder.mkdir()
             plans.append(

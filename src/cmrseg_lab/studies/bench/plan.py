@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import Challenge
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.samples import SIZES, copies, sample_case
 from cmrseg_lab.studies.bench.table import BenchRow, Spread

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.labels import Challenge
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume

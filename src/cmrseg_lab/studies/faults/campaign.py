@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from cmrseg.cases.labels import CODES, Challenge
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
@@ -229,7 +229,7 @@ class Campaign:
 
     def _wrong(self, masks: dict[str, Volume]) -> str:
         """What is wrong with masks that are whole; empty if nothing is."""
-        allowed = set(CODES[self.challenge]["all"])
+        allowed = set(SPECS[self.challenge].codes["all"])
         for name, mask in masks.items():
             if not set(np.unique(mask.array).tolist()) <= allowed:
                 return f"{name} holds other values than labels"

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cmrseg.cases.labels import NAMES, Challenge
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.models.unet import UNet
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.loop import CHECKPOINT, make_optimiser
@@ -27,7 +27,7 @@ def make(challenge: Challenge, folder: Path) -> Path:
     """
     preset = SegmenterPreset(
         recipe=RECIPES[challenge],
-        classes=1 + len(NAMES[challenge]),
+        classes=1 + len(SPECS[challenge].labels),
         features=(4, 8, 8),
         across=(False,) * 3,
         dropout=(),

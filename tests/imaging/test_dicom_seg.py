@@ -79,7 +79,9 @@ def test_a_series_without_a_study_is_told(tmp_path):
     folder = series(tmp_path / "s", StudyInstanceUID=None)
     image = read(folder, 0)
     with pytest.raises(InputError, match="DICOM SEG"):
-        encode_seg(image.like(np.zeros(image.array.shape, np.uint8)), SPECS["mnms2"], folder, 0)
+        encode_seg(
+            image.like(np.zeros(image.array.shape, np.uint8)), SPECS["mnms2"].labels, folder, 0
+        )
 
 
 def test_without_the_library_the_install_line_is_named(monkeypatch):
@@ -100,7 +102,7 @@ def test_many_frames_in_a_file_are_placed_by_the_object_itself(tmp_path):
     image = read(tmp_path, 2)
     labels = np.zeros(image.array.shape, np.uint8)
     labels[1, 2:5, 3:9] = 3
-    raw = encode_seg(image.like(labels), SPECS["mnms2"], tmp_path, 2)
+    raw = encode_seg(image.like(labels), SPECS["mnms2"].labels, tmp_path, 2)
     found = pydicom.dcmread(io.BytesIO(raw))
     (group,) = found.PerFrameFunctionalGroupsSequence
     place = np.array(group.PlanePositionSequence[0].ImagePositionPatient, float)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel
@@ -17,9 +17,11 @@ from safetensors.torch import load_file, save_file
 from cmrseg.cli import main
 from cmrseg.imaging import Geometry, Orientation, Volume, canonical, read
 from cmrseg.models import bundle, ensemble
+from cmrseg.quality.inspector import Inspector
+from cmrseg.quality.uncertainty.dice_bound import DiceBound
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.run.batch import Chosen, Shard
-from cmrseg.run.predict import predict
+from cmrseg.run.predict import model, predict
 from cmrseg.runtime import SPINS, Budget, share_cpus
 from cmrseg.runtime.errors import (
     EXIT_INPUT,
@@ -717,3 +719,16 @@ def test_torch_is_not_loaded_before_its_threads_are_told():
         check=True,
     )
     assert f"GOMP_SPINCOUNT = '{SPINS}'" in told.stderr
+
+
+def test_what_calibration_found_reaches_the_recipe(bundles, monkeypatch):
+    monkeypatch.setattr(Inspector, "from_bundle", lambda *args: None)
+    found = bundle.find("mnms2", bundles)
+    bound = DiceBound(
+        slopes=(0.2, 0.3, 0.4), intercept=0.1, factor=1.5, level=0.9, images=30, makers=2
+    )
+    quality = {"mnms2-sa": {"dice_bounds": {"RV": asdict(bound)}}}
+    calibrated = replace(found, manifest={**found.manifest, "quality": quality})
+    made = model("mnms2", calibrated, device="cpu", mirrors=1)
+    assert made.bounds["SA"] == {"RV": bound}
+    assert made.bands == {}

@@ -90,7 +90,7 @@ def model(
     from cmrseg.quality.inspector import Inspector
     from cmrseg.recipes.emidec import Emidec
     from cmrseg.recipes.mnms2 import VIEWS, Mnms2
-    from cmrseg.recipes.mnms2_volumes import STRUCTURES, bands_of
+    from cmrseg.recipes.mnms2_volumes import STRUCTURES, bands_of, bounds_of
     from cmrseg.runtime import use_device
 
     place, budget = use_device(settings.device), budget or Budget()
@@ -122,6 +122,7 @@ def model(
         },
         refine_s=settings.refine_s,
         bands=bands_of(weights.manifest),
+        bounds=bounds_of(weights.manifest),
     )
 
 

@@ -213,3 +213,15 @@ def test_what_needs_review_is_a_field():
     assert told["review"] == 2
     assert [case["review"] for case in told["cases"]] == [["guessed"], [], [], ["guessed"]]
     assert told["passed_over"] == [{"name": "x.zip", "kind": ".zip"}]
+
+
+def test_mass_by_body_surface_is_a_column_and_limits_of_healthy_adults_are_not():
+    limits = {"value": 50.0, "low": 35.4, "high": 70.6, "position": "within"}
+    measures = {
+        "mass_g": {"LV": 100.0},
+        "indexed": {"mass_g_per_m2": {"LV": 50.0}},
+        "reference": {"mass_g_per_m2": limits, "ejection_fraction_percent": limits},
+    }
+    text = "".join(summary_csv(Records({"a": Result(measures=measures)})))
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert list(row)[5:] == ["mass_g.LV", "indexed.mass_g_per_m2.LV"]

@@ -7,7 +7,14 @@ from cmrseg.report.columns import COLUMNS, recorded_scores
 from report.made import cine, enhanced, failed
 
 
-@pytest.mark.parametrize(("challenge", "record"), [("emidec", enhanced("a")), ("mnms2", cine("a"))])
+def sized():
+    """A cine case of known body surface."""
+    found = cine("a")
+    mass = {"mass_g": {"LV": 94.5}, "indexed": {"mass_g_per_m2": {"LV": 50.0}}}
+    return {**found, "measures": {**found["measures"], **mass}}
+
+
+@pytest.mark.parametrize(("challenge", "record"), [("emidec", enhanced("a")), ("mnms2", sized())])
 def test_every_column_finds_its_number_and_none_in_a_failed_case(challenge, record):
     values = [column.value(record) for column in COLUMNS[challenge]]
     assert all(isinstance(value, int | float) for value in values)

@@ -48,7 +48,7 @@ def test_units_come_from_names():
 
 def test_any_mean_with_low_and_high_is_told_as_an_interval():
     told = {"mean": 12.0, "low": 10.0, "high": 14.5}
-    assert rows({"mass_g": {"wall": told}}) == {("mass g", "wall"): "12.0 (95 %: 10.0 to 14.5)"}
+    assert rows({"mass_g": {"wall": told}}) == {("Mass [g]", "wall"): "12.0 (95 %: 10.0 to 14.5)"}
     assert rows({"x_percent": told | {"level": 0.9}}) == {("", "x"): "12.0 % (90 %: 10.0 to 14.5)"}
 
 

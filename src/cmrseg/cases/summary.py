@@ -19,9 +19,9 @@ from cmrseg.cases.folders import PassedOver
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of cells that spreadsheets compute."""
-UNITS = ("_ml", "_g", "_percent", "_cm2", "_ml_m2", "_g_m2")
+UNITS = ("_ml", "_g", "_percent", "_cm2", "_per_m2")
 """Ends of names of measures of the heart that the short table lists."""
-BESIDE = frozenset({"quality", "samples", "segments", "slices", "rules", "cine"})
+BESIDE = frozenset({"reference", "quality", "samples", "segments", "slices", "rules", "cine"})
 """Measures that only the long table and the JSON tell."""
 
 

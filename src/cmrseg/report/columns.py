@@ -100,6 +100,14 @@ COLUMNS: Mapping[str, tuple[SortColumn, ...]] = {
             )
             for name in ("LV", "RV")
         ),
+        SortColumn(title="LV mass", unit="g", value=at("mass_g", "LV"), doubt=flagged("SA_ED")),
+        SortColumn(
+            title="by body surface",
+            unit="g/m\N{SUPERSCRIPT TWO}",
+            value=at("indexed", "mass_g_per_m2", "LV"),
+            drawn=False,
+            doubt=flagged("SA_ED"),
+        ),
         *(
             SortColumn(
                 title=f"{name}, {role[3:]}",

@@ -6,13 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-UNITS = {"ml": "mL", "mm": "mm", "cm2": "cm\N{SUPERSCRIPT TWO}", "percent": "%", "s": "s"}
+UNITS = {"ml": "mL", "mm": "mm", "cm2": "cm\N{SUPERSCRIPT TWO}", "percent": "%", "s": "s", "g": "g"}
 """By the last word of a measure's name."""
 TITLES = {
     "volume_ml": "Volume",
     "area_cm2": "Area",
     "ejection_fraction_percent": "Ejection fraction",
     "infarcted_percent": "Infarcted share of the myocardium",
+    "bsa_m2": "Body surface area in m\N{SUPERSCRIPT TWO}",
+    "indexed": "By body surface area, mL/m\N{SUPERSCRIPT TWO}",
+    "mass_g": "Mass",
+    "stroke_volume_ml": "Stroke volume",
+    "mass_g_per_m2": "Mass, g/m\N{SUPERSCRIPT TWO}",
+    "stroke_volume_ml_per_m2": "Stroke volume",
+    "reference": "Beside healthy adults",
     "image_level": "Image-level uncertainty (mean variance of dropout samples)",
     "dice_within_samples": "Dropout samples agree (Dice)",
     "views_agree": "Both views agree where they meet (Dice)",

@@ -10,6 +10,7 @@ from torch import nn
 from cmrseg.models.fusion import FusedBlock, fuse, repeated
 from cmrseg.models.layers import Block
 from cmrseg.models.unet import UNet, UNetConfig
+from cmrseg.runtime import autocast
 
 STACK = UNetConfig(
     classes=3, features=(4, 6, 8, 8), across=(False, False, True, True), dropout=(0, 0, 0.3, 0.3)
@@ -45,6 +46,21 @@ def test_a_fused_network_is_the_same_function(execution, config, slices):
         found = fuse(net)(x)[0]
     assert expected.std() > 0.1
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_number_of_threads_changes_no_bit(precision):
+    net = fuse(trained(replace(STACK, features=(16, 32, 64, 64), dropout=(0.0,) * 4)))
+    x, threads, found = noise(1, 1, 4, 96, 64), torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            with torch.inference_mode(), autocast(torch.device("cpu"), precision):
+                found.append(net(x)[0])
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[1], found[0])
+    assert torch.equal(found[2], found[0])
 
 
 def test_fusing_takes_the_norms_away():

@@ -37,9 +37,9 @@ def test_the_shares_add_up_in_values_and_gradients(kz, folded, composed, bias):
 
     join = Join(up, conv.weight, conv.bias, composed=composed)
     if folded:
-        found = unfold(join.below(fold(x), 3) + join.aside(fold(skip), 3), 3)
+        found = unfold(join.below(fold(x), 3, join.aside(fold(skip), 3)), 3)
     else:
-        found = join.below(x, None) + join.aside(skip, None)
+        found = join.below(x, None, join.aside(skip, None))
     torch.testing.assert_close(found, expected, **CLOSE)
     as_one = join.whole(torch.cat([up(x, None), skip], dim=1), None)
     torch.testing.assert_close(as_one, expected, **CLOSE)

@@ -6,6 +6,9 @@ the decoder convolves skip connections from up there, their share is computed on
 to each pass's own (:class:`Join`). Batch norm, activation and dropout are not linear: they follow
 the sum, pass by pass. Where dropout itself comes before a stage's first convolution, nothing of
 that stage is shared.
+
+Libraries sum transposed convolutions in an order that depends on the number of threads, and plain
+ones not. So a :class:`Join` computes its own as a plain one, with channels for each pixel of 2 x 2.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Join(nn.Module):
-    """``conv(cat(up(x), skip))`` as ``below(x) + aside(skip)``.
+    """``conv(cat(up(x), skip))`` as ``below(x, aside(skip))``.
 
     It has no parameters of its own: gradients flow to those it was made of.
 
@@ -50,15 +53,24 @@ class Join(nn.Module):
         self.register_buffer("aside_weight", weight[:, middle:])
         self.register_buffer("bias", bias)
         lift = compose(up.weight, self.below_weight) if composed else None
-        flat_lift = None if lift is None else lift.permute(2, 0, 1, 3, 4).flatten(0, 1)
-        self.register_buffer("lift", flat_lift)
+        self.register_buffer("lift", None if lift is None else quartered(lift))
 
-    def below(self, x: Tensor, depth: int | None) -> Tensor:
-        """The share of the coarser activations ``x``."""
+    def below(self, x: Tensor, depth: int | None, aside: Tensor) -> Tensor:
+        """The share of the coarser activations ``x``, and ``aside`` with it."""
         if self.lift is None or depth is None:
-            return convolve(self.up(x, depth), self.below_weight, None, 1, depth)
+            return convolve(self.up(x, depth), self.below_weight, None, 1, depth) + aside
         sides = beside(x, depth, self.below_weight.shape[2])
-        return F.conv_transpose2d(sides, self.lift, stride=2, padding=1)
+        quarters = F.conv2d(sides, self.lift, padding=1).permute(0, 2, 3, 1).contiguous()
+        n, height, width, channels = quarters.shape
+        out = channels // 4
+        slices, rows, columns, _ = quarters.stride()
+        # Each pixel of 2 x 2 has channels of its own, and lies where its window began.
+        doubled = quarters.as_strided(
+            (n, height - 1, 2, width - 1, 2, out),
+            (slices, rows, rows + 2 * out, columns, columns + out, 1),
+        )
+        last = aside.permute(0, 2, 3, 1)
+        return (doubled + last.reshape(doubled.shape)).reshape(last.shape).permute(0, 3, 1, 2)
 
     def aside(self, skip: Tensor, depth: int | None) -> Tensor:
         """The share of the skip connection, and of whatever is constant."""
@@ -102,6 +114,21 @@ def compose(up: Tensor, weight: Tensor) -> Tensor:
         parts = torch.einsum("imyx,omzkl->yxiozkl", up[:, :, 0], weight.flip((3, 4)))
     placed = [F.pad(parts[y, x], (x, 1 - x, y, 1 - y)) for y in (0, 1) for x in (0, 1)]
     return torch.stack(placed).sum(dim=0)
+
+
+def quartered(lift: Tensor) -> Tensor:
+    """A :func:`compose`'d kernel as a plain one of 2 x 2 on a padded image.
+
+    Args:
+        lift: (in, out, kz, 4, 4).
+
+    Returns:
+        (4*out, kz*in, 2, 2): upper left pixels' channels, upper right, lower left, lower right.
+    """
+    taps = ([3, 1], [2, 0])
+    parts = [lift[..., rows, :][..., columns] for rows in taps for columns in taps]
+    laid = torch.stack(parts).permute(0, 2, 3, 1, 4, 5).flatten(2, 3).flatten(0, 1)
+    return laid.contiguous(memory_format=torch.channels_last)
 
 
 def sampled(network: UNet, x: Tensor, passes: int) -> list[Tensor]:
@@ -209,7 +236,7 @@ class Decoder:
             else:
                 settled = s < len(self.shares)
                 aside = self.shares[s] if settled else join.aside(skips[s], self.depth)
-                x = join.below(x, self.depth) + aside
+                x = join.below(x, self.depth, aside)
             x = block.dropout(block.activate(x))
             x = stages[s].second(x, self.depth)
             if s == 0 or (self.network.training and s < len(heads)):

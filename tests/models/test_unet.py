@@ -7,7 +7,6 @@ from itertools import product
 import pytest
 import torch
 
-from cmrseg.models.layers import deepened
 from cmrseg.models.unet import UNet, UNetConfig, count_parameters, pad_to_multiple
 
 STACK = UNetConfig(
@@ -209,19 +208,6 @@ def test_configuration_survives_json_and_checks_itself():
     for heads in (0, 4):
         with pytest.raises(ValueError, match="deep_supervision"):
             replace(STACK, deep_supervision=heads)
-
-
-@pytest.mark.parametrize("execution", ["folded", "native"])
-def test_a_network_made_to_look_across_says_the_same_at_first(execution):
-    flat = UNetConfig(
-        classes=3, features=(4, 8, 8), across=(False,) * 3, dropout=(0.0,) * 3, deep_supervision=2
-    )
-    deep = replace(flat, across=(False, True, True))
-    before, after = UNet(flat, execution).eval(), UNet(deep, execution).eval()
-    after.load_state_dict(deepened(before.state_dict(), after))
-    image = torch.randn(2, 1, 5, 16, 16, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(after(image)[0], before(image)[0], rtol=1e-5, atol=1e-5)
-    assert sum(p.numel() for p in after.parameters()) > sum(p.numel() for p in before.parameters())
 
 
 def test_an_image_smaller_than_the_patches_is_continued_at_its_edges():

@@ -271,14 +271,6 @@ def weight(text: str) -> float:
     return value
 
 
-def zero_to_one(text: str) -> float:
-    """A number from zero to one."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share, 0 to 1")
-    return value
-
-
 def fold_number(text: str) -> int | None:
     """A fold's number, or ``all`` for none held out."""
     return None if text == "all" else whole(text)

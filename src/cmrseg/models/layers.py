@@ -112,27 +112,6 @@ def flat(weight: Tensor) -> Tensor:
     return laid.contiguous(memory_format=torch.channels_last)
 
 
-def deepened(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """A network's weights for one that looks across slices where that one does not.
-
-    Kernels one slice deep become the middle of deeper ones, with zeros above and below: the new
-    network begins by saying what the old one says.
-
-    Args:
-        weights: by name, kernels (out, in, kz, ky, kx).
-        network: the one they are for, of the same widths.
-    """
-    wanted = network.state_dict()
-
-    def fitted(name: str, weight: Tensor) -> Tensor:
-        if weight.dim() != 5 or name not in wanted:
-            return weight
-        spare = (wanted[name].shape[2] - weight.shape[2]) // 2
-        return F.pad(weight, (0, 0, 0, 0, spare, spare)) if spare > 0 else weight
-
-    return {name: fitted(name, weight) for name, weight in weights.items()}
-
-
 class SliceConv(nn.Module):
     """Same-padded convolution with a (kz, ky, kx) kernel; weight (out, in, kz, ky, kx)."""
 

@@ -154,7 +154,7 @@ def test_a_case_opens_to_its_numbers_side_by_side():
     lines = re.findall(r'<tr><th scope="row">(\w+)</th>(.*?)</tr>', seen, re.S)
     assert [name for name, _ in lines] == ["LV", "MYO", "RV"]
     cells = {name: re.findall(r"<td>(.*?)</td>", cells, re.S) for name, cells in lines}
-    assert {name: len(row) for name, row in cells.items()} == dict.fromkeys(cells, 9)
+    assert {name: len(row) for name, row in cells.items()} == dict.fromkeys(cells, 13)
     assert cells["MYO"][0] == "", "no ejection fraction"
     assert "\u25b2" in cells["RV"][2]
     assert "quality control flagged SA_ES" in cells["RV"][2]

@@ -34,3 +34,16 @@ def test_one_piece_and_none_stay_as_they_are(mask):
     for found in (largest(np.zeros((1, 2, 2))), large(np.zeros((1, 2, 2)), 0.3)):
         assert found.dtype == bool
         assert not found.any()
+
+
+@pytest.mark.parametrize(("reach", "voxels"), [(0.0, 8), (1.0, 8), (1.5, 12), (9.0, 13)])
+def test_pieces_beside_the_column_of_the_largest_are_left_out(mask, reach, voxels):
+    """The second lies two voxels beside a shadow of eight, whose disc has a radius of 1.6."""
+    assert large(mask, 0.0, reach).sum() == voxels
+
+
+def test_a_piece_above_the_largest_stays():
+    found = np.zeros((5, 9, 9), bool)
+    found[:2, 3:6, 3:6] = True
+    found[4, 4, 4] = True
+    assert large(found, 0.0, 0.0).sum() == 19

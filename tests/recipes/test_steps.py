@@ -44,14 +44,14 @@ def test_labels_keep_the_heart_in_one_piece():
 
 
 def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
-    """An LV of 18 voxels, an RV of 8 apart from it, and 2 voxels of liver."""
-    probabilities = np.zeros((4, 2, 6, 12))
+    """An LV of 128 voxels, an RV of 64 apart from it, and 2 voxels of liver."""
+    probabilities = np.zeros((4, 2, 10, 18))
     probabilities[0] = 0.5
-    probabilities[1, :, 1:4, 1:4] = 0.9
-    probabilities[3, :, 1:3, 6:8] = 0.9
-    probabilities[3, 0, 5, 10:12] = 0.9
+    probabilities[1, :, 1:9, 1:9] = 0.9
+    probabilities[3, :, 1:9, 10:14] = 0.9
+    probabilities[3, 0, 5, 16:18] = 0.9
     found = ventricles(probabilities)
-    assert [(found == label).sum() for label in (1, 3)] == [18, 8]
+    assert [(found == label).sum() for label in (1, 3)] == [128, 64]
     assert (labels(probabilities) == 3).sum() == 0
     assert (ventricles(probabilities[:, :1]) == labels(probabilities[:, :1])).all()
     probabilities[:] = [[[[1]]], [[[0]]], [[[0]]], [[[0]]]]
@@ -59,15 +59,17 @@ def test_ventricles_that_do_not_touch_both_stay_and_what_is_small_goes():
 
 
 def test_rules_on_labels_are_those_on_probabilities():
-    """Pieces of 6, 2 and 1 voxels: a third of the largest is kept in a stack, a sixth is not."""
-    found = np.zeros((2, 4, 8), np.uint8)
-    found[:, :3, 0] = 1
-    found[:, 0, 3] = 3
-    found[0, 0, 6] = 2
+    """A third of the largest piece is kept in a stack, a sixth is not, and nothing far beside."""
+    found = np.zeros((2, 12, 40), np.uint8)
+    found[:, :, :8] = 1
+    found[:, :8, 9:13] = 3
+    found[0, :5, 15:20] = 2
+    found[:, :, 30:38] = 2
+    found[0, 0, 30] = 0
     probabilities = (np.arange(4)[:, None, None, None] == found[None]).astype(np.float32)
     np.testing.assert_array_equal(likeliest(probabilities), found)
-    assert [(in_large_pieces(found) == label).sum() for label in (1, 3, 2)] == [6, 2, 0]
-    assert [(in_one_piece(found) == label).sum() for label in (1, 3, 2)] == [6, 0, 0]
+    assert [(in_large_pieces(found) == label).sum() for label in (1, 3, 2)] == [192, 64, 0]
+    assert [(in_one_piece(found) == label).sum() for label in (1, 3, 2)] == [192, 0, 0]
     for part, rule in ((slice(0, 2), in_large_pieces), (slice(0, 1), in_one_piece)):
         np.testing.assert_array_equal(ventricles(probabilities[:, part]), rule(found[part]))
         np.testing.assert_array_equal(cleaned(found[part]), rule(found[part]))

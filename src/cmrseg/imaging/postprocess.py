@@ -9,6 +9,9 @@ from cmrseg.imaging.volume import Array
 
 RIVAL = 0.3
 """A piece with such a share of the largest one is a ventricle, not a mistake far away."""
+COLUMN = 0.5
+"""A heart is one column through the slices: a piece that begins farther beside the largest one's
+shadow, in radii of that shadow, is no ventricle, however large."""
 
 
 def labels(probabilities: Array) -> Array:
@@ -42,5 +45,6 @@ def in_one_piece(found: Array) -> Array:
 
 
 def in_large_pieces(found: Array) -> Array:
-    """(z, y, x) labels, of the heart's pieces those of :data:`RIVAL` of the largest and more."""
-    return np.where(large(found > 0, RIVAL), found, 0).astype(np.uint8)
+    """(z, y, x) labels, of the heart's pieces those of :data:`RIVAL` of the largest and more, in
+    the same :data:`COLUMN`."""
+    return np.where(large(found > 0, RIVAL, COLUMN), found, 0).astype(np.uint8)

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmrseg.imaging import grey_scale, intensity
+from cmrseg.imaging.grey_scale import LIMIT, STATISTICS_PERCENTILES
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.postprocess import likeliest
+from cmrseg.imaging.prepare import PERCENTILES
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
@@ -23,7 +24,7 @@ from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg.recipes import emidec, mnms2
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime.errors import CmrsegError, UsageError
-from cmrseg_lab.studies.bench.samples import sample_case
+from cmrseg_lab.synthetic.samples import sample_case
 
 OPSET = 18
 TOLERANCE = 1e-3
@@ -196,8 +197,8 @@ def _readme(page: Mapping[str, Any]) -> str:
         f"| {n['checked'].get('dice', '')} |"
         for n in page["networks"]
     ]
-    low, high = grey_scale.STATISTICS_PERCENTILES
-    first, last = intensity.PERCENTILES
+    low, high = STATISTICS_PERCENTILES
+    first, last = PERCENTILES
     return f"""# Networks of {page["challenge"]} as ONNX
 
 Exported by `cmrseg-lab export-onnx` from the bundle {page["bundle"][:12]}, whose licence and limits
@@ -213,7 +214,7 @@ Exported by `cmrseg-lab export-onnx` from the bundle {page["bundle"][:12]}, whos
    patient's left, as nearly as the image plane allows. Swap and flip only.
 2. Grey values, as `grey_scale` says. `interior`, before step 3: cut off the constant border; clip
    to percentiles {low:g} and {high:g} of the rest for mean and deviation; subtract the mean, divide
-   by the deviation, clip to ± {grey_scale.LIMIT:g}. `nonzero`, after step 3: percentiles {first:g}
+   by the deviation, clip to ± {LIMIT:g}. `nonzero`, after step 3: percentiles {first:g}
    and {last:g} of the voxels that are not 0; clip to them, subtract the mean, divide.
 3. Resample linearly to `spacing_mm`; slices (null) stay as they are.
 4. Where the network has two channels, the second is the patient's other phase (ED or ES), prepared

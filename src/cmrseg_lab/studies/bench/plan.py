@@ -15,8 +15,9 @@ from cmrseg.cases.case import Case
 from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg_lab.studies.bench import process
-from cmrseg_lab.studies.bench.samples import SIZES, copies, sample_case
+from cmrseg_lab.studies.bench.samples import SIZES, copies
 from cmrseg_lab.studies.bench.table import BenchRow, Spread
+from cmrseg_lab.synthetic.samples import sample_case
 
 if TYPE_CHECKING:
     from cmrseg.models.bundle import Bundle

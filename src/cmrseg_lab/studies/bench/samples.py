@@ -1,4 +1,4 @@
-"""The cases that are measured on."""
+"""A case many times over, to be measured on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ import numpy as np
 
 from cmrseg.cases.case import Case
 from cmrseg.cases.challenge import Challenge
-from cmrseg.cases.detect import open_contract
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.synthetic.synthesize import synthesize
 
-CHECKOUT = Path(__file__).resolve().parents[4] / "tests" / "samples"
-"""The committed sample cases."""
-SEED = 1
 SIZES = 13
 """So many sizes of trimmed images, a number that no even count of cases divides by."""
 LAYOUT: Final[dict[Challenge, tuple[str, str]]] = {
@@ -29,27 +24,6 @@ LAYOUT: Final[dict[Challenge, tuple[str, str]]] = {
     "mnms2": ("{number:03d}", "{name}_{role}.nii.gz"),
 }
 """What a case's folder is called, and each of its images in there."""
-
-
-def sample_case(challenge: Challenge, samples: Path | None, scratch: Path) -> Case:
-    """The first sample case of a challenge; a synthetic one where there are none.
-
-    Args:
-        challenge: whose.
-        samples: holds ``emidec/`` and ``mnms2/``; None for the checkout's samples.
-        scratch: an empty folder to work in.
-
-    Raises:
-        InputError: ``samples`` holds no such case.
-    """
-    source = (samples or CHECKOUT) / challenge
-    if samples is None and not source.is_dir():
-        source = scratch / "synthetic"
-        synthesize(challenge, source, patients=1, seed=SEED, jobs=1)
-    case = next(iter(open_contract(challenge, source, scratch / "none").cases()), None)
-    if case is None:
-        raise InputError(f"there is no sample case of {challenge}", "give --samples their folder")
-    return case
 
 
 def copies(challenge: Challenge, case: Case, count: int, folder: Path, *, trimmed: int = 0) -> Path:

@@ -8,7 +8,8 @@ from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cases.detect import open_contract
 from cmrseg.imaging.read import read
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.studies.bench.samples import copies, sample_case
+from cmrseg_lab.studies.bench.samples import copies
+from cmrseg_lab.synthetic.samples import sample_case
 
 
 @pytest.mark.parametrize("challenge", ["emidec", "mnms2"])
@@ -40,8 +41,3 @@ def test_other_formats_are_refused(tmp_path: Path) -> None:
     case = Case("1", {"LGE": ImageSource(tmp_path / "a.mha")}, "case 1")
     with pytest.raises(InputError, match="LGE"):
         copies("emidec", case, 1, tmp_path)
-
-
-def test_no_samples(tmp_path: Path) -> None:
-    with pytest.raises(InputError):
-        sample_case("emidec", tmp_path / "nowhere", tmp_path)

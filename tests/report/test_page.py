@@ -251,6 +251,9 @@ def test_the_methods_paragraph_tells_what_was_recorded_and_numbers_its_sources()
     assert "4 in all" in found.text
     assert DIGEST[:12] in found.text
     assert [one[:3] for one in found.sources] == ["[1]", "[2]"], "the manifest here cites nothing"
+    assert "end-diastole and end-systole" in found.text
+    given = record("a", {"SA_ED": {"volume_ml": {"LV": 120.0}}})
+    assert "end-systole" not in methods(summary("mnms2", [given]), {}, "").text
     late = methods(summary("emidec", [judged("a", computed={"mirrors": 4, "samples": 20})]), {}, "")
     assert "20 Monte-Carlo" in late.text
     assert "SHA-256" not in late.text

@@ -37,7 +37,7 @@ SOURCES: Mapping[str, RecipeMethod] = {
         "Segmentation Performance in Cardiac MR. UNSURE 2021.",
     ),
     "mnms2": RecipeMethod(
-        images="Cine images at end-diastole and end-systole",
+        images="Cine images",
         structures="the left ventricular cavity, the myocardium and the right ventricular cavity",
         control="images whose right ventricle differed from its reconstruction by an autoencoder "
         "more than those of held-out patients do",
@@ -45,6 +45,7 @@ SOURCES: Mapping[str, RecipeMethod] = {
         "Cardiac Image Segmentation. STACOM 2021.",
     ),
 }
+PHASES = {"_ED": "end-diastole", "_ES": "end-systole"}
 SOFTWARE = "cmrseg: cardiac MR segmentation that says how far each result can be trusted."
 OWN = "this repository"
 """What manifests cite where there is no paper."""
@@ -70,11 +71,14 @@ def methods(summary: Mapping[str, Any], manifest: Mapping[str, Any], digest: str
     records: Sequence[Record] = summary["cases"]
     data = [one["cite"] for one in manifest.get("data", {}).values() if one.get("cite", OWN) != OWN]
     cited = (f"{SOFTWARE} Version {summary['cmrseg']}.", source.paper, *dict.fromkeys(data))
-    views = {role[:2].lower() for one in records for role in one["measures"]}
+    roles = {role for one in records for role in one["measures"]}
+    phases = [words for end, words in PHASES.items() if any(role.endswith(end) for role in roles)]
+    at = f" at {' and '.join(phases)}" if phases else ""
+    views = {role[:2].lower() for role in roles}
     serving = {summary["challenge"], *(f"{summary['challenge']}-{view}" for view in views)}
     networks = [one for one in manifest.get("networks", ()) if one["recipe"] in serving]
     said = [
-        f"{source.images} were segmented with cmrseg {summary['cmrseg']} [1], which follows [2], "
+        f"{source.images}{at} were segmented with cmrseg {summary['cmrseg']} [1], which follows [2], "
         f"into {source.structures}.",
         *_computed(records, len(networks)),
         *_judged(records, source),

@@ -153,12 +153,12 @@ def test_other_errors_are_no_lack_of_memory():
 MEASURE = """
 import sys, torch
 from cmrseg.models import tiling
-from cmrseg_lab.training.preset import read
+from cmrseg_lab.training.preset import read_preset
 from cmrseg.models.fusion import fuse
 from cmrseg.models.unet import UNet
 def kb(name):
     return int(next(l for l in open("/proc/self/status") if l.startswith(name)).split()[1])
-config = read(sys.argv[1]).network
+config = read_preset(sys.argv[1]).network
 net, precision = fuse(UNet(config).eval()), sys.argv[2]
 torch.set_num_threads(1)
 tiling.in_pieces(net, torch.zeros(1, 1, 1, 32, 32), precision, 1, 1)

@@ -97,7 +97,7 @@ def test_how_wide_intervals_are_and_what_is_flagged():
         fitted_on="20 held-out patients of emidec",
     )
     text = card({**manifest("emidec", emidec=["emidec"]), "trust": fitted.as_dict()})
-    assert "| infarction | 25 % of (value + 8.0) | 95 % | 20 |" in text
+    assert "| infarction | 25 % of (value + 8.0) | 90 % | 20 |" in text
     assert "(Dice) less than this: myocardium 0.900. Fitted on 20 held-out patients" in text
 
 
@@ -117,4 +117,4 @@ def test_thresholds_and_intervals_of_quality_control():
     assert "Intervals" not in text, "of several folds there are none"
     band = ErrorBand.fit([8.0] * 20, [12.0] * 20).as_dict()
     text = card({**told, "quality": {"mnms2-sa": {**entry, "bands": {"SA_ED": {"RV": band}}}}})
-    assert "| SA ED, RV | 25 % of (value + 8.0) | 95 % | 20 |" in text
+    assert "| SA ED, RV | 25 % of (value + 8.0) | 90 % | 20 |" in text

@@ -35,10 +35,12 @@ def same(one, other):
 
 def test_it_learns_and_tells_what_it_learned(tmp_path):
     plain = Augmentation(on_heart=1.0, other_phase=0.0, non_linear=0.0, grey=0.0, turned=0.0)
-    run(tmp_path, "mnms2-sa", steps=160, look_every=80, learning_rate=5e-3, augmentation=plain)
+    # Narrower networks leave a structure out now and then, by the last bits of their numbers.
+    options = {"steps": 160, "look_every": 80, "learning_rate": 5e-3, "features": (8, 16, 16)}
+    run(tmp_path, "mnms2-sa", augmentation=plain, **options)
     looks = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert [look["step"] for look in looks] == [80, 160]
-    assert sum(looks[-1]["held out"].values()) / 3 > 0.4
+    assert sum(looks[-1]["held out"].values()) / 3 > 0.7
     assert set(looks[-1]) == {"step", "held out", "trained on"}
 
 

@@ -78,8 +78,8 @@ def methods(summary: Mapping[str, Any], manifest: Mapping[str, Any], digest: str
     serving = {summary["challenge"], *(f"{summary['challenge']}-{view}" for view in views)}
     networks = [one for one in manifest.get("networks", ()) if one["recipe"] in serving]
     said = [
-        f"{source.images}{at} were segmented with cmrseg {summary['cmrseg']} [1], which follows [2], "
-        f"into {source.structures}.",
+        f"{source.images}{at} were segmented with cmrseg {summary['cmrseg']} [1], which follows "
+        f"[2], into {source.structures}.",
         *_computed(records, len(networks)),
         *_judged(records, source),
     ]

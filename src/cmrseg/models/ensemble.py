@@ -299,13 +299,13 @@ def _preparation(bundle: Bundle, recipe: str) -> Preparation:
 
 
 def patch_side(bundle: Bundle, recipe: str) -> int:
-    """The shorter in-plane side of the patches that a recipe's networks were trained on.
+    """The shorter in-plane side of the largest patches that a recipe's networks were trained on.
 
     Networks of the first bundles are shown images of any size as they are.
     """
     entries = [entry for entry in bundle.networks if entry["recipe"] == recipe]
     sides = [entry["training"]["patch"][1:] for entry in entries if "preparation" in entry]
-    return min((min(side) for side in sides), default=0)
+    return max((min(side) for side in sides), default=0)
 
 
 def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:

@@ -168,6 +168,11 @@ def add_pack(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--keep", type=Path, help="a bundle whose networks of other recipes are taken over"
     )
+    p.add_argument(
+        "--beside",
+        action="store_true",
+        help="its networks of the same recipe stay too, as further candidates",
+    )
     p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
     p.set_defaults(run=_run_pack)
 
@@ -175,7 +180,8 @@ def add_pack(p: argparse.ArgumentParser) -> None:
 def _run_pack(o: argparse.Namespace) -> int:
     from cmrseg_lab.training.pack import pack
 
-    print(f"packed {pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit, keep=o.keep)}")
+    out = pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit, keep=o.keep, beside=o.beside)
+    print(f"packed {out}")
     return EXIT_OK
 
 

@@ -34,6 +34,7 @@ def pack(
     *,
     commit: str = "unknown",
     keep: Path | None = None,
+    beside: bool = False,
 ) -> Path:
     """Write a bundle of trained networks.
 
@@ -45,6 +46,8 @@ def pack(
         out: the bundle's folder; an older bundle there is replaced in one move.
         commit: the commit the bundle is packed at.
         keep: a bundle whose networks, thresholds and slices of other recipes are taken over.
+        beside: of its segmenters, those of the new networks' recipes stay beside them, and see
+            images prepared as the new ones do; thresholds and slices of these recipes do not.
 
     Returns:
         ``out``.
@@ -62,7 +65,7 @@ def pack(
         networks = [_store(path, challenge, stage) for path in checkpoints]
         kept: dict[str, Any] = {"networks": []}
         if keep:
-            kept = _kept(challenge, keep, {n["recipe"] for n in networks}, stage)
+            kept = _kept(challenge, keep, {n["recipe"] for n in networks}, stage, beside)
         networks = [*kept.pop("networks"), *networks]
         names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
         manifest = {
@@ -192,10 +195,17 @@ def _store(path: Path, challenge: str, stage: Path) -> dict[str, Any]:
     return _entry(state, file)
 
 
-def _kept(challenge: str, older: Path, replaced: set[str], stage: Path) -> dict[str, Any]:
+def _kept(
+    challenge: str, older: Path, replaced: set[str], stage: Path, beside: bool
+) -> dict[str, Any]:
     """Copy what another bundle has of other recipes; returns its networks and quality."""
     found = load(older, challenge)
     networks = [n for n in found.networks if n["recipe"] not in replaced]
+    if beside:
+        stay = [n for n in found.networks if n["recipe"] in replaced]
+        networks += [
+            n if n["recipe"].endswith("-qc") else {**n, "preparation": "interior"} for n in stay
+        ]
     quality = {
         recipe: entry
         for recipe, entry in found.manifest.get("quality", {}).items()
@@ -205,6 +215,7 @@ def _kept(challenge: str, older: Path, replaced: set[str], stage: Path) -> dict[
     for file in filter(None, files):
         shutil.copy2(older / file, stage / file)
     kept = {"networks": networks, "quality": quality}
-    if networks:  # scores of what stays, taken by networks that stay
+    # Scores are of short axes and of late enhancement, taken by networks that stay.
+    if networks and not replaced & {"mnms2-sa", "emidec"}:
         kept |= {k: found.manifest[k] for k in ("scores_out_of_fold",) if k in found.manifest}
     return kept

@@ -71,6 +71,18 @@ def test_networks_of_other_recipes_are_taken_over_from_another_bundle(tmp_path):
     assert found.manifest["files"][kept["file"]] == sha256(older / kept["file"])
 
 
+def test_networks_of_the_same_recipe_stay_beside_the_new_one_if_asked(tmp_path):
+    checkpoints = [make_checkpoint(tmp_path / r, r) for r in ("mnms2-sa", "mnms2-la")]
+    older = pack("mnms2", checkpoints, tmp_path / "older")
+    new = make_checkpoint(tmp_path / "new", "mnms2-sa", seed=9)
+    packed = pack("mnms2", [new], tmp_path / "mnms2", keep=older, beside=True)
+    found = bundle.load(packed, "mnms2")
+    own = [n for n in found.networks if n["recipe"] == "mnms2-sa"]
+    assert [n["file"][-19:-12] for n in own] == ["0-seed0", "0-seed9"]
+    assert {n["preparation"] for n in own} == {"interior"}
+    assert (packed / own[0]["file"]).is_file()
+
+
 def test_half_precision_costs_next_to_nothing(tmp_path):
     path = make_checkpoint(tmp_path / "run", "emidec")
     found = bundle.load(pack("emidec", [path], tmp_path / "emidec"), "emidec")

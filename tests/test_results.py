@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
-    ("challenge", "page"), [("emidec", "emidec/README"), ("mnms2", "long_axis")]
+    ("challenge", "page"),
+    [("emidec", "emidec/README"), ("mnms2", "long_axis"), ("mnms2", "short_axis")],
 )
 def test_the_page_of_results_names_the_bundle_that_is_here(challenge, page):
     digest = bundle.load(ROOT / "weights" / challenge, challenge).digest[:12]

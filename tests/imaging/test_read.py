@@ -281,3 +281,22 @@ def test_what_does_not_fit_the_memory(
     monkeypatch.setattr("cmrseg.imaging.room.memory_left", lambda: 1000)
     with pytest.raises(MemoryLimitError):
         read(tmp_path / "a.mha")
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("a.mha", b"NDims = 3", b"NDims = 2147483647"),
+        ("a.mha", b"DimSize = ", b"DimSize = x "),
+        ("a.nrrd", b"sizes: ", b"sizes: " + b"x" * 40 + b" "),
+        ("a.nrrd", b"dimension: 3", b"dimension: 99999"),
+    ],
+)
+def test_sizes_that_crash_the_image_library_are_refused(tmp_path, name, before, after):
+    path = tmp_path / name
+    sitk.WriteImage(sitk.GetImageFromArray(np.ones((3, 4, 5), np.int16)), str(path))
+    told = path.read_bytes()
+    assert before in told
+    path.write_bytes(told.replace(before, after, 1))
+    with pytest.raises(InputError, match="size cannot be read"):
+        read(path)

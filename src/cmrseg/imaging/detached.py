@@ -15,6 +15,10 @@ LONGEST = 1 << 20
 """Bytes of a header; a list of a thousand files is 30 kB."""
 META = (".mha", ".mhd")
 _NAMED = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)[ \t]*([^\r\n]*)", re.IGNORECASE | re.M)
+_AXES = re.compile(rb"^(?:NDims\s*=|dimension:)[ \t]*([^\r\n]*)", re.IGNORECASE | re.M)
+_SIZES = re.compile(rb"^(?:DimSize\s*=|sizes:)[ \t]*([^\r\n]*)", re.IGNORECASE | re.M)
+MOST_AXES = 5
+"""Space, time and colour; more make the image library write where it should not."""
 _PACKED = re.compile(rb"^CompressedDataSize\s*=\s*(\d+)", re.M)
 
 
@@ -34,6 +38,7 @@ def check_detached(path: Path) -> int:
         header = stream.read(LONGEST)
     if path.suffix.lower() not in META:
         header = header.partition(b"\n\n")[0]  # an NRRD's header ends with an empty line
+    _check_size(header)
     size = path.stat().st_size
     named = _NAMED.search(header)
     if named:
@@ -45,6 +50,15 @@ def check_detached(path: Path) -> int:
             "copy or export the image again",
         )
     return size
+
+
+def _check_size(header: bytes) -> None:
+    """Refuse sizes that are no numbers, or far too many of them."""
+    axes, sizes = _AXES.search(header), _SIZES.search(header)
+    counted = axes is None or (axes[1].strip().isdigit() and int(axes[1]) <= MOST_AXES)
+    numbers = sizes[1].split() if sizes else []
+    if not counted or len(numbers) > MOST_AXES or not all(one.isdigit() for one in numbers):
+        raise InputError("the image header's size cannot be read", "copy or export the image again")
 
 
 def _names(header: bytes, named: re.Match[bytes]) -> list[str]:

@@ -59,13 +59,6 @@ def add_train(p: argparse.ArgumentParser) -> None:
         "--source", help="names the data in manifest and card (default: the organisers' data)"
     )
     whole.add_argument(
-        "--start",
-        type=Path,
-        metavar="BUNDLE",
-        help="fine-tune: train this bundle's networks further, an eighth of the steps at a fifth "
-        "of the rate (needs --source)",
-    )
-    whole.add_argument(
         "--folds", type=options.fold_number, nargs="+", help="emidec: 0 1 2 3 4, mnms2: 0"
     )
     whole.add_argument(
@@ -76,6 +69,13 @@ def add_train(p: argparse.ArgumentParser) -> None:
         "--fold", type=options.fold_number, default=0, help="the fold held out, or all (none)"
     )
     p.add_argument("--without", help="instead of a fold: the source or vendor that is left out")
+    p.add_argument(
+        "--start",
+        type=Path,
+        metavar="BUNDLE",
+        help="begin with a bundle's network (CACHE and RUN: the recipe's first, trained as the "
+        "preset says; --data: each of them, an eighth of the steps at a fifth of the rate)",
+    )
     p.add_argument("--seed", type=int, default=0, help="everything random follows from it")
     p.add_argument("--steps", type=options.count, help="default: the preset's")
     p.add_argument("--workers", type=options.whole, default=1, help="processes that augment")
@@ -102,6 +102,7 @@ def _run_train(o: argparse.Namespace) -> int:
 def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
     """One network from a cache."""
     from cmrseg_lab.training import preset
+    from cmrseg_lab.training.start import first
     from cmrseg_lab.training.train import train
 
     wanted = preset.read_preset(o.preset, **changed)
@@ -119,6 +120,7 @@ def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
         seed=o.seed,
         device=o.device,
         workers=o.workers,
+        start=first(o.start, wanted) if o.start else None,
     )
 
 

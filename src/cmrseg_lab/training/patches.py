@@ -7,7 +7,6 @@ because sample ``index`` is the same in every process and every run.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import exp, pi
 from typing import Any
 
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from cmrseg_lab.training.cache import UNKNOWN, Sample
 from cmrseg_lab.training.preset import Augmentation, SegmenterPreset
+from cmrseg_lab.training.random_contrast import Noise, curve, non_linear, tissues
 
 Rng = np.random.Generator
 
@@ -51,7 +51,8 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
         shown = patient[name]
         seen = rng.random() < self.augmentation.other_phase
         other = other_phase(patient, name) if seen and self.channels > 1 else None
-        pick = _slices(rng, shown.image.shape[0], self.patch[0])
+        thin = rng.random() < self.augmentation.thin
+        pick = _slices(rng, shown.image.shape[0], self.patch[0], thin)
         theta = self._placed(rng, self.hearts[chosen][name], shown.image.shape, len(pick))
         grid = F.affine_grid(theta, [len(pick), 1, *self.patch[1:]], align_corners=False)
         channels = [shown.image] if other is None else [shown.image, other.image]
@@ -61,7 +62,7 @@ class Stacks(torch.utils.data.Dataset[dict[str, Tensor]]):
         label = F.grid_sample(
             label, grid, mode="nearest", padding_mode="zeros", align_corners=False
         )
-        image = grey(image, rng, self.augmentation)
+        image = grey(image, label, rng, self.augmentation)
         if other is None and self.channels > 1:
             image = torch.cat([image, torch.zeros_like(image)], 1)
         return {"image": image.transpose(0, 1), "label": label[:, 0].long()}
@@ -105,13 +106,16 @@ def other_phase(patient: dict[str, Sample], name: str) -> Sample | None:
     return same[0] if same else None
 
 
-def _slices(rng: Rng, have: int, want: int) -> Any:
+def _slices(rng: Rng, have: int, want: int, thin: bool = False) -> Any:
     """Which slices: neighbours, in either order; the last one is repeated where there are few.
+    Thin slices are neighbours of which each is shown twice.
 
     The ends of the stack, where it is hard to say what is still a ventricle, are drawn as often as
     the middle: the window may start anywhere that leaves it full, and half of the windows are
     moved to one of the ends.
     """
+    if thin:
+        return np.repeat(_slices(rng, have, -(-want // 2)), 2)[:want]
     spare = max(have - want, 0)
     first = int(rng.integers(spare + 1)) if rng.random() < 0.5 else int(rng.choice([0, spare]))
     pick = np.clip(np.arange(first, first + want), 0, have - 1)
@@ -128,8 +132,15 @@ def _heart(label: Any) -> tuple[Any, Any]:
     return low + (high - low) / 4, high - (high - low) / 4
 
 
-def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
-    """Another scanner's grey values for (slices, channels, y, x), on a common scale again."""
+def grey(image: Tensor, label: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
+    """Another scanner's grey values for (slices, channels, y, x), on a common scale again.
+
+    Args:
+        image: grey values.
+        label: (slices, 1, y, x) of the first channel.
+        rng: all randomness.
+        augmentation: how often each change is made.
+    """
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
 
     def noise(size: Any) -> Tensor:
@@ -138,6 +149,7 @@ def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
     def happens(share: float) -> bool:
         return bool(rng.random() < share * augmentation.grey)
 
+    image = _contrast(image, label, rng, augmentation, noise)
     if happens(augmentation.non_linear):
         image = non_linear(image, rng, noise)
     if happens(0.35):
@@ -159,6 +171,17 @@ def grey(image: Tensor, rng: Rng, augmentation: Augmentation) -> Tensor:
     return image * exp(rng.normal(0, 0.1)) + rng.normal(0, 0.1)
 
 
+def _contrast(
+    image: Tensor, label: Tensor, rng: Rng, augmentation: Augmentation, noise: Noise
+) -> Tensor:
+    """Perhaps another curve of grey values, perhaps other tissues."""
+    if rng.random() < augmentation.curves:
+        image = curve(image, rng, rises=rng.random() >= augmentation.arbitrary)
+    if rng.random() < augmentation.tissues:
+        image = tissues(image, label, noise)
+    return image
+
+
 def rescaled(image: Tensor, share: float) -> Tensor:
     """The grey scale of an image that shows only so much, in y and x, around the patch's middle.
 
@@ -171,26 +194,6 @@ def rescaled(image: Tensor, share: float) -> Tensor:
     mean = scale.mean((0, 2, 3), keepdim=True)
     deviation = scale.std((0, 2, 3), keepdim=True).clamp_min(1e-3)
     return ((image - mean) / deviation).clamp(-5, 5)
-
-
-def non_linear(image: Tensor, rng: Rng, noise: Any) -> Tensor:
-    """Global intensity non-linear augmentation (Ouyang et al., IEEE TMI 42(4), 2023).
-
-    A random shallow network of 1x1 and 3x3 convolutions gives every tissue another grey value;
-    the result is mixed with the image by a random share and keeps the image's norm.
-    """
-    slices, channels = image.shape[:2]
-    x = image.reshape(slices * channels, 1, *image.shape[2:])
-    widths = (1, 2, 2, 2, 1)
-    for at, (cin, cout) in enumerate(pairwise(widths)):
-        size = int(rng.choice([1, 3]))
-        x = F.conv2d(x, noise((cout, cin, size, size)), noise((cout,)), padding=size // 2)
-        if at < len(widths) - 2:
-            x = F.leaky_relu(x, 0.01)
-    share = rng.uniform(0, 1)
-    mixed = share * x.reshape(image.shape) + (1 - share) * image
-    kept: Tensor = mixed * (image.norm() / mixed.norm().clamp_min(1e-6))
-    return kept
 
 
 def _gamma(image: Tensor, power: float) -> Tensor:

@@ -72,6 +72,10 @@ class Augmentation:
         turned: share turned by a quarter, a half or three quarters.
         grey: factor on how often each change of grey values is made.
         slice_contrast: share of stacks whose slices have grey scales of their own.
+        curves: share given another curve of grey values, as another window or inversion time does.
+        arbitrary: share of those curves that may fall as well as rise.
+        tissues: share whose labelled tissues are made brighter or darker, each by itself.
+        thin: share shown as slices of half the distance, each twice.
     """
 
     on_heart: float = 0.9
@@ -81,6 +85,10 @@ class Augmentation:
     turned: float = 0.3
     grey: float = 1.0
     slice_contrast: float = 0.2
+    curves: float = 0.0
+    arbitrary: float = 0.0
+    tissues: float = 0.0
+    thin: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +109,7 @@ class SegmenterPreset(Preset):
         samples: Monte-Carlo dropout passes a step (N of arega2021 Eq. 1).
         alpha: weight of their variance in the loss (Eq. 5).
         samples_from: share of the steps after which there are samples; one pass before.
+        often: by source, how many times as often as another's its patients are drawn.
         augmentation: how far training images are changed.
     """
 
@@ -117,6 +126,7 @@ class SegmenterPreset(Preset):
     samples: int = 1
     alpha: float = 0.0
     samples_from: float = 0.0
+    often: dict[str, int] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg.models.autoencoder import AutoencoderConfig
-from cmrseg.models.bundle import Bundle
+from cmrseg.models.bundle import Bundle, find
 from cmrseg.models.unet import UNetConfig
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training.preset import AutoencoderPreset, SegmenterPreset
@@ -48,6 +49,31 @@ def starts(bundle: Bundle, recipe: str) -> list[Start]:
             file = entry["file"]
             found.append(Start(file, entry["config"], bundle.tensors(file), told))
     return found
+
+
+def first(folder: Path, preset: SegmenterPreset | AutoencoderPreset) -> Start:
+    """The first network of a preset's recipe in a bundle.
+
+    Args:
+        folder: the bundle, or the folder it lies in.
+        preset: what is to be trained.
+
+    Raises:
+        InputError: there is none, or it has another shape than the preset's network.
+    """
+    bundle = find(preset.recipe.split("-")[0], folder)
+    found = starts(bundle, preset.recipe)
+    if not found:
+        raise InputError(f"{folder} has no network of {preset.recipe}", "Start from another bundle")
+    config = dict(found[0].config)
+    segments = isinstance(preset, SegmenterPreset)
+    kind = UNetConfig.from_dict if segments else AutoencoderConfig.from_dict
+    if kind(config) != preset.network:
+        raise InputError(
+            f"{found[0].file} has another shape than the preset's network",
+            "Start from another bundle, or change the preset",
+        )
+    return found[0]
 
 
 def fine_tuning(

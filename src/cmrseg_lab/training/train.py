@@ -106,6 +106,8 @@ def _task(
     if isinstance(preset, SegmenterPreset):
         from cmrseg_lab.training.segmenter import Segmenters
 
+        often = [preset.often.get(p.source, 1) for p in training]
+        learned = [one for one, times in zip(learned, often, strict=True) for _ in range(times)]
         return Segmenters(preset, learned, shown)
     from cmrseg_lab.training.autoencoder import Autoencoders
 

@@ -725,7 +725,7 @@ def test_what_calibration_found_reaches_the_recipe(bundles, monkeypatch):
     monkeypatch.setattr(Inspector, "from_bundle", lambda *args: None)
     found = bundle.find("mnms2", bundles)
     bound = DiceBound(
-        slopes=(0.2, 0.3, 0.4), intercept=0.1, factor=1.5, level=0.9, images=30, makers=2
+        slopes=(0.2, 0.3, 0.4), intercept=0.1, factor=1.5, level=0.9, images=30, domains=2
     )
     quality = {"mnms2-sa": {"dice_bounds": {"RV": asdict(bound)}}}
     calibrated = replace(found, manifest={**found.manifest, "quality": quality})

@@ -101,9 +101,9 @@ class TextTable:
             for line in table
         )
 
-    def markdown(self) -> str:
-        """For a document: a pipe table, numbers to the right."""
-        rule = ["---", *["---:"] * (len(self.header) - 1)]
+    def markdown(self, words: int = 1) -> str:
+        """For a document: a pipe table, numbers to the right of the columns of words."""
+        rule = [*["---"] * words, *["---:"] * (len(self.header) - words)]
         return "\n".join(f"| {' | '.join(line)} |" for line in [self.header, rule, *self.lines])
 
 

@@ -65,6 +65,12 @@ class Geometry:
         moved: Array = np.array(self.origin_mm)[:, None] + self.direction @ scaled
         return moved
 
+    def to_index(self, patient: Array) -> Array:
+        """Array indices (3, n) in (z, y, x), fractions, of patient positions (3, n) in LPS mm."""
+        moved = self.direction.T @ (np.asarray(patient) - np.array(self.origin_mm)[:, None])
+        index: Array = moved / np.array(self.spacing_mm)[:, None]
+        return index
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Volume:

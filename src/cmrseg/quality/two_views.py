@@ -17,7 +17,7 @@ import numpy as np
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.surface import surface_distances
-from cmrseg.imaging.volume import Array, Geometry, Volume
+from cmrseg.imaging.volume import Array, Volume
 
 STEEPEST_COSINE = 0.5
 """Planes at less than 60 degrees to each other are not a short and a long axis; of files without
@@ -93,7 +93,7 @@ def cut(short: Volume, long: Volume) -> Cut | None:
     if abs(cosine) > STEEPEST_COSINE:
         return None
     index = np.indices(long.array.shape).reshape(3, -1)
-    at = _index_in(short.geometry, long.geometry.to_patient(index))
+    at = short.geometry.to_index(long.geometry.to_patient(index))
     near = np.rint(at).astype(int)
     size = np.array(short.array.shape)[:, None]
     inside = ((near >= 0) & (near < size)).all(axis=0)
@@ -103,13 +103,6 @@ def cut(short: Volume, long: Volume) -> Cut | None:
     trace[inside] = short.array[tuple(near[:, inside])]
     shape = long.array.shape
     return Cut(trace.reshape(shape), long.array, at[across].reshape(shape), long.spacing_mm)
-
-
-def _index_in(geometry: Geometry, patient: Array) -> Array:
-    """Array indices (3, n), fractions, of patient positions (3, n) in mm."""
-    moved = geometry.direction.T @ (patient - np.array(geometry.origin_mm)[:, None])
-    index: Array = moved / np.array(geometry.spacing_mm)[:, None]
-    return index
 
 
 def told(

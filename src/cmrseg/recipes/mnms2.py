@@ -239,14 +239,14 @@ class Mnms2:
         return replace(case, images=phases | others), cine, {"cine": told}, (note,)
 
     def _expected_dice(
-        self, role: str, answer: Array, samples: Array, finding: Finding | None
+        self, role: str, answer: Array, agreement: Mapping[str, float], finding: Finding | None
     ) -> dict[str, dict[str, float]]:
         """The Dice to expect of each structure, and the one it has at least; empty if unknown."""
         bounds = self.bounds.get(role[:2], {})
         if finding is None or not bounds:
             return {}
         pdc = {name: one["pDC"] for name, one in finding.told["answer"].items()}
-        doubt = dice_bound.signs(answer, samples, pdc, STRUCTURES)
+        doubt = dice_bound.signs(answer, agreement, pdc, STRUCTURES)
         return {
             EXPECTED: {n: round(b.expected(doubt[n]), 3) for n, b in bounds.items()},
             AT_LEAST: {n: round(b.at_least(doubt[n]), 3) for n, b in bounds.items()},
@@ -298,7 +298,7 @@ class Mnms2:
         agreement = measures.dice_within_samples(answer, samples, STRUCTURES)
         found = sizes(role[:2], mask)
         ((size, values),) = found.items()
-        expected_dice = self._expected_dice(role, answer, samples, finding)
+        expected_dice = self._expected_dice(role, answer, agreement, finding)
         hard = {name: 1 - dice for name, dice in expected_dice.get(EXPECTED, {}).items()}
         spread = intervals(size, values, self.bands.get(role, {}), difficulty=hard)
         told = {**found, **spread, "agreement": agreement, **expected_dice}

@@ -62,10 +62,7 @@ def _run_out_of_fold(o: argparse.Namespace) -> int:
     )
     most = f" --most {o.most}" if o.most else ""
     text = out_of_fold.page(o.view, tables, f"cmrseg-lab study {o.study} {named}{shown}{most}")
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text, encoding="utf-8")
+    _publish(o, text)
     return EXIT_OK
 
 
@@ -84,10 +81,7 @@ def _run_two_views(o: argparse.Namespace) -> int:
         tables.append(("predicted", two_views.study(o.data, o.masks)))
     masks = f" --masks {o.masks.name}" if o.masks else ""
     text = two_views.page(tables, f"cmrseg-lab study two-views {o.data.name}{masks}")
-    print(text)
-    if o.out:
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(text, encoding="utf-8")
+    _publish(o, text)
     return EXIT_OK
 
 
@@ -112,15 +106,13 @@ def _run_invariance(o: argparse.Namespace) -> int:
     segment = model(o.challenge, found, device=o.device).segment
     outcomes = invariance.study(o.challenge, cases, segment, _progress)
     text = invariance.invariance_table(o.challenge, outcomes).markdown()
-    print(text)
-    if o.out:
-        shown = o.data.name if o.data else "the sample cases"
-        words = (
-            f"# Invariance: {o.challenge}\n\nLowest Dice against the unchanged image's own mask; "
-            f"cases: {len(cases)} of {shown}, weights {found.digest[:12]}.\n\n"
-        )
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(f"{words}{text}\n", encoding="utf-8")
+    shown = o.data.name if o.data else "the sample cases"
+    _publish(
+        o,
+        f"{text}\n",
+        f"# Invariance: {o.challenge}\n\nLowest Dice against the unchanged image's own mask; "
+        f"cases: {len(cases)} of {shown}, weights {found.digest[:12]}.\n\n",
+    )
     return EXIT_OK
 
 
@@ -154,15 +146,10 @@ def _run_faults(o: argparse.Namespace) -> int:
             why = f" ({trial.reason})" if trial.outcome in campaign.BAD else ""
             _progress(f"{trial.number} {trial.kind}, {trial.what}: {trial.outcome}{why}")
     text = campaign.outcome_table(trials).markdown()
-    print(text)
-    if o.out:
-        made_by = f"cmrseg-lab study faults {o.challenge} --seed {o.seed} --trials {o.trials}"
-        made_by += f" --first {o.first}" if o.first else ""
-        o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(
-            f"# Faults: {o.challenge}\n\nTrials by what they came to; `{made_by}`.\n\n{text}\n",
-            encoding="utf-8",
-        )
+    made_by = f"cmrseg-lab study faults {o.challenge} --seed {o.seed} --trials {o.trials}"
+    made_by += f" --first {o.first}" if o.first else ""
+    head = f"# Faults: {o.challenge}\n\nTrials by what they came to; `{made_by}`.\n\n"
+    _publish(o, f"{text}\n", head)
     return EXIT_PARTIAL if any(one.outcome in campaign.BAD for one in trials) else EXIT_OK
 
 
@@ -179,15 +166,21 @@ def _run_cohort(o: argparse.Namespace) -> int:
     weights = ["--weights", str(o.weights)] if o.weights else []
     with tempfile.TemporaryDirectory() as folder:
         text = cohort.study(o.cases, Path(folder), *weights).markdown()
-    print(text)
+    _publish(
+        o,
+        f"{text}\n",
+        f"# Many cases\n\nOne sample case, and {o.cases} finished cases that are its copies; "
+        f"`cmrseg-lab study cohort --cases {o.cases}`.\n\n",
+    )
+    return EXIT_OK
+
+
+def _publish(o: argparse.Namespace, text: str, words: str = "") -> None:
+    """Print a table; with ``--out`` write it, below what introduces it."""
+    print(text, end="" if text.endswith("\n") else "\n")
     if o.out:
         o.out.parent.mkdir(parents=True, exist_ok=True)
-        o.out.write_text(
-            f"# Many cases\n\nOne sample case, and {o.cases} finished cases that are its copies; "
-            f"`cmrseg-lab study cohort --cases {o.cases}`.\n\n{text}\n",
-            encoding="utf-8",
-        )
-    return EXIT_OK
+        o.out.write_text(words + text, encoding="utf-8")
 
 
 def _progress(line: str) -> None:

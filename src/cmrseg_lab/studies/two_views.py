@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.quality.two_views import told
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
 from cmrseg.runtime import Progress
+from cmrseg_lab.studies.provenance import details
 from cmrseg_lab.training import datasets
 
 Rng = np.random.Generator
@@ -83,7 +85,7 @@ def _lost(views: Views, rng: Rng) -> Views:
 
 
 CHANGES = (
-    Change("as they are", lambda views, rng: views),
+    Change("unmodified", lambda views, rng: views),
     *(Change(f"long axis moved by {mm:.0f} mm", _moved(mm)) for mm in (5.0, 10.0, 20.0, 30.0)),
     *(Change(f"slices shifted by {mm:.0f} mm (sd)", _shifted(mm)) for mm in (2.0, 5.0, 10.0)),
     Change("two end slices empty in the mask", _lost),
@@ -134,20 +136,26 @@ def _patients(data: Path, masks: Path | None) -> Iterator[tuple[str, Views]]:
 def page(tables: Sequence[tuple[str, pd.DataFrame]], command: str) -> str:
     """Markdown of what :func:`study` found of several kinds of masks."""
     lines = [
-        "# Both views of one heart",
-        "",
-        "Synthetic patients, whose headers are true: the share that is flagged for review because "
-        "both views' LV or RV disagree along the cut, the lowest of both phases' Dice (median), "
-        "and the share with a warning that slices show or lack a ventricle against the long axis.",
-        "",
-        "| masks | change | patients | lowest Dice | flagged (%) | warned (%) |",
-        "|---|---|---:|---:|---:|---:|",
+        [
+            name,
+            change,
+            str(len(own)),
+            f"{own['lowest'].median():.2f}",
+            f"{100 * own['flagged'].mean():.0f}",
+            f"{100 * own['warned'].mean():.0f}",
+        ]
+        for name, table in tables
+        for change, own in table.groupby("change", sort=False)
     ]
-    for name, table in tables:
-        for change, own in table.groupby("change", sort=False):
-            lines.append(
-                f"| {name} | {change} | {len(own)} | {own['lowest'].median():.2f} "
-                f"| {100 * own['flagged'].mean():.0f} | {100 * own['warned'].mean():.0f} |"
-            )
-    details = f"<details><summary>Command</summary>\n\n```sh\n{command}\n```\n</details>"
-    return "\n".join([*lines, "", details, ""])
+    header = ["masks", "change", "patients", "lowest Dice", "flagged (%)", "warned (%)"]
+    return "\n\n".join(
+        [
+            "# Both views of one heart",
+            "Synthetic patients, whose headers are true: the share that is flagged for review "
+            "because both views' LV or RV disagree along the cut, the lowest of both phases' Dice "
+            "(median), and the share with a warning that slices show or lack a ventricle against "
+            "the long axis.",
+            TextTable(header=header, lines=lines).markdown(words=2),
+            details(command) + "\n",
+        ]
+    )

@@ -21,16 +21,15 @@ from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
 from cmrseg.models.unet import UNet, UNetConfig
-from cmrseg.recipes import emidec, mnms2
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime.errors import CmrsegError, UsageError
 from cmrseg_lab.synthetic.samples import sample_case
+from cmrseg_lab.training.prepare import RECIPES
 
 OPSET = 18
 TOLERANCE = 1e-3
 """Probabilities may differ by so much, from the order in which numbers are added."""
 CPU = torch.device("cpu")
-RECIPES = {one.name: one for one in (emidec.RECIPE, *mnms2.RECIPES.values())}
 DESCRIPTION = "networks.json"
 
 

@@ -50,13 +50,14 @@ def validate(
     _clear(predictions)
     items = _items(challenge, data)
     groups = {item.patient: item.group for item in items}
+    views = {_recipe(item) for item in items}
     parts = by_networks(found.networks, source, groups)
     with tempfile.TemporaryDirectory() as folder:
         truth = Path(folder) / "all"
         for number, (own, patients) in enumerate(sorted(parts.items())):
             networks = [found.networks[i] for i in own]
-            # An autoencoder by itself segments nothing.
-            if all(str(n["recipe"]).endswith("-qc") for n in networks):
+            # Neither an autoencoder nor another view's network segments what is there.
+            if not views & {str(n["recipe"]) for n in networks}:
                 continue
             part = Path(folder) / str(number)
             for item in items:
@@ -95,6 +96,11 @@ def _items(challenge: Challenge, data: Path) -> list[Labelled]:
             if view == "LA" and not found:
                 raise
     return found
+
+
+def _recipe(item: Labelled) -> str:
+    """Whose networks segment an image."""
+    return "emidec" if item.role == "LGE" else f"mnms2-{item.role[:2].lower()}"
 
 
 def _clear(predictions: Path) -> None:

@@ -1,13 +1,15 @@
 """What Dice a mask would have against an expert's, and what it has at least.
 
-Beside the paper's verdict, which says in range or not. Three signs that need no expert are put
-together: how far mirror images disagree, how far the class probabilities are from certain, and how
-far the autoencoder's reconstruction is from the mask. All of them are shares of a structure that is
-in doubt, as one minus Dice is, and small ones differ by factors: so it is their logarithms that are
-added up, with slopes that are not negative, for no sign of doubt may raise what is expected.
+Beside the paper's QC flag, which says in or out of distribution. Three signs that need no expert
+are put together: how far test-time flips disagree, how far the class probabilities are from
+certain, and how far the autoencoder's reconstruction is from the mask. All of them are shares of a
+structure that is in doubt, as one minus Dice is, and small ones differ by factors: so it is their
+logarithms that are added up, with slopes that are not negative, for no sign of doubt may raise what
+is expected.
 
-The bound is split conformal (:mod:`~cmrseg.quality.uncertainty.conformal`) on patients of makers
-whom the fit has not seen: each maker in turn is left out, and the widest error counts.
+The bound is split conformal (:mod:`~cmrseg.quality.uncertainty.conformal`) on patients of domains
+that the fit has not seen (a domain is a data set and a vendor): each in turn is left out, and the
+widest error counts.
 """
 
 from __future__ import annotations
@@ -21,32 +23,32 @@ import numpy as np
 from scipy.optimize import nnls
 
 from cmrseg.imaging.volume import Array
-from cmrseg.quality.uncertainty import measures
 
 LEVEL = 0.9
-"""Share of the images of a maker never seen whose Dice the bound holds for."""
+"""Share of the images of a domain never seen whose Dice the bound holds for."""
 FEWEST = 10
-"""Images of a maker; of fewer nothing is said."""
+"""Images of a domain; of fewer nothing is said."""
 LEAST = 0.005
 """Added to every share before its logarithm is taken: below that, differences are chance."""
 Signs = tuple[float, float, float]
-"""One minus: mirror images' Dice, expected Dice of the probabilities, pDC. Each in 0..1."""
+"""One minus: agreement of the flips, expected Dice of the probabilities, pDC. Each in 0..1."""
 
 
 def signs(
-    answer: Array, samples: Array, pdc: Mapping[str, float], structures: Mapping[str, Sequence[int]]
+    answer: Array,
+    agreement: Mapping[str, float],
+    pdc: Mapping[str, float],
+    structures: Mapping[str, Sequence[int]],
 ) -> dict[str, Signs]:
     """Structure -> signs of doubt about an image's mask.
 
     Args:
         answer: (C, z, y, x) class probabilities that the mask is made of.
-        samples: (N, C, z, y, x) class probabilities of each network and mirror image.
+        agreement: structure -> Dice of the mask with each network's at each flip, their mean
+            (:func:`~cmrseg.quality.uncertainty.measures.dice_within_samples`).
         pdc: structure -> pDC of the mask.
         structures: name -> the classes it is made of.
     """
-    agreement = measures.dice_within_samples(
-        answer, samples, {name: tuple(parts) for name, parts in structures.items()}
-    )
     likeliest = answer.argmax(axis=0)
     found = {}
     for name, parts in structures.items():
@@ -69,7 +71,7 @@ class DiceBound:
         factor: by what the expected error is multiplied to hold for :data:`LEVEL` of images.
         level: share that it holds for; below :data:`LEVEL` where images were too few.
         images: it was fitted on.
-        makers: that were left out in turn; one means that none could be.
+        domains: that were left out in turn; one means that none could be.
     """
 
     slopes: tuple[float, ...]
@@ -77,7 +79,7 @@ class DiceBound:
     factor: float
     level: float
     images: int
-    makers: int
+    domains: int
 
     def expected(self, doubt: Signs) -> float:
         """The Dice to expect, 0..1."""
@@ -92,14 +94,14 @@ class DiceBound:
 
     @classmethod
     def fit(
-        cls, doubts: Sequence[Signs], dices: Sequence[float], makers: Sequence[str]
+        cls, doubts: Sequence[Signs], dices: Sequence[float], domains: Sequence[str]
     ) -> DiceBound:
         """From images on which no network was trained.
 
         Args:
             doubts: signs, one an image.
             dices: against the expert.
-            makers: of the scanner; an image of each group is never judged by its own group's fit.
+            domains: data set and vendor; no image is judged by the fit of its own domain.
 
         Raises:
             ValueError: fewer than :data:`FEWEST` images.
@@ -107,12 +109,12 @@ class DiceBound:
         if len(dices) < FEWEST:
             raise ValueError(f"a bound of Dice needs {FEWEST} images")
         shares, errors = _log(np.array(doubts)), _log(1 - np.array(dices))
-        groups = np.array(makers)
-        left_out = [m for m in sorted(set(makers)) if (groups == m).sum() >= FEWEST]
+        groups = np.array(domains)
+        left_out = [d for d in sorted(set(domains)) if (groups == d).sum() >= FEWEST]
         if len(left_out) < 2:
             left_out = []
         widest, level = -np.inf, LEVEL
-        for own in [groups == m for m in left_out] or [np.ones(len(groups), bool)]:
+        for own in [groups == d for d in left_out] or [np.ones(len(groups), bool)]:
             others = ~own if left_out else own
             slopes, intercept = _fitted(shares[others], errors[others])
             rest = np.sort(errors[own] - shares[own] @ slopes - intercept)
@@ -125,7 +127,7 @@ class DiceBound:
             factor=round(float(np.exp(max(widest, 0.0))), 4),
             level=round(level, 3),
             images=len(dices),
-            makers=max(len(left_out), 1),
+            domains=max(len(left_out), 1),
         )
 
     def as_dict(self) -> dict[str, Any]:

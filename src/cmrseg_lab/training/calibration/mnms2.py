@@ -35,6 +35,7 @@ from cmrseg.quality.thresholds import Thresholds, fit_thresholds
 from cmrseg.quality.uncertainty import dice_bound
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
 from cmrseg.quality.uncertainty.dice_bound import DiceBound, Signs
+from cmrseg.quality.uncertainty.measures import dice_within_samples
 from cmrseg.recipes.mnms2_volumes import (
     EJECTION,
     STRUCTURES,
@@ -154,7 +155,7 @@ def dice_bounds(seen: Sequence[MeasuredImage]) -> dict[str, DiceBound]:
     found = {}
     for name in STRUCTURES:
         known = [
-            (doubts[name], dices[name], one.maker)
+            (doubts[name], dices[name], one.domain)
             for one in seen
             for doubts, dices in zip(one.doubts, one.dices, strict=True)
             if name in dices
@@ -216,7 +217,7 @@ class MeasuredImage:
         true: the expert's; None where not all structures were drawn.
         doubts: structure -> signs of doubt, one a candidate.
         dices: structure that was drawn -> Dice, one a candidate.
-        maker: of the scanner, with the source.
+        domain: data set and vendor.
     """
 
     role: str
@@ -226,7 +227,7 @@ class MeasuredImage:
     true: Sizes | None
     doubts: list[dict[str, Signs]]
     dices: list[dict[str, float]]
-    maker: str
+    domain: str
 
 
 def _by_role(seen: Sequence[MeasuredImage]) -> dict[str, list[Pseudo]]:
@@ -402,7 +403,12 @@ def _look(
         patient=f"{patient.source} {patient.patient}",
         pseudo=[by_structure[DECISIVE] for by_structure in pseudo],
         doubts=[
-            dice_bound.signs(answer, own, {n: p.pdc for n, p in by.items()}, STRUCTURES)
+            dice_bound.signs(
+                answer,
+                dice_within_samples(answer, own, STRUCTURES),
+                {n: p.pdc for n, p in by.items()},
+                STRUCTURES,
+            )
             for answer, own, by in zip(maps, np.split(samples, len(maps)), pseudo, strict=True)
         ],
         dices=[
@@ -412,7 +418,7 @@ def _look(
             }
             for mask in masks
         ],
-        maker=f"{patient.source} {patient.vendor}",
+        domain=f"{patient.source} {patient.vendor}",
         sizes=[_sizes(recipe, image.like(mask)) for mask in masks],
         true=None if sample.partial else _sizes(recipe, image.like(sample.label)),
     )

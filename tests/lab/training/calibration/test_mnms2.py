@@ -166,12 +166,12 @@ def test_errors_to_expect_are_those_of_the_candidate_that_quality_control_takes(
                     true=true,
                     doubts=[doubt, doubt],
                     dices=[dict.fromkeys(doubt, 0.9)] * 2,
-                    maker="AB"[patient % 2],
+                    domain="AB"[patient % 2],
                 )
             )
     bounds = dice_bounds(seen)
     assert set(bounds) == {"LV", "RV"}
-    assert bounds["RV"].makers == 2
+    assert bounds["RV"].domains == 2
     assert bounds["RV"].expected(doubt["RV"]) == pytest.approx(0.9, abs=0.001)
     found = bands(seen, frozen, bounds)
     assert set(found) == {"SA_ED", "SA_ES", EJECTION}

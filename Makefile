@@ -3,16 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-# Labelled data, for the targets that train or study: folders in the challenges' layouts.
-ACDC ?= data/acdc_as_mnms2
-MNMS1 ?= data/mnms1_as_mnms2
-DSB2 ?= data/dsb2_4ch
-EMIDEC ?= data/emidec_from_png
-# Its preset: short_axis or short_axis_large.
-SHORT ?= short_axis
-LAB = $(BIN)/cmrseg-lab
+# Labelled data, for the targets that train or study: folders in the challenges' layouts
+# (docker/weights.sh has the usual ones), and the short axis's preset.
+export ACDC MNMS1 DSB2 EMIDEC SHORT
 
-.PHONY: help setup demo test lint docs containers expected bench house cards samples weights-short-axis weights-long-axis clean
+.PHONY: help setup demo test lint docs containers expected bench house cards samples weights-short-axis weights-long-axis weights-emidec clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -49,22 +44,11 @@ cards: setup ## model cards and datasheets anew, where what they are made of has
 samples: setup ## make the committed sample cases anew
 	$(BIN)/python tests/samples/make.py
 
-weights-short-axis: setup ## train the short-axis network and its autoencoder (hours); SHORT=short_axis_large on a GPU
-	$(LAB) prepare mnms2-sa cache/short-axis acdc=$(ACDC) mnms1=$(MNMS1)
-	$(LAB) train $(SHORT) cache/short-axis runs/short-axis --fold 0
-	$(LAB) train qc_short_axis cache/short-axis runs/qc-short-axis --fold 0
-	$(LAB) pack mnms2 weights/mnms2 runs/short-axis/checkpoint.safetensors \
-		runs/qc-short-axis/checkpoint.safetensors --keep weights/mnms2
-	@# Slices of synthetic hearts, which may travel in a bundle, for refinement.
-	$(LAB) synthesize mnms2 cache/short-axis-hearts --patients 24 --seed 7
-	$(LAB) prepare mnms2-sa cache/short-axis synthetic=cache/short-axis-hearts
-	$(LAB) calibrate mnms2-sa cache/short-axis --weights weights/mnms2
-
-weights-long-axis: setup ## train a long-axis network on real, reformatted and synthetic images (hours)
-	$(LAB) synthesize mnms2 cache/synthetic --patients 240 --seed 7
-	$(LAB) prepare mnms2-la cache/long-axis dsb2=$(DSB2) acdc-reformatted=$(ACDC) \
-		mnms1-reformatted=$(MNMS1) synthetic=cache/synthetic
-	$(LAB) train long_axis cache/long-axis runs/long-axis-0 --fold 0
+weights-short-axis: ## train the short-axis network and its autoencoder (hours); SHORT=short_axis_large on a GPU
+weights-long-axis: ## train a long-axis network on real, reformatted and synthetic images (hours)
+weights-emidec: ## pre-train on cine, train the five networks of late enhancement, calibrate (hours)
+weights-short-axis weights-long-axis weights-emidec: setup
+	@docker/weights.sh $(@:weights-%=%)
 
 clean: ## everything made here except weights
 	rm -rf .venv out runs cache

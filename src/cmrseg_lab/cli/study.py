@@ -18,6 +18,7 @@ def add_study(p: argparse.ArgumentParser) -> None:
     for name, view in (("short-axis", "SA"), ("long-axis", "LA")):
         words = f"how good {name.replace('-', ' ')} masks are, on patients held out"
         _add_out_of_fold(studies.add_parser(name, help=words), name, view)
+    _add_contrasts(studies.add_parser("contrasts", help="EMIDEC's networks on any contrast"))
     _add_two_views(studies.add_parser("two-views", help="what comparing short and long axis finds"))
     _add_invariance(
         studies.add_parser("invariance", help="whether an image's form changes its mask")
@@ -29,7 +30,8 @@ def add_study(p: argparse.ArgumentParser) -> None:
     _add_cohort(studies.add_parser("cohort", help="what gathering thousands of cases takes"))
 
 
-def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
+def _add_bundles(p: argparse.ArgumentParser) -> None:
+    """Data sets, and bundles to compare on them."""
     p.add_argument("data", nargs="+", type=options.name_and_path, metavar="SOURCE=FOLDER")
     p.add_argument(
         "--bundle",
@@ -41,6 +43,37 @@ def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
     p.add_argument("--most", type=options.count, help="patients of each source (default: all)")
     p.add_argument("--out", type=Path, help="write the page there, as Markdown, too")
     options.add_device(p)
+
+
+def _command(o: argparse.Namespace) -> str:
+    """As it was called, without folders of this machine."""
+    named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
+    shown = "".join(
+        f" --bundle {name}={folder.name if folder.is_absolute() else folder}"
+        for name, folder in o.bundle or []
+    )
+    most = f" --most {o.most}" if o.most else ""
+    return f"cmrseg-lab study {o.study} {named}{shown}{most}"
+
+
+def _add_contrasts(p: argparse.ArgumentParser) -> None:
+    _add_bundles(p)
+    p.set_defaults(run=_run_contrasts, study="contrasts")
+
+
+def _run_contrasts(o: argparse.Namespace) -> int:
+    from cmrseg_lab.studies import contrasts
+
+    tables = {
+        name: contrasts.scores(dict(o.data), folder, most=o.most, device=o.device)
+        for name, folder in o.bundle or [("bundle", None)]
+    }
+    _publish(o, contrasts.page(tables, _command(o)))
+    return EXIT_OK
+
+
+def _add_out_of_fold(p: argparse.ArgumentParser, name: str, view: str) -> None:
+    _add_bundles(p)
     p.set_defaults(run=_run_out_of_fold, study=name, view=view)
 
 
@@ -55,14 +88,7 @@ def _run_out_of_fold(o: argparse.Namespace) -> int:
         )
         for name, folder in bundles
     }
-    named = " ".join(f"{name}={folder.name}" for name, folder in o.data)
-    shown = "".join(
-        f" --bundle {name}={folder.name if folder.is_absolute() else folder}"
-        for name, folder in o.bundle or []
-    )
-    most = f" --most {o.most}" if o.most else ""
-    text = out_of_fold.page(o.view, tables, f"cmrseg-lab study {o.study} {named}{shown}{most}")
-    _publish(o, text)
+    _publish(o, out_of_fold.page(o.view, tables, _command(o)))
     return EXIT_OK
 
 

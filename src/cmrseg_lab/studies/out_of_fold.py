@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from cmrseg.cases.case import Case, ImageSource, Result
-from cmrseg.evaluation.table import TextTable
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.surface import hausdorff_mm
 from cmrseg.imaging.volume import Volume
@@ -27,7 +26,7 @@ from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fraction
 from cmrseg.run.predict import model
 from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.studies.provenance import details
+from cmrseg_lab.studies.pages import details, markdown
 from cmrseg_lab.training.cache import PHASES, UNKNOWN
 from cmrseg_lab.training.datasets import Labelled
 from cmrseg_lab.training.held_out import is_held_out
@@ -225,7 +224,7 @@ def page(view: str, tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], com
     if "at_least" in masks:
         parts += [
             "The Dice that 9 of 10 masks should exceed, how many do, and the lowest of all.",
-            _markdown(
+            markdown(
                 masks.dropna(subset="at_least")
                 .groupby(["bundle", "images", "structure"], sort=False)
                 .agg(
@@ -249,7 +248,7 @@ def page(view: str, tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], com
         both["error"] = both["error"].abs()
         parts += ["Ejection fractions, in points: mean absolute error, and their intervals."]
         parts += [
-            _markdown(
+            markdown(
                 both.groupby(["bundle", "images", "structure"], sort=False).agg(
                     n=("error", "size"), error=("error", "mean")
                 ),
@@ -263,7 +262,7 @@ def page(view: str, tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], com
 
 
 def _accuracy(masks: pd.DataFrame, by: list[str]) -> str:
-    return _markdown(
+    return markdown(
         masks.groupby(by, sort=False).agg(
             n=("dice", "size"),
             Dice=("dice", "mean"),
@@ -276,7 +275,7 @@ def _accuracy(masks: pd.DataFrame, by: list[str]) -> str:
 
 def _intervals(table: pd.DataFrame, by: list[str], scale: float) -> str:
     found = table.dropna(subset="half_width").groupby(by, sort=False)
-    return _markdown(
+    return markdown(
         found.agg(
             n=("half_width", "size"),
             half_width=("half_width", lambda s: scale * s.median()),
@@ -306,17 +305,4 @@ def _verdicts(masks: pd.DataFrame) -> str:
             "false_alarms": found.apply(lambda t: 100 * t["flagged"][~t["poor"]].mean()),
         }
     )
-    return _markdown(told, {"of_them_flagged": 0, "false_alarms": 0})
-
-
-def _markdown(table: pd.DataFrame, decimals: Mapping[str, int]) -> str:
-    """A pipe table: what rows are grouped by to the left, numbers to the right."""
-    lines = []
-    for key, row in table.iterrows():
-        cells = [
-            "-" if pd.isna(value) else f"{value:.{decimals.get(str(name), 0)}f}"
-            for name, value in row.items()
-        ]
-        lines.append([*map(str, key if isinstance(key, tuple) else (key,)), *cells])
-    header = [*map(str, table.index.names), *(c.replace("_", " ") for c in table.columns)]
-    return TextTable(header=header, lines=lines).markdown(words=table.index.nlevels)
+    return markdown(told, {"of_them_flagged": 0, "false_alarms": 0})

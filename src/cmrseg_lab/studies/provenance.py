@@ -1,4 +1,4 @@
-"""Which code and which command made a table."""
+"""Which code made a table."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ from pathlib import Path
 
 REVISION = "CMRSEG_REVISION"
 """Set in our images, which have no git."""
-
-
-def details(command: str) -> str:
-    """The command that made a page, folded away, as Markdown."""
-    return f"<details><summary>Command</summary>\n\n```sh\n{command}\n```\n</details>"
 
 
 def commit_of_code() -> str:

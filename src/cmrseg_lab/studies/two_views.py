@@ -17,7 +17,7 @@ from cmrseg.imaging.volume import Volume
 from cmrseg.quality.two_views import told
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
 from cmrseg.runtime import Progress
-from cmrseg_lab.studies.provenance import details
+from cmrseg_lab.studies.pages import details
 from cmrseg_lab.training import datasets
 
 Rng = np.random.Generator

@@ -35,6 +35,12 @@ SOURCES = {
         licence="CC BY-NC-SA 4.0, research use",
         cite="Bernard et al., IEEE Transactions on Medical Imaging 37(11), 2018",
     ),
+    "mnms1-implanted": Source(
+        title="M&Ms-1 short-axis cine recoloured as late enhancement, with infarcts put on by "
+        "`cmrseg-lab prepare`",
+        licence="the data set's own terms of use, research use",
+        cite="Campello et al., IEEE Transactions on Medical Imaging 40(12), 2021",
+    ),
     "mnms1-reformatted": Source(
         title="4-chamber slices cut out of M&Ms-1 short-axis stacks and their labels by "
         "`cmrseg-lab prepare`",

@@ -13,7 +13,7 @@ def test_moved_views_are_flagged_and_true_ones_are_not(tmp_path, capsys):
         for line in out.read_text().splitlines()
         if line.startswith("| true")
     }
-    assert rows["as they are"][2] == "0"
+    assert rows["unmodified"][2] == "0"
     assert rows["long axis moved by 30 mm"][2] == "100"
-    assert float(rows["as they are"][1]) > float(rows["slices shifted by 10 mm (sd)"][1])
+    assert float(rows["unmodified"][1]) > float(rows["slices shifted by 10 mm (sd)"][1])
     assert out.read_text() in capsys.readouterr().out

@@ -68,3 +68,18 @@ def test_the_scale_is_that_of_the_middle():
     middle = rescaled(image, 0.5)[..., 10:30, 10:30]
     assert abs(float(middle.mean())) < 1e-4
     assert float(middle.std()) == pytest.approx(1, abs=1e-2)
+
+
+def test_thin_slices_come_in_pairs():
+    plain = Augmentation(grey=0.0, slice_contrast=0.0, shifted_slices=0.0, thin=1.0)
+    label = stacks(plain)[0]["label"]
+    assert torch.equal(label[0], label[1])
+    assert torch.equal(label[2], label[3])
+
+
+def test_every_contrast_leaves_labels_as_they_are():
+    changed = stacks(Augmentation(curves=1.0, arbitrary=0.5, tissues=1.0))
+    for i in range(8):
+        sample = changed[i]
+        assert torch.isfinite(sample["image"]).all()
+        assert set(sample["label"].unique().tolist()) <= {0, 1, 2, 3}

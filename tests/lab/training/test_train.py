@@ -4,7 +4,8 @@ import pytest
 
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.training import cache, checkpoint, preset
-from cmrseg_lab.training.train import split, train
+from cmrseg_lab.training.start import first
+from cmrseg_lab.training.train import _task, split, train
 from tiny import make_cache, segmenter_preset
 
 
@@ -48,6 +49,25 @@ def test_a_network_is_trained_from_a_cache_and_its_patients_are_told(tmp_path):
         train(segmenter_preset("mnms2-sa"), data, tmp_path / "none", without="hospital")
     with pytest.raises(InputError, match="of recipe mnms2-sa"):
         train(segmenter_preset("mnms2-la"), data, tmp_path / "none")
+
+
+def test_a_training_begins_with_a_network_of_the_same_shape(tmp_path, bundles):
+    assert first(bundles, segmenter_preset("emidec")).config["features"] == [4, 8, 8]
+    with pytest.raises(InputError, match="another shape"):
+        first(bundles, segmenter_preset("emidec", features=(5, 6, 7)))
+
+
+def test_patients_of_a_source_are_drawn_more_often(tmp_path):
+    data = make_cache(tmp_path / "cache", "mnms2-sa")
+    patients = cache.read_index(data, "mnms2-sa")
+    plain, often = (
+        _task(segmenter_preset("mnms2-sa", often=often), data, patients, patients[:1])
+        for often in ({}, {patients[0].source: 3})
+    )
+    drawn = [len(task.training) for task in (plain, often)]
+    same = sum(p.source == patients[0].source for p in patients)
+    assert drawn == [len(patients), len(patients) + 2 * same]
+    assert len(often.held_out) == 1
 
 
 @pytest.mark.parametrize("name", preset.names())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.models import bundle
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.thresholds import Fences
 from cmrseg_lab.training.pack import pack, record_quality
-from tiny import make_autoencoder, make_checkpoint
+from tiny import make_autoencoder, make_checkpoint, quality_entry
 
 ALWAYS = Fences(th_low=0.0, th_up_mm=999.0, measures=9)
 """Every mask is in range."""
@@ -18,5 +18,5 @@ def judging_bundle(folder: Path, fences: Fences = ALWAYS) -> bundle.Bundle:
     paths = [make_checkpoint(folder / str(seed), "mnms2-sa", seed=seed) for seed in (3, 4)]
     paths.append(make_autoencoder(folder / "qc", "mnms2-sa-qc"))
     out = pack("mnms2", paths, folder / "mnms2")
-    record_quality(out, "mnms2-sa", Thresholds({"SA_ED": fences, "SA_ES": fences}), None, "nobody")
+    record_quality(out, "mnms2-sa", quality_entry(SA_ED=fences, SA_ES=fences), None)
     return bundle.load(out, "mnms2")

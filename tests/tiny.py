@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from cmrseg.imaging import Geometry, Volume, write
+from cmrseg.models.manifest import QualityEntry
 from cmrseg.models.unet import UNet, UNetConfig
+from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg_lab.training import cache, checkpoint
 from cmrseg_lab.training.loop import CHECKPOINT, fit, make_optimiser
 from cmrseg_lab.training.pack import pack
@@ -199,3 +201,9 @@ def save_patients(out: Path, count: int = 8) -> Path:
             save(stem.with_name(stem.name + ".nii.gz"), image)
             save(stem.with_name(stem.name + "_gt.nii.gz"), label)
     return out
+
+
+def quality_entry(**fences: Fences) -> QualityEntry:
+    """What calibration would find: the fences by role, fitted on nobody."""
+    thresholds = Thresholds(fences).as_dict()
+    return {"thresholds": thresholds, "rehearsal": None, "fitted_on": "nobody"}

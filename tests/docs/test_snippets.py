@@ -16,10 +16,9 @@ import pytest
 
 import cmrseg.cli.main
 import cmrseg_lab.cli.main
-from cmrseg.quality.thresholds import Thresholds
 from cmrseg_lab.training.pack import pack, record_quality
 from judging_tools import ALWAYS
-from tiny import make_autoencoder, make_checkpoint
+from tiny import make_autoencoder, make_checkpoint, quality_entry
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "docs" / "site"
@@ -48,7 +47,7 @@ def weights(tmp_path_factory):
         if challenge == "mnms2":
             paths.append(make_autoencoder(folder / "runs" / "qc", "mnms2-sa-qc"))
         out = pack(challenge, paths, folder / challenge)
-    record_quality(out, "mnms2-sa", Thresholds({"SA_ED": ALWAYS, "SA_ES": ALWAYS}), None, "nobody")
+    record_quality(out, "mnms2-sa", quality_entry(SA_ED=ALWAYS, SA_ES=ALWAYS), None)
     return folder
 
 

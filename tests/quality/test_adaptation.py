@@ -169,7 +169,7 @@ def test_a_cohort_is_refined_together_and_its_best_moment_kept():
     assert found.kept
     assert (found.before.mended, found.after.mended) == ((False, False), (True, False))
     assert found.epochs == QUICK.epochs
-    assert [found.as_dict(image)["kept"] for image in (0, 1)] == [True, False]
+    assert [found.record(image)["kept"] for image in (0, 1)] == [True, False]
 
 
 def test_every_candidate_is_refined_for_itself():
@@ -282,7 +282,7 @@ def test_mirror_images_are_averaged_as_candidates_are():
 
 def test_told_in_json():
     (found,) = refined([Threshold()], control(Square()), rehearsal(1), QUICK)
-    told = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    told = json.loads(json.dumps(found.record(), allow_nan=False))
     assert told["kept"] is True
     assert told["before"]["pDC"] == 0.4
     assert (told["after"]["pDC"], told["after"]["pHD_mm"]) == (1.0, 0.0)

@@ -37,7 +37,7 @@ def test_what_the_autoencoder_knows_is_chosen():
 def test_an_unknown_shape_is_out_of_distribution():
     assessment = control(Copier(without_rv=True)).assess([rv(16), rv(8)], SPACING_MM, FENCES)
     assert assessment.verdict.ood
-    told = json.loads(json.dumps(assessment.as_dict(), allow_nan=False))
+    told = json.loads(json.dumps(assessment.record(), allow_nan=False))
     assert told["out_of_distribution"] is True
     assert told["candidates"][0]["RV"]["pDC"] == 0.0
     assert told["candidates"][0].keys() == STRUCTURES.keys()

@@ -25,7 +25,7 @@ from cmrseg.recipes.mnms2_volumes import STRUCTURES
 from cmrseg.runtime import Budget
 from cmrseg_lab.training.pack import pack, record_quality
 from quality.tools import Copier, Square, control
-from tiny import heart, make_checkpoint, network_config, sample, save, volume
+from tiny import heart, make_checkpoint, network_config, quality_entry, sample, save, volume
 
 CPU = torch.device("cpu")
 STRICT = Thresholds({"SA_ED": Fences(th_low=0.9, th_up_mm=5.0, measures=9)})
@@ -57,11 +57,11 @@ def test_the_candidate_that_is_in_range_becomes_the_answer():
     given = candidates()
     found = inspector(Copier(size=64)).inspect("SA_ED", Shown(image=picture()), given, pass_s=0.1)
     np.testing.assert_allclose(found.probabilities, given[1], atol=1e-6)
-    assert found.told["chosen"] == [2]
-    assert not found.told["out_of_distribution"]
-    assert found.told["answer"]["RV"] == {"pDC": 1.0, "pHD_mm": 0.0}
-    assert found.told["thresholds"] == "frozen"
-    assert found.told["candidates"][0]["RV"]["pDC"] == 0.0
+    assert found.record["chosen"] == [2]
+    assert not found.record["out_of_distribution"]
+    assert found.record["answer"]["RV"] == {"pDC": 1.0, "pHD_mm": 0.0}
+    assert found.record["thresholds"] == "frozen"
+    assert found.record["candidates"][0]["RV"]["pDC"] == 0.0
     assert found.warnings == ()
     assert found.inspected_s > 0
     assert found.refined_s == 0
@@ -72,10 +72,10 @@ def test_where_all_fail_it_is_said_and_nothing_is_refined_unasked():
     found = inspector(Copier(size=64, without_rv=True)).inspect(
         "SA_ED", Shown(image=picture()), given, pass_s=0.1
     )
-    assert found.told["out_of_distribution"]
+    assert found.record["out_of_distribution"]
     (warning,) = found.warnings
     assert "RV out of range in all candidates" in warning
-    assert "refinement" not in found.told
+    assert "refinement" not in found.record
 
 
 def test_a_role_without_thresholds_is_left_as_it_is():
@@ -101,13 +101,13 @@ def test_refinement_tells_what_it_did():
     found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [net]).inspect(
         "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=999.0, pass_s=0.01
     )
-    told = found.told["refinement"]
+    told = found.record["refinement"]
     assert told["out_of_distribution_before"]
     (one,) = told["candidates"]
     assert one["epochs"] > 0
     assert told["candidates_kept"] == int(one["kept"])
     assert found.refined_s > 0
-    assert json.dumps(found.told, allow_nan=False)
+    assert json.dumps(found.record, allow_nan=False)
 
 
 def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
@@ -129,7 +129,7 @@ def test_what_refinement_looked_at_last_is_the_answer(monkeypatch):
     found = inspector(Copier(size=64), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
         "SA_ED", Shown(image=grey), lost, refine_s=999.0, pass_s=0.01
     )
-    assert found.told["refinement"]["candidates_kept"] == 1
+    assert found.record["refinement"]["candidates_kept"] == 1
     rows, columns = (
         np.flatnonzero((lost[0].argmax(axis=0) > 0).any(axis=a)) for a in ((0, 2), (0, 1))
     )
@@ -164,7 +164,7 @@ def test_a_budget_too_small_to_begin_in_is_met():
     found = inspector(Square(), rehearsed=rehearsed, networks=lambda: [network()]).inspect(
         "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=0.5, pass_s=30.0
     )
-    (one,) = found.told["refinement"]["candidates"]
+    (one,) = found.record["refinement"]["candidates"]
     assert not one["kept"]
     assert "no time" in one["reason"]
     assert found.warnings[1:] == ("refinement: no candidate kept (no time to begin)",)
@@ -176,7 +176,7 @@ def test_refinement_that_was_asked_for_needs_labelled_slices_and_says_so():
         "SA_ED", Shown(image=picture()), candidates(), refine_s=999.0, pass_s=0.1
     )
     assert found.warnings[1:] == ("not refined: the bundle has no labelled slices to rehearse",)
-    assert "refinement" not in found.told
+    assert "refinement" not in found.record
     in_range = inspector(Copier(size=64)).inspect(
         "SA_ED", Shown(image=picture()), candidates(), refine_s=999.0, pass_s=0.1
     )
@@ -217,8 +217,8 @@ def test_a_refined_candidate_takes_its_own_place_unless_all_were_refined(monkeyp
     found = inspector(Copier(size=64), config=Refining(candidates=who), **refining).inspect(
         "SA_ED", Shown(image=picture()), np.repeat(lost, 2, axis=0), refine_s=999.0, pass_s=0.01
     )
-    told = found.told["refinement"]
-    assert found.told["chosen"] == chosen
+    told = found.record["refinement"]
+    assert found.record["chosen"] == chosen
     assert told["candidates_kept"] == len(told["candidates"]) - 1 == int(who == "all")
     answer = maps if who == "all" else lost[0]
     np.testing.assert_allclose(found.probabilities, answer, atol=1e-6)
@@ -229,7 +229,7 @@ def test_where_no_time_is_left_it_says_that_nothing_was_refined():
         Square(), rehearsed=rehearsed, networks=lambda: pytest.fail("refined")
     ).inspect("SA_ED", Shown(image=picture()), candidates()[:1], refine_s=-0.1, pass_s=0.01)
     assert found.warnings[-1] == "no time is left to refine"
-    assert "refinement" not in found.told
+    assert "refinement" not in found.record
     assert found.refined_s == 0
 
 
@@ -279,7 +279,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_in_range():
     found = inspector(Copier(size=64), easy, **refiner).inspect(
         "SA_ED", Shown(image=picture()), lost, refine_s=999.0, pass_s=0.01, mirrors=2
     )
-    told = found.told["refinement"]
+    told = found.record["refinement"]
     assert (told["over"], told["candidates_kept"]) == ("cohort", 1)
     assert (told["out_of_distribution_before"], told["out_of_distribution_after"]) == (True, False)
     assert (found.probabilities.argmax(axis=0) == 3).mean() > 0.9
@@ -289,7 +289,7 @@ def test_what_a_cohort_left_is_taken_where_it_is_in_range():
     found = inspector(Copier(size=64, without_rv=True), **refiner).inspect(
         "SA_ED", Shown(image=picture()), lost, refine_s=999.0, pass_s=0.01
     )
-    told = found.told["refinement"]
+    told = found.record["refinement"]
     (one,) = told["candidates"]
     assert one == {"candidate": 1, "kept": False, "reason": "not in range here", "epochs": 2}
     np.testing.assert_array_equal(found.probabilities, lost[0].astype(np.float32))
@@ -301,7 +301,7 @@ def test_without_time_nothing_of_a_cohort_is_taken():
     found = inspector(Copier(size=64, without_rv=True), rehearsed=rehearsed, **refiner).inspect(
         "SA_ED", Shown(image=picture()), candidates()[:1], refine_s=1e-6, pass_s=0.01
     )
-    (one,) = found.told["refinement"]["candidates"]
+    (one,) = found.record["refinement"]["candidates"]
     assert one["reason"] == "no time was left to take it"
 
 
@@ -312,7 +312,7 @@ def weights(tmp_path):
         make_checkpoint(tmp_path / "runs" / str(seed), "mnms2-sa", seed=seed) for seed in (3, 4)
     ]
     out = pack("mnms2", paths, tmp_path / "mnms2")
-    record_quality(out, "mnms2-sa", STRICT, rehearsed(), "nobody")
+    record_quality(out, "mnms2-sa", quality_entry(**STRICT.by_role), rehearsed())
     return bundle.load(out, "mnms2")
 
 

@@ -10,12 +10,12 @@ from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.thresholds import FEWEST, Fences, Thresholds
+from cmrseg.quality.thresholds import FEWEST, Fences
 from cmrseg.recipes.mnms2_cohort import settle
 from cmrseg.run.predict import model
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE, UsageError
 from cmrseg_lab.training.pack import pack, record_quality
-from tiny import make_autoencoder, make_checkpoint, sample, save, volume
+from tiny import make_autoencoder, make_checkpoint, quality_entry, sample, save, volume
 
 NEVER = Fences(th_low=2.0, th_up_mm=0.0, measures=9)
 
@@ -29,7 +29,7 @@ def weights(tmp_path_factory):
     out = pack("mnms2", paths, runs / "mnms2")
     one = sample(1)
     known = Rehearsal(one.image[:, 4:36, 4:36], one.label[:, 4:36, 4:36])
-    record_quality(out, "mnms2-sa", Thresholds({"SA_ED": NEVER, "SA_ES": NEVER}), known, "nobody")
+    record_quality(out, "mnms2-sa", quality_entry(SA_ED=NEVER, SA_ES=NEVER), known)
     return out
 
 

@@ -38,6 +38,9 @@ class ImageSource:
         return self.volume or read(self.path, self.frame)
 
 
+Measures = dict[str, Any]
+"""Findings by name as they are recorded: numbers with their unit in the name, or findings again.
+Recipes differ in what they measure; `docs/site/reference/summary.md` lists it. JSON-ready."""
 CINE = "SA_CINE"
 """The role of a short-axis cine of which all frames are wanted."""
 

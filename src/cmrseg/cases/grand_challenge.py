@@ -172,7 +172,7 @@ def _socket_folders(input_dir: Path) -> dict[str, PurePosixPath]:
         ) from error
 
 
-def _socket_folder(entry: dict[str, Any]) -> tuple[str, PurePosixPath]:
+def _socket_folder(entry: Mapping[str, Any]) -> tuple[str, PurePosixPath]:
     told = entry.get("socket") or entry["interface"]
     # The folder is usually, not always, called after the slug.
     folder = PurePosixPath(told.get("relative_path") or f"images/{told['slug']}")

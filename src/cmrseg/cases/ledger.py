@@ -131,7 +131,7 @@ class Ledger:
         name = hashlib.sha256(os.fsencode(case_id)).hexdigest()[:32]
         return self.output_dir / FOLDER / f"{name}.json"
 
-    def _page(self, case_id: str) -> dict[str, Any]:
+    def _page(self, case_id: str) -> Mapping[str, Any]:
         """A case's entry; empty if there is none that can be read."""
         path = own_file(self.output_dir, self.path(case_id).relative_to(self.output_dir))
         try:

@@ -9,7 +9,7 @@ import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -25,15 +25,38 @@ BESIDE = frozenset({"reference", "quality", "samples", "segments", "slices", "ru
 """Measures that only the long table and the JSON tell."""
 
 
-def record(case_id: str, result: Result) -> dict[str, Any]:
-    """What is told of one case: id, status, error, measures, how it was computed, warnings.
+class CaseRecord(TypedDict):
+    """What is recorded of one case.
 
-    ``notes`` are nothing to worry about, ``masks`` where masks lie by role.
-    ``review`` says why somebody has to look at the case; where it is not empty, no verdict of
-    quality control counts as passed.
-    ``status`` is ``done``, ``partial`` (some of its images failed) or ``failed``.
-    ``seconds`` is the case's wall clock; ``timings_s`` its steps.
+    Attributes:
+        case: its id.
+        status: ``done``, ``partial`` (some of its images failed) or ``failed``.
+        error: why it, or some of its images, failed.
+        seconds: the case's wall clock; ``timings_s`` its steps.
+        measures: what was found.
+        computed: how.
+        warnings: what to know, in words.
+        review: why somebody has to look at the case; where it is not empty, no verdict of quality
+            control counts as passed.
+        notes: nothing to worry about.
+        masks: role -> where its mask lies.
     """
+
+    case: str
+    status: str
+    error: str | None
+    seconds: float | None
+    measures: Mapping[str, Any]
+    computed: Mapping[str, Any]
+    timings_s: Mapping[str, float]
+    warnings: list[str]
+    review: list[str]
+    notes: list[str]
+    masks: dict[str, str]
+
+
+def record(case_id: str, result: Result) -> CaseRecord:
+    """What is recorded of a case's result."""
     return {
         "case": case_id,
         "status": _status(result),
@@ -69,7 +92,7 @@ def closing(results: Mapping[str, Result]) -> str:
     return ", ".join([*words, f"{review} need{'s' * (review == 1)} review", f"{failed} failed"])
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """Strict JSON: what is NaN or infinite becomes null, numpy numbers become plain ones."""
     return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=2) + "\n"
 
@@ -96,13 +119,27 @@ class Records(Sequence[Mapping[str, Any]]):
         return _plain(record(case_id, self._results[case_id]))
 
 
+class RunSummary(TypedDict):
+    """``summary.json``; ``done``, ``partial``, ``failed`` and ``review`` count cases."""
+
+    cmrseg: str
+    challenge: str
+    contract: str
+    done: int
+    partial: int
+    failed: int
+    review: int
+    passed_over: list[dict[str, str]]
+    cases: Sequence[Mapping[str, Any]]
+
+
 def run_summary(
     challenge: str,
     contract: str,
     results: Mapping[str, Result],
     passed_over: Sequence[PassedOver] = (),
-) -> dict[str, Any]:
-    """What is told of a run: version, challenge, contract, counts, and every case's record.
+) -> RunSummary:
+    """What is recorded of a run: version, challenge, contract, counts, and every case's record.
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
@@ -115,7 +152,9 @@ def run_summary(
         "cmrseg": __version__,
         "challenge": challenge,
         "contract": contract,
-        **{status: counts[status] for status in ("done", "partial", "failed")},
+        "done": counts["done"],
+        "partial": counts["partial"],
+        "failed": counts["failed"],
         "review": sum(map(needs_review, results.values())),
         "passed_over": [{"name": one.name, "kind": one.kind} for one in passed_over],
         "cases": Records(results),
@@ -184,7 +223,7 @@ def _table(rows: Callable[[], Iterable[Mapping[str, Any]]]) -> Iterator[str]:
     yield text.getvalue()
 
 
-def _short_row(told: Mapping[str, Any]) -> dict[str, Any]:
+def _short_row(told: Mapping[str, Any]) -> dict[str, object]:
     found = flagged_images(told["measures"])
     numbers = [
         (name, value)
@@ -215,7 +254,7 @@ def _status(result: Result) -> str:
     return "failed" if result.error else "partial" if result.failed else "done"
 
 
-def _row(told: Mapping[str, Any]) -> dict[str, Any]:
+def _row(told: Mapping[str, Any]) -> dict[str, object]:
     row = {column: told[column] for column in ("case", "status", "error", "seconds")}
     row |= {key: " | ".join(told[key]) for key in ("warnings", "review", "notes")}
     return row | dict(_leaves(told["computed"])) | dict(_leaves(told["measures"]))

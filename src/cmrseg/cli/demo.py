@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.detect import open_contract
+from cmrseg.cases.summary import CaseRecord
 from cmrseg.imaging import read
 from cmrseg.report.overlay import Panel, contact_sheet
 from cmrseg.run.predict import predict
@@ -60,7 +62,7 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
     return EXIT_OK
 
 
-def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]:
+def _rows(challenge: Challenge, record: CaseRecord) -> list[tuple[str, ...]]:
     """One line an image: what was found, and how far samples or mirror images agree on it."""
     case, seconds, found = record["case"], f"{record['seconds']:.1f}", record["measures"]
     if challenge == "emidec":
@@ -82,7 +84,7 @@ def _rows(challenge: Challenge, record: dict[str, Any]) -> list[tuple[str, ...]]
     ]
 
 
-def _trust(found: dict[str, Any]) -> str:
+def _trust(found: Mapping[str, Any]) -> str:
     """How far mirror images agree on the RV, and quality control's verdict if there is one."""
     agreed = f"RV agrees {found['agreement']['RV']:.2f}"
     if "quality" in found:
@@ -90,7 +92,7 @@ def _trust(found: dict[str, Any]) -> str:
     return agreed + _verdict(found)
 
 
-def _verdict(found: dict[str, Any]) -> str:
+def _verdict(found: Mapping[str, Any]) -> str:
     """Nothing where the bundle has no quality control."""
     if "quality" not in found:
         return ""

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from cmrseg import __version__
 from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.sockets import socket_table
 from cmrseg.models import bundle
+from cmrseg.models.manifest import DataEntry, ScoresEntry
 from cmrseg.runtime.errors import WeightsError
 
 
-def information(challenge: Challenge | None, weights: Path | None = None) -> dict[str, Any]:
+class RecipeAbout(TypedDict):
+    """A challenge's recipe; ``labels`` are the organisers' numbers."""
+
+    title: str
+    after: str
+    images: list[str]
+    grid_mm: Mapping[str, list[float | None]]
+    labels: Mapping[int, str]
+    label_options: list[str]
+
+
+class BundleAbout(TypedDict):
+    """A bundle: where it lies, what is in it, and how well it scored out of fold."""
+
+    folder: str
+    sha256: str
+    files: Mapping[str, str]
+    commit: str | None
+    networks: list[Mapping[str, object]]
+    scores_out_of_fold: ScoresEntry | None
+
+
+class About(TypedDict):
+    """All that is told of one challenge."""
+
+    cmrseg: str
+    recipe: RecipeAbout
+    sockets: list[Mapping[str, str]]
+    results: str
+    bundle: BundleAbout
+    data: Mapping[str, DataEntry] | None
+    limits: list[str]
+    card: str
+
+
+def information(challenge: Challenge | None, weights: Path | None = None) -> dict[Challenge, About]:
     """All that is told, JSON-ready, by challenge.
 
     Args:
@@ -34,7 +71,7 @@ def information(challenge: Challenge | None, weights: Path | None = None) -> dic
     return {name: _about(name, bundle.find(name, weights)) for name in there}
 
 
-def information_json(found: dict[str, Any]) -> str:
+def information_json(found: Mapping[Challenge, About]) -> str:
     """For programs: one object, by challenge."""
     told = {
         name: {key: value for key, value in about.items() if key != "card"}
@@ -43,12 +80,12 @@ def information_json(found: dict[str, Any]) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(found: Mapping[Challenge, About]) -> str:
     """For people: the recipe, the bundle's identity, its model card."""
     return "\n".join(_text(name, about) for name, about in found.items())
 
 
-def _about(challenge: Challenge, found: bundle.Bundle) -> dict[str, Any]:
+def _about(challenge: Challenge, found: bundle.Bundle) -> About:
     card = (found.folder / bundle.CARD).read_text(encoding="utf-8")
     table, spec = socket_table(challenge), SPECS[challenge]
     return {
@@ -69,8 +106,8 @@ def _about(challenge: Challenge, found: bundle.Bundle) -> dict[str, Any]:
             "files": found.manifest["files"],
             "commit": found.manifest.get("commit"),
             "networks": [
-                {key: network[key] for key in ("file", "recipe", "training")}
-                for network in found.networks
+                {"file": one["file"], "recipe": one["recipe"], "training": one["training"]}
+                for one in found.networks
             ],
             "scores_out_of_fold": found.manifest.get("scores_out_of_fold"),
         },
@@ -87,7 +124,7 @@ def _limits(card: str) -> list[str]:
     return [" ".join(part.split()) for part in section.split("\n\n") if part.strip()]
 
 
-def _text(challenge: str, about: dict[str, Any]) -> str:
+def _text(challenge: str, about: About) -> str:
     recipe, found = about["recipe"], about["bundle"]
     labels = ", ".join(f"{value} {name}" for value, name in recipe["labels"].items())
     sockets = ", ".join(f"{s['slug']} -> {s['mask']}" for s in about["sockets"])

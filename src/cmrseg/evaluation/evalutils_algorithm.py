@@ -130,10 +130,10 @@ class CmrsegAlgorithm(SegmentationAlgorithm):
     def _load_input_image(self, *, case: Any) -> tuple[Any, Path]:
         return self._file_loaders["input_image"].load_image(case["path"]), case["path"]
 
-    def process_case(self, *, idx: int, case: Any) -> dict[str, Any]:
+    def process_case(self, *, idx: int, case: Any) -> dict[str, list[Any]]:
         """One image; what is wrong with it stands in ``error_messages``."""
         try:
-            done: dict[str, Any] = super().process_case(idx=idx, case=case)
+            done: dict[str, list[Any]] = super().process_case(idx=idx, case=case)
         except CmrsegError as error:
             given = [{"type": "metaio_image", "filename": case["path"].name}]
             return {"outputs": [], "inputs": given, "error_messages": [str(error)]}

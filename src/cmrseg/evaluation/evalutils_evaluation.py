@@ -21,10 +21,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from evalutils import ClassificationEvaluation
 from evalutils.exceptions import ValidationError
@@ -101,7 +101,7 @@ class SegmentationEvaluation(ClassificationEvaluation):
 
     def _load_cases(self, *, folder: Path) -> DataFrame:
         """A row an image; reading each now tells all that are unfit before any is scored."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Mapping[str, object]] = []
         unfit: list[CmrsegError] = []
         for case, images in self._indices[folder].items():
             for role, path in images.items():
@@ -155,12 +155,12 @@ class SegmentationEvaluation(ClassificationEvaluation):
         paths = zip(case["path_prediction"], case["path_ground_truth"], strict=True)
         return score_case(self.challenge, dict(zip(case["role_ground_truth"], paths, strict=True)))
 
-    def score_aggregates(self) -> dict[str, Any]:
+    def score_aggregates(self) -> dict[str, dict[str, float]]:
         """Mean, deviation (divisor n), median, extremes and count of each metric."""
         return {name: asdict(found) for name, found in aggregate(self.rows.values()).items()}
 
     @property
-    def _metrics(self) -> dict[str, Any]:
+    def _metrics(self) -> dict[str, object]:
         return {
             "challenge": self.challenge,
             "cmrseg": __version__,

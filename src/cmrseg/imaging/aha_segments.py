@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -72,8 +72,8 @@ class WallSlice:
     transmurality: Array
     areas_cm2: tuple[float, float, float]
 
-    def told(self) -> dict[str, Any]:
-        """JSON-ready."""
+    def told(self) -> dict[str, object]:
+        """As it is recorded."""
         cavity, wall, infarct = (round(area, 2) for area in self.areas_cm2)
         return {
             "slice": self.number,
@@ -86,9 +86,19 @@ class WallSlice:
         }
 
 
+class SegmentValue(TypedDict):
+    """One of the seventeen segments; None where no slice shows it."""
+
+    segment: int
+    name: str
+    wall_thickness_mm: float | None
+    infarct_transmurality_percent: float | None
+    deepest_percent: float | None
+
+
 def segment_measures(
     image: Volume, mask: Volume, septum_deg: float | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The seventeen segments of a stack and its profile, JSON-ready.
 
     Args:
@@ -127,12 +137,12 @@ def segment_measures(
     }
 
 
-def territories(values: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def territories(values: Sequence[SegmentValue]) -> dict[str, float | None]:
     """Infarcted share of the segments that each artery usually feeds, in percent."""
     shares = {value["segment"]: value["infarct_transmurality_percent"] for value in values}
     found: dict[str, float | None] = {}
     for artery, segments in TERRITORIES.items():
-        own = [shares[segment] for segment in segments if shares[segment] is not None]
+        own = [share for segment in segments if (share := shares[segment]) is not None]
         found[artery] = round(float(np.mean(own)), 1) if own else None
     return found
 
@@ -194,7 +204,7 @@ def _tip(labels: Array, order: Sequence[int]) -> float | None:
     return float(np.isin(beyond, INFARCT).sum() / wall) if wall else None
 
 
-def _values(slices: Sequence[WallSlice], origin: Origin, tip: float | None) -> list[dict[str, Any]]:
+def _values(slices: Sequence[WallSlice], origin: Origin, tip: float | None) -> list[SegmentValue]:
     """Thickness and transmurality of each segment; null for one that no slice shows."""
     from_septum = origin.from_septum(angles_deg())
     values = []
@@ -223,7 +233,7 @@ def _rays_of(segment: int, from_septum: Array) -> tuple[str, Array]:
 
 def _value(
     segment: int, name: str, thickness: float | None, share: float | None, most: float | None
-) -> dict[str, Any]:
+) -> SegmentValue:
     return {
         "segment": segment,
         "name": name,

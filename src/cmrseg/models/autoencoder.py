@@ -6,6 +6,7 @@ like a heart cannot be reproduced.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ class AutoencoderConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> AutoencoderConfig:
+    def from_dict(cls, values: Mapping[str, Any]) -> AutoencoderConfig:
         """From a manifest's or checkpoint's JSON."""
         layers = tuple((int(channels), int(stride)) for channels, stride in values["layers"])
         return cls(**{**values, "layers": layers})

@@ -18,10 +18,10 @@ import hashlib
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cmrseg.models import storage
 from cmrseg.models.signature import check_signature
@@ -29,6 +29,8 @@ from cmrseg.runtime.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from cmrseg.models.manifest import Manifest, NetworkEntry
 
 MANIFEST = "manifest.json"
 CARD = "MODEL_CARD.md"
@@ -56,14 +58,21 @@ class Bundle:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     digest: str
 
     @property
-    def networks(self) -> list[dict[str, Any]]:
-        """The networks' entries: ``file``, ``recipe``, ``config``, ``fold``, ..."""
-        networks: list[dict[str, Any]] = self.manifest["networks"]
-        return networks
+    def networks(self) -> list[NetworkEntry]:
+        """The networks' entries."""
+        return self.manifest["networks"]
+
+    def of(self, recipe: str) -> list[NetworkEntry]:
+        """The entries of one recipe's networks (``mnms2-sa``; ``mnms2-sa-qc``: autoencoders)."""
+        return [entry for entry in self.networks if entry["recipe"] == recipe]
+
+    def having(self, networks: Sequence[NetworkEntry]) -> Bundle:
+        """The bundle with some of its networks alone."""
+        return replace(self, manifest={**self.manifest, "networks": list(networks)})
 
     def tensors(self, file: str) -> dict[str, Tensor]:
         """One network's weights, in fp32."""
@@ -142,9 +151,9 @@ def load(folder: Path, challenge: str) -> Bundle:
     return Bundle(folder, manifest, digest)
 
 
-def sealed(manifest: dict[str, Any]) -> str:
+def sealed(manifest: Mapping[str, object]) -> str:
     """A manifest as text, with the SHA-256 of all else it says in it."""
-    return _text(manifest | {SEAL: _seal(manifest)})
+    return _text({**manifest, SEAL: _seal(manifest)})
 
 
 def sha256(path: Path) -> str:
@@ -178,11 +187,11 @@ def _holds_else(place: Path) -> bool:
     return place in filled and place.exists() and (not place.is_dir() or any(place.iterdir()))
 
 
-def _manifest(path: Path) -> tuple[dict[str, Any], str]:
+def _manifest(path: Path) -> tuple[Manifest, str]:
     """A manifest of this format that nobody altered, and the file's SHA-256."""
     try:
         raw = path.read_bytes()
-        manifest: dict[str, Any] = json.loads(raw)
+        manifest: Manifest = json.loads(raw)
         version, seal = manifest["format"], manifest.get(SEAL)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WeightsError(f"{path} is not a bundle's manifest", "restore the bundle") from error
@@ -200,12 +209,12 @@ def _manifest(path: Path) -> tuple[dict[str, Any], str]:
     return manifest, hashlib.sha256(raw).hexdigest()
 
 
-def _seal(manifest: dict[str, Any]) -> str:
+def _seal(manifest: Mapping[str, object]) -> str:
     told = {key: value for key, value in manifest.items() if key != SEAL}
     return hashlib.sha256(_text(told).encode()).hexdigest()
 
 
-def _text(manifest: dict[str, Any]) -> str:
+def _text(manifest: Mapping[str, object]) -> str:
     return json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -26,6 +26,17 @@ from cmrseg.runtime.memory import too_little
 MIRRORS = ((False, False), (False, True), (True, False), (True, True))
 """Whether y and x are mirrored, in the order in which mirror images are added."""
 CPU = torch.device("cpu")
+
+
+class Computed(TypedDict):
+    """How a case was computed: for the record that goes with its result."""
+
+    device: str
+    precision: str | None
+    threads: int
+    mirrors: int
+    samples: int
+    bundle: str | None
 
 
 @dataclass(slots=True)
@@ -98,8 +109,8 @@ class Segmenter:
         self.network_s, self.warnings, self.effort = 0.0, [], None
         self._move(self.device)
 
-    def computed(self) -> dict[str, Any]:
-        """How this case was computed, JSON-ready: for the record that goes with its result."""
+    def computed(self) -> Computed:
+        """How this case was computed."""
         effort = self.effort or PassCounts(mirrors=0)
         return {
             "device": str(self.at),
@@ -287,15 +298,13 @@ def _preparation(bundle: Bundle, recipe: str) -> Preparation:
     Raises:
         WeightsError: they differ.
     """
-    entries = [entry for entry in bundle.networks if entry["recipe"] == recipe]
-    found = {entry.get("preparation", "nonzero") for entry in entries} or {"nonzero"}
+    found: set[Preparation] = {one.get("preparation", "nonzero") for one in bundle.of(recipe)}
     if len(found) > 1:
         raise WeightsError(
             f"The networks of {recipe} were trained on different grey scales",
             "pack networks of one preset together",
         )
-    preparation: Preparation = found.pop()
-    return preparation
+    return found.pop() if found else "nonzero"
 
 
 def patch_side(bundle: Bundle, recipe: str) -> int:
@@ -303,9 +312,8 @@ def patch_side(bundle: Bundle, recipe: str) -> int:
 
     Networks of the first bundles are shown images of any size as they are.
     """
-    entries = [entry for entry in bundle.networks if entry["recipe"] == recipe]
-    sides = [entry["training"]["patch"][1:] for entry in entries if "preparation" in entry]
-    return max((min(side) for side in sides), default=0)
+    patches = [one["training"]["patch"] for one in bundle.of(recipe) if "preparation" in one]
+    return max((min(patch[1:]) for patch in patches), default=0)
 
 
 def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNet]:
@@ -315,9 +323,7 @@ def load_networks(bundle: Bundle, recipe: str, device: torch.device) -> list[UNe
         WeightsError: a network's weights do not fit the shape the manifest gives it.
     """
     networks = []
-    for entry in bundle.networks:
-        if entry["recipe"] != recipe:
-            continue
+    for entry in bundle.of(recipe):
         try:
             config = UNetConfig.from_dict(entry["config"])
             network = UNet(config, usual_execution(device))

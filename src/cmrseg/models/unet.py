@@ -7,6 +7,7 @@ differ only in their :class:`UNetConfig`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, cast
 
@@ -69,9 +70,9 @@ class UNetConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> UNetConfig:
+    def from_dict(cls, values: Mapping[str, Any]) -> UNetConfig:
         """From a manifest's or checkpoint's JSON."""
-        kept: dict[str, Any] = {
+        kept: Mapping[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
         return cls(**kept)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,14 @@ from cmrseg.models.roi_crop import Roi
 from cmrseg.models.tiling import out_of_memory
 from cmrseg.models.unet import UNet
 from cmrseg.quality.adaptation import refine
-from cmrseg.quality.adaptation_types import Flagged, Refined, Refining, mended
+from cmrseg.quality.adaptation_types import (
+    AttemptRecord,
+    Flagged,
+    Refined,
+    RefinementRecord,
+    Refining,
+    mended,
+)
 from cmrseg.quality.borrow import Forward, borrowed, class_probabilities, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
 from cmrseg.quality.deadline import Deadline, TimeOverError
@@ -82,7 +88,7 @@ class Refiner:
 
     def on_image(
         self, shown: Shown, maps: Sequence[Array], before: Assessment, effort: Effort
-    ) -> tuple[list[Array], Assessment, dict[str, Any]]:
+    ) -> tuple[list[Array], Assessment, RefinementRecord]:
         """Candidates, what is said of them and what is told of it, with refinement.
 
         Args:
@@ -94,7 +100,7 @@ class Refiner:
         attempt = _Attempt(refiner=self, shown=shown, maps=list(maps), before=before, effort=effort)
         attempt.run()
         after = attempt.assessed()
-        return attempt.maps, after, attempt.told(after)
+        return attempt.maps, after, attempt.record(after)
 
     def on_cohort(self, flagged: Sequence[Flagged], effort: Effort) -> list[Refined | None]:
         """Candidates, each refined on all flagged images it is for, as far as time allows."""
@@ -253,8 +259,8 @@ class _Attempt:
         self.maps[number] = self.roi.probabilities(maps.astype(np.float32))
         self.measures[number], self.taken[number] = measures, True
 
-    def told(self, after: Assessment) -> dict[str, Any]:
-        """What refinement did, JSON-ready."""
+    def record(self, after: Assessment) -> RefinementRecord:
+        """What refinement did."""
         return {
             "over": "cohort" if self.refiner.cohort is not None else "case",
             "seconds": round(self.deadline.spent_s, 2),
@@ -262,14 +268,14 @@ class _Attempt:
             "out_of_distribution_before": self.before.verdict.ood,
             "out_of_distribution_after": after.verdict.ood,
             "reason_before": self.before.verdict.reason,
-            "candidates": [{"candidate": n + 1, **self._told(n)} for n in self.asked],
+            "candidates": [{"candidate": n + 1, **self._of(n)} for n in self.asked],
         }
 
-    def _told(self, number: int) -> dict[str, Any]:
+    def _of(self, number: int) -> AttemptRecord:
         one, why = self.refined[number], self.reasons.get(number)
         if one is None:
             return {"kept": False, "reason": why or "no time to begin"}
         if self.refiner.cohort is not None:
             return {"kept": self.taken[number], "reason": why or one.reason, "epochs": one.epochs}
-        told = one.as_dict() | {"kept": self.taken[number]}
-        return told | {"reason": f"{told['reason']}: {why}"} if why else told
+        reason = f"{one.reason}: {why}" if why else one.reason
+        return {**one.record(), "kept": self.taken[number], "reason": reason}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 from cmrseg.imaging.volume import Array
 from cmrseg.quality.borrow import Weights
-from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
+from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, PseudoRecord
 from cmrseg.quality.thresholds import Fences
 
 
@@ -95,6 +95,37 @@ class Look:
     maps: tuple[Array, ...] = ()
 
 
+class AttemptRecord(TypedDict):
+    """What is recorded of one candidate's refinement; without epochs where it never began."""
+
+    candidate: NotRequired[int]
+    kept: bool
+    reason: str
+    epochs: NotRequired[int]
+    before: NotRequired[PseudoRecord]
+    after: NotRequired[PseudoRecord]
+    rehearsal_loss: NotRequired[list[float]]
+
+
+class RefinementRecord(TypedDict):
+    """What is recorded of one image's refinement.
+
+    Attributes:
+        over: what was learned from: the ``case``, or the ``cohort``.
+        seconds: it took.
+        candidates_kept: how many refined ones were taken.
+        candidates: of each that was to be refined.
+    """
+
+    over: str
+    seconds: float
+    candidates_kept: int
+    out_of_distribution_before: bool
+    out_of_distribution_after: bool
+    reason_before: str
+    candidates: list[AttemptRecord]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refined:
     """What became of one segmenter.
@@ -119,16 +150,13 @@ class Refined:
         """Whether any image's refined mask is taken."""
         return self.weights is not None
 
-    def as_dict(self, image: int = 0) -> dict[str, Any]:
-        """JSON-ready: what refinement did to one image."""
-        sides = {}
-        for name, look in (("before", self.before), ("after", self.after)):
-            pseudo = look.measures[image][DECISIVE]
-            sides[name] = {"pDC": round(pseudo.pdc, 4), "pHD_mm": round(pseudo.phd_mm, 2)}
+    def record(self, image: int = 0) -> AttemptRecord:
+        """What refinement did to one image."""
         return {
             "kept": self.kept and self.after.mended[image],
             "reason": self.reason,
             "epochs": self.epochs,
-            **sides,
+            "before": self.before.measures[image][DECISIVE].record(),
+            "after": self.after.measures[image][DECISIVE].record(),
             "rehearsal_loss": [round(loss, 4) for loss in self.rehearsal_loss],
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import torch
@@ -12,8 +12,15 @@ import torch
 from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
+from cmrseg.quality.adaptation_types import RefinementRecord
 from cmrseg.quality.mask_window import centre, cut_window, one_hot, paste
-from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, pseudo_measures
+from cmrseg.quality.pseudo_metrics import (
+    DECISIVE,
+    Pseudo,
+    PseudoRecord,
+    pseudo_measures,
+    recorded,
+)
 from cmrseg.quality.selection import TIE, Choice, Verdict, choose, judge_measures
 from cmrseg.quality.thresholds import Fences
 from cmrseg.runtime.errors import WeightsError
@@ -52,6 +59,41 @@ class Reconstructor:
         return paste(seen, at, np.zeros(mask.shape, np.uint8))
 
 
+class QualityRecord(TypedDict):
+    """What is recorded of one image's quality control.
+
+    Attributes:
+        out_of_distribution: the verdict; ``reason`` in words.
+        th_low: lowest pDC in range.
+        th_up_mm: highest pHD in range.
+        chosen: who answers, by number from 1; of external masks by name.
+        chosen_because: why, in words.
+        candidates: structure -> pseudo-measures of each; of external masks by name.
+        thresholds: ``frozen`` in the bundle, or of this ``cohort``.
+        refinement: what it did, where it ran.
+        answer: structure -> pseudo-measures of the answer.
+        candidates_agree: structure -> mean Dice of answer and candidates.
+        doubtful: structure -> Dice to expect, where that is low.
+        in_range: of external masks, name -> whether it is in range.
+        faults: of external masks, name -> what is plainly wrong, in words.
+    """
+
+    out_of_distribution: bool
+    reason: str
+    th_low: float
+    th_up_mm: float
+    chosen: Sequence[int] | Sequence[str]
+    chosen_because: str
+    candidates: Sequence[Mapping[str, PseudoRecord]] | Mapping[str, Mapping[str, PseudoRecord]]
+    thresholds: NotRequired[str]
+    refinement: NotRequired[RefinementRecord]
+    answer: NotRequired[Mapping[str, PseudoRecord]]
+    candidates_agree: NotRequired[Mapping[str, float]]
+    doubtful: NotRequired[Mapping[str, float]]
+    in_range: NotRequired[Mapping[str, bool]]
+    faults: NotRequired[Mapping[str, Sequence[str]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """What quality control says of one image's candidates.
@@ -70,8 +112,8 @@ class Assessment:
     choice: Choice
     expected: tuple[Array, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: rounded, candidates counted from 1 as in the words."""
+    def record(self) -> QualityRecord:
+        """Rounded, candidates counted from 1 as in the words."""
         return {
             "out_of_distribution": self.verdict.ood,
             "reason": self.verdict.reason,
@@ -79,13 +121,7 @@ class Assessment:
             "th_up_mm": round(self.fences.th_up_mm, 2),
             "chosen": [i + 1 for i in self.choice.candidates],
             "chosen_because": self.choice.reason,
-            "candidates": [
-                {
-                    name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
-                    for name, p in by_structure.items()
-                }
-                for by_structure in self.measures
-            ],
+            "candidates": [recorded(by_structure) for by_structure in self.measures],
         }
 
 
@@ -117,9 +153,7 @@ class QualityControl:
         Raises:
             WeightsError: its weights do not fit the shape the manifest gives it.
         """
-        for entry in bundle.networks:
-            if entry["recipe"] != recipe:
-                continue
+        for entry in bundle.of(recipe):
             try:
                 network = Autoencoder(AutoencoderConfig.from_dict(entry["config"]))
                 network.load_state_dict(bundle.tensors(entry["file"]))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +19,9 @@ from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import load_networks, patch_side
 from cmrseg.quality import replay
 from cmrseg.quality.adapt_at_test_time import Effort, Refiner, Shown, flagged_image
-from cmrseg.quality.adaptation_types import Flagged
-from cmrseg.quality.control import Assessment, QualityControl
-from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
+from cmrseg.quality.adaptation_types import Flagged, RefinementRecord
+from cmrseg.quality.control import Assessment, QualityControl, QualityRecord
+from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, recorded
 from cmrseg.quality.selection import TIE, combine
 from cmrseg.quality.thresholds import Thresholds
 from cmrseg.runtime.errors import WeightsError
@@ -35,7 +34,7 @@ class Finding:
     Attributes:
         probabilities: (C, z, y, x) of the answer, float32.
         expected: (z, y, x) labels that the autoencoder makes of the answer's mask.
-        told: JSON-ready: verdict, measures, choice, and refinement if it ran.
+        record: verdict, measures, choice, and refinement if it ran.
         warnings: in words.
         inspected_s: seconds of quality control and selection.
         refined_s: seconds of refinement.
@@ -43,7 +42,7 @@ class Finding:
 
     probabilities: Array
     expected: Array
-    told: dict[str, Any]
+    record: QualityRecord
     warnings: tuple[str, ...]
     inspected_s: float
     refined_s: float = 0.0
@@ -130,7 +129,7 @@ class Inspector:
         maps, image = list(candidates), shown.image
         found = self._assess(role, image, maps)
         inspected_s = time.perf_counter() - started
-        refinement: dict[str, Any] = {}
+        refinement: RefinementRecord | None = None
         warnings, refined_s = [], 0.0
         if found.verdict.ood:
             warnings = [f"quality control: {found.verdict.reason}"]
@@ -153,16 +152,16 @@ class Inspector:
         began = time.perf_counter()
         answer = combine(maps, found.choice).astype(np.float32)
         measures, expected = self._of_answer(found, image, answer)
-        told = found.as_dict() | {
-            "thresholds": "cohort" if role in self.of_cohort else "frozen",
-            **({"refinement": refinement} if refinement else {}),
-            "answer": measures,
-        }
+        record = found.record()
+        record["thresholds"] = "cohort" if role in self.of_cohort else "frozen"
+        if refinement:
+            record["refinement"] = refinement
+        record["answer"] = recorded(measures)
         inspected_s += time.perf_counter() - began
         return Finding(
             probabilities=answer,
             expected=expected,
-            told=told,
+            record=record,
             warnings=tuple(warnings),
             inspected_s=inspected_s,
             refined_s=refined_s,
@@ -185,25 +184,19 @@ class Inspector:
 
     def _of_answer(
         self, found: Assessment, image: Volume, answer: Array
-    ) -> tuple[dict[str, Any], Array]:
+    ) -> tuple[dict[str, Pseudo], Array]:
         """The answer's own pseudo-measures and reconstruction, taken anew where it is a mean."""
         chosen = found.choice.candidates
         if len(chosen) == 1 and found.expected:
-            measures, expected = found.measures[chosen[0]], found.expected[chosen[0]]
-        else:
-            measures, expected = self.control.look(ventricles(answer), image.spacing_mm)
-        told = {
-            name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)}
-            for name, p in measures.items()
-        }
-        return told, expected
+            return found.measures[chosen[0]], found.expected[chosen[0]]
+        return self.control.look(ventricles(answer), image.spacing_mm)
 
 
-def _of_refinement(told: Mapping[str, Any]) -> list[str]:
+def _of_refinement(record: RefinementRecord) -> list[str]:
     """What came of refinement, in words."""
-    if not told["out_of_distribution_after"]:
+    if not record["out_of_distribution_after"]:
         return ["quality control: in range once refined"]
-    if told["candidates_kept"]:
+    if record["candidates_kept"]:
         return []
-    reasons = dict.fromkeys(one["reason"] for one in told["candidates"])
+    reasons = dict.fromkeys(one["reason"] for one in record["candidates"])
     return [f"refinement: no candidate kept ({'; '.join(reasons)})"]

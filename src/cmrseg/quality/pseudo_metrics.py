@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,12 +22,28 @@ DECISIVE = "RV"
 """The structure that thresholds, verdict and selection go by: the one the challenge scores."""
 
 
+class PseudoRecord(TypedDict):
+    """One structure's :class:`Pseudo` as it is recorded, rounded."""
+
+    pDC: float
+    pHD_mm: float
+
+
 @dataclass(frozen=True, slots=True)
 class Pseudo:
     """pDC (a fraction, high is best) and pHD (mm, low is best) of one structure."""
 
     pdc: float
     phd_mm: float
+
+    def record(self) -> PseudoRecord:
+        """Rounded."""
+        return {"pDC": round(self.pdc, 4), "pHD_mm": round(self.phd_mm, 2)}
+
+
+def recorded(measures: Mapping[str, Pseudo]) -> dict[str, PseudoRecord]:
+    """Pseudo-measures by structure as they are recorded."""
+    return {name: pseudo.record() for name, pseudo in measures.items()}
 
 
 def pseudo_measures(

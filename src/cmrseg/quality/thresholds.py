@@ -9,11 +9,11 @@ paper.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from cmrseg.models.manifest import FencesEntry
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.runtime.errors import InputError, WeightsError
 
@@ -58,12 +58,15 @@ class Thresholds:
             )
         return self.by_role[role]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, FencesEntry]:
         """JSON-ready, the inverse of :meth:`from_dict`."""
-        return {role: asdict(fences) for role, fences in sorted(self.by_role.items())}
+        return {
+            role: FencesEntry(th_low=own.th_low, th_up_mm=own.th_up_mm, measures=own.measures)
+            for role, own in sorted(self.by_role.items())
+        }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Thresholds:
+    def from_dict(cls, values: Mapping[str, FencesEntry]) -> Thresholds:
         """From a manifest's JSON."""
         return cls({role: Fences(**fences) for role, fences in values.items()})
 

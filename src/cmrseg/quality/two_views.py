@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -105,9 +105,16 @@ def cut(short: Volume, long: Volume) -> Cut | None:
     return Cut(trace.reshape(shape), long.array, at[across].reshape(shape), long.spacing_mm)
 
 
+class ViewsAgreement(TypedDict):
+    """Structure -> Dice, and mean distance of surfaces, where both planes meet."""
+
+    views_agree: dict[str, float]
+    views_distance_mm: dict[str, float]
+
+
 def told(
     masks: Mapping[str, Volume], structures: Mapping[str, Sequence[int]]
-) -> tuple[dict[str, Any], list[str], list[str]]:
+) -> tuple[dict[str, ViewsAgreement], list[str], list[str]]:
     """What comparing a patient's views says, phase by phase.
 
     Args:
@@ -115,10 +122,9 @@ def told(
         structures: name -> the labels it is made of.
 
     Returns:
-        JSON-ready: the long axis's role -> ``views_agree`` (Dice) and ``views_distance_mm`` by
-        structure; why somebody has to look, in words; warnings.
+        The long axis's role -> agreement; why somebody has to look, in words; warnings.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, ViewsAgreement] = {}
     review: list[str] = []
     warnings: list[str] = []
     for phase in ("ED", "ES"):

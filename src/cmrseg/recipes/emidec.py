@@ -6,13 +6,13 @@ Read :meth:`Emidec.segment` for what happens to a case.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from cmrseg.cases.case import Case, Prediction, Result
+from cmrseg.cases.case import Case, Measures, Prediction, Result
 from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.aha_segments import segment_measures
 from cmrseg.imaging.volume import Array, Volume
@@ -50,6 +50,13 @@ SAMPLES = 20
 
 
 (RECIPE,) = recipes_of(EMIDEC).values()
+
+
+class Volumes(TypedDict):
+    """Structure -> mL, and the infarcted share of the myocardium in percent."""
+
+    volume_ml: dict[str, float]
+    infarcted_percent: float
 
 
 class Emidec:
@@ -153,7 +160,7 @@ class Emidec:
 
     def _doubt(
         self, prepared: Prepared, roi: Roi
-    ) -> tuple[dict[str, Array], dict[str, Any], list[dict[str, Any]]]:
+    ) -> tuple[dict[str, Array], Measures, list[Volumes]]:
         """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
         samples = self.segmenter.last.samples
         if not samples:
@@ -163,7 +170,7 @@ class Emidec:
         entropy = measures.predictive_entropy(average)
         maps = roi.back(np.stack([variance.mean(axis=0), entropy]))
         pair = prepared.restore(maps).astype(np.float32)
-        told: dict[str, Any] = {
+        told: Measures = {
             "uncertainty": {
                 "image_level": measures.image_uncertainty(variance) * roi.share,
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
@@ -178,7 +185,7 @@ class Emidec:
             [self._settled(one, prepared) for one in drawn],
         )
 
-    def _judged(self, doubt: dict[str, Any]) -> list[str]:
+    def _judged(self, doubt: Measures) -> list[str]:
         """A warning where the case is out of distribution, or nobody can say whether it is."""
         if not (self.trust and self.trust.fences):
             return []
@@ -188,7 +195,7 @@ class Emidec:
         verdict = doubt["quality"]
         return [f"quality control: {verdict['reason']}"] * verdict["out_of_distribution"]
 
-    def _settled(self, probabilities: Array, prepared: Prepared) -> dict[str, Any]:
+    def _settled(self, probabilities: Array, prepared: Prepared) -> Volumes:
         """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
         from cmrseg.imaging.postprocess import labels
 
@@ -204,8 +211,8 @@ def _restored(prepared: Prepared, roi: Roi, mean: Array) -> Array:
 
 
 def volume_intervals(
-    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
-) -> dict[str, Any]:
+    found: Volumes, samples: Sequence[Volumes], bands: Mapping[str, ErrorBand]
+) -> Measures:
     """A 95 % interval of the volumes and of the infarcted share, and the value it is around.
 
     Args:
@@ -222,14 +229,14 @@ def volume_intervals(
 
 
 def _intervals(
-    found: dict[str, Any], samples: list[dict[str, Any]], bands: Mapping[str, ErrorBand]
-) -> dict[str, Any]:
+    found: Volumes, samples: Sequence[Volumes], bands: Mapping[str, ErrorBand]
+) -> Measures:
     ml = {name: [one["volume_ml"][name] for one in (found, *samples)] for name in MEASURED}
     each = {name: _spread(*values, band=bands.get(name)) for name, values in ml.items()}
     told = {name: one for name, one in each.items() if one}
     if not told:
         return {}
-    shares = [one[SHARE] for one in (found, *samples)]
+    shares = [one["infarcted_percent"] for one in (found, *samples)]
     share = _spread(*shares, band=bands.get(SHARE), highest=100.0, decimals=1)
     return {
         "volume_ml_interval": told,
@@ -253,11 +260,11 @@ def _spread(
     return interval(samples, highest=highest).rounded(decimals) if len(samples) > 1 else {}
 
 
-def volumes(mask: Array, voxel_ml: float) -> dict[str, Any]:
+def volumes(mask: Array, voxel_ml: float) -> Volumes:
     """Volumes in mL and the infarcted share of the myocardium in percent."""
     ml = {
         name: round(float(np.isin(mask, parts).sum() * voxel_ml), 2)
         for name, parts in STRUCTURES.items()
     }
     share = 100 * ml["infarction"] / ml["myocardium"] if ml["myocardium"] else 0.0
-    return {"volume_ml": ml, SHARE: round(share, 1)}
+    return {"volume_ml": ml, "infarcted_percent": round(share, 1)}

@@ -12,15 +12,16 @@ structures are unions: infarction is 3 | 4, myocardium 2 | 3 | 4.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from scipy import ndimage
 
 from cmrseg.imaging.components import largest
 from cmrseg.imaging.volume import Array
+from cmrseg.models.manifest import Manifest, RuleStep
 from cmrseg.runtime.errors import WeightsError
 
 CAVITY, NORMAL, INFARCTION, NO_REFLOW = 1, 2, 3, 4
@@ -170,7 +171,7 @@ class Rule:
     """A rule with its parameters, by name; hashable, so that results can be looked up by it."""
 
     name: str
-    parameters: tuple[tuple[str, Any], ...]
+    parameters: tuple[tuple[str, str | float], ...]
 
     @classmethod
     def of(cls, name: str, **parameters: Any) -> Rule:
@@ -181,7 +182,7 @@ class Rule:
         """The mask (z, y, x) after the rule; the given one stays as it is."""
         return RULES[self.name](mask, probabilities, voxel_ml, **dict(self.parameters))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, str | float]:
         """JSON-ready."""
         return {"rule": self.name, **dict(self.parameters)}
 
@@ -193,13 +194,13 @@ class Rules:
     steps: tuple[Rule, ...] = ()
 
     @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any]) -> Rules:
+    def from_manifest(cls, manifest: Manifest) -> Rules:
         """Those of a bundle; none where it has none.
 
         Raises:
             WeightsError: it names a rule or a parameter that this cmrseg does not know.
         """
-        steps = manifest.get("rules", {}).get("steps", [])
+        steps = manifest["rules"]["steps"] if "rules" in manifest else []
         return cls(tuple(_known(step) for step in steps))
 
     def then(self, rule: Rule) -> Rules:
@@ -214,7 +215,7 @@ class Rules:
 
     def told(
         self, mask: Array, probabilities: Array, voxel_ml: float
-    ) -> tuple[Array, list[dict[str, Any]]]:
+    ) -> tuple[Array, list[dict[str, object]]]:
         """The mask after all of them, and of each what it changed, JSON-ready."""
         record = []
         for rule in self.steps:
@@ -224,15 +225,15 @@ class Rules:
         return mask, record
 
 
-def _known(step: Mapping[str, Any]) -> Rule:
-    parameters = {name: value for name, value in step.items() if name != "rule"}
-    rule = RULES.get(step["rule"])
-    if rule is None or set(parameters) != keywords(rule):
+def _known(step: RuleStep) -> Rule:
+    parameters = {key: value for key, value in step.items() if key != "rule"}
+    name = str(step["rule"])
+    if name not in RULES or set(parameters) != keywords(RULES[name]):
         raise WeightsError(
-            f"the bundle has a rule {step['rule']} that this cmrseg does not know",
+            f"the bundle has a rule {name} that this cmrseg does not know",
             "use the cmrseg that packed the bundle, or calibrate it anew",
         )
-    return Rule.of(step["rule"], **parameters)
+    return Rule.of(name, **parameters)
 
 
 def keywords(rule: Function) -> set[str]:
@@ -241,7 +242,14 @@ def keywords(rule: Function) -> set[str]:
     return {p.name for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-def _change(before: Array, after: Array, voxel_ml: float) -> dict[str, Any]:
+class Change(TypedDict):
+    """How many voxels have another label, and by how much the official structures changed."""
+
+    changed_voxels: int
+    change_ml: dict[str, float]
+
+
+def _change(before: Array, after: Array, voxel_ml: float) -> Change:
     """How many voxels have another label, and how the official structures' volumes changed."""
     ml = {
         name: round(float((np.isin(after, v).sum() - np.isin(before, v).sum()) * voxel_ml), 3)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Prediction, Result
+from cmrseg.cases.case import CINE, Case, Cine, ImageSource, Measures, Prediction, Result
 from cmrseg.cases.challenge import MNMS2
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.quality.uncertainty import dice_bound, measures
@@ -34,9 +34,11 @@ from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, Wei
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Preparation, Prepared
-    from cmrseg.models.ensemble import Segmenter
+    from cmrseg.models.ensemble import Computed, Segmenter
     from cmrseg.quality.adapt_at_test_time import Shown
+    from cmrseg.quality.control import QualityRecord
     from cmrseg.quality.inspector import Finding, Inspector
+    from cmrseg.quality.two_views import ViewsAgreement
     from cmrseg.quality.uncertainty.conformal import ErrorBand
     from cmrseg.quality.uncertainty.dice_bound import DiceBound
 
@@ -110,7 +112,7 @@ class ImageAnswer:
     """What came of one image: its prediction, measures, warnings, reasons for review, digest."""
 
     prediction: Prediction
-    measures: dict[str, Any]
+    measures: Measures
     warnings: tuple[str, ...]
     review: tuple[str, ...]
     digest: str
@@ -163,7 +165,7 @@ class Mnms2:
         for segmenter in self.segmenters.values():
             segmenter.reset_clock()
         cine: Cine | None = None
-        curves: dict[str, Any] = {}
+        curves: Measures = {}
         notes: tuple[str, ...] = ()
         if CINE in case.images:
             case, cine, curves, notes = self._phases(case)
@@ -204,7 +206,7 @@ class Mnms2:
             ),
         )
 
-    def _phases(self, case: Case) -> tuple[Case, Cine, dict[str, Any], tuple[str, ...]]:
+    def _phases(self, case: Case) -> tuple[Case, Cine, Measures, tuple[str, ...]]:
         """All frames of a cine, without mirror images, and the case of its ED and ES.
 
         Returns:
@@ -245,14 +247,14 @@ class Mnms2:
         bounds = self.bounds.get(role[:2], {})
         if finding is None or not bounds:
             return {}
-        pdc = {name: one["pDC"] for name, one in finding.told["answer"].items()}
+        pdc = {name: one["pDC"] for name, one in finding.record["answer"].items()}
         doubt = dice_bound.signs(answer, agreement, pdc, STRUCTURES)
         return {
             EXPECTED: {n: round(b.expected(doubt[n]), 3) for n, b in bounds.items()},
             AT_LEAST: {n: round(b.at_least(doubt[n]), 3) for n, b in bounds.items()},
         }
 
-    def _ejection(self, found: Mapping[str, Any]) -> dict[str, Any]:
+    def _ejection(self, found: Mapping[str, Any]) -> Measures:
         told = ejection_fractions(found)
         dices = [found[role].get(EXPECTED, {}) for role in sorted(SHORT_AXIS & found.keys())]
         hard = ejection_difficulty(dices)
@@ -304,7 +306,7 @@ class Mnms2:
         told = {**found, **spread, "agreement": agreement, **expected_dice}
         warnings = (*volume.warnings, *segmenter.warnings, *missing_structures(values))
         if finding is not None:
-            told["quality"], doubtful = doubted(finding.told, expected_dice.get(EXPECTED, {}))
+            told["quality"], doubtful = doubted(finding.record, expected_dice.get(EXPECTED, {}))
             warnings += (*finding.warnings, *doubtful)
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
         review = (
@@ -391,7 +393,7 @@ class Mnms2:
             return None
         if len(candidates) > 1:
             agreed = measures.dice_within_samples(finding.probabilities, candidates, STRUCTURES)
-            finding.told["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
+            finding.record["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
         self.inspected_s += finding.inspected_s
         self.refined_s += finding.refined_s
         return finding
@@ -399,7 +401,7 @@ class Mnms2:
 
 def compared_views(
     answers: Mapping[str, ImageAnswer],
-) -> tuple[dict[str, Any], list[str], list[str]]:
+) -> tuple[dict[str, ViewsAgreement], list[str], list[str]]:
     """What both views of one heart say of each other (:func:`cmrseg.quality.two_views.told`)."""
     from cmrseg.quality.two_views import told
 
@@ -407,12 +409,12 @@ def compared_views(
 
 
 def doubted(
-    told: Mapping[str, Any], expected: Mapping[str, float]
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+    found: QualityRecord, expected: Mapping[str, float]
+) -> tuple[QualityRecord, tuple[str, ...]]:
     """The paper's verdict, which goes by the RV, and beside it one of all structures.
 
     Args:
-        told: what quality control says (:class:`~cmrseg.quality.inspector.Finding`).
+        found: what quality control says.
         expected: structure -> Dice to expect.
 
     Returns:
@@ -421,12 +423,13 @@ def doubted(
     """
     poor = {name: value for name, value in expected.items() if value < POOR}
     if not poor:
-        return dict(told), ()
+        return found, ()
     words = ", ".join(f"{name} {value:.2f}" for name, value in poor.items())
     said = f"Dice to expect below {POOR:g}: {words}"
-    reason = told["reason"] if told["out_of_distribution"] else said
-    flagged = {"out_of_distribution": True, "reason": reason, "doubtful": poor}
-    return {**told, **flagged}, (f"quality control: {said}",)
+    flagged: QualityRecord = {**found, "out_of_distribution": True, "doubtful": poor}
+    if not found["out_of_distribution"]:
+        flagged["reason"] = said
+    return flagged, (f"quality control: {said}",)
 
 
 def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:
@@ -436,11 +439,12 @@ def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:
     return volume.like(prepared.restore(shares).argmax(axis=0).astype(np.uint8))
 
 
-def computed(segmenters: list[Segmenter]) -> dict[str, Any]:
+def computed(segmenters: list[Segmenter]) -> Computed:
     """How a case was computed whose views may differ: the fewest mirror images, every device."""
     told = [segmenter.computed() for segmenter in segmenters]
-    words = {
-        key: "+".join(dict.fromkeys(str(one[key]) for one in told))
-        for key in ("device", "precision")
+    return {
+        **told[0],
+        "device": "+".join(dict.fromkeys(one["device"] for one in told)),
+        "precision": "+".join(dict.fromkeys(str(one["precision"]) for one in told)),
+        "mirrors": min(one["mirrors"] for one in told),
     }
-    return {**told[0], **words, "mirrors": min(one["mirrors"] for one in told)}

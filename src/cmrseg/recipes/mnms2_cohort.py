@@ -11,9 +11,9 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from cmrseg.cases.case import Case
+from cmrseg.models.manifest import FencesEntry
 from cmrseg.quality.adapt_at_test_time import Effort
 from cmrseg.quality.adaptation_types import Flagged, Refined
 from cmrseg.quality.inspector import Inspector
@@ -25,6 +25,8 @@ from cmrseg.runtime.errors import InputError, MemoryLimitError, UsageError
 from cmrseg.runtime.logs import Line
 
 Say = Callable[[Line], None]
+Settled = dict[str, str | dict[str, FencesEntry]]
+"""What a cohort decided by view: its thresholds, and the digest of its refined networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,7 @@ class Seen:
     measures: tuple[Pseudo, ...]
 
 
-def settle(
-    model: Mnms2, cases: Sequence[Case], wanted: Collection[str], say: Say
-) -> dict[str, Any]:
+def settle(model: Mnms2, cases: Sequence[Case], wanted: Collection[str], say: Say) -> Settled:
     """Look at all cases and set the model's thresholds, and what refinement made of it, by them.
 
     Args:
@@ -60,7 +60,7 @@ def settle(
             "use one with an autoencoder and thresholds (`cmrseg-lab calibrate`)",
         )
     seen = list(_look_at_all(model, cases, say))
-    settled: dict[str, Any] = {}
+    settled: Settled = {}
     for view, inspector in model.inspectors.items():
         own = [one for one in seen if one.role.startswith(view)]
         if inspector is None or not own:

@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,9 +27,9 @@ from cmrseg.imaging.prepare import Prepared
 from cmrseg.imaging.resample import labels_to_grid, probabilities_to
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.models import bundle
-from cmrseg.quality.control import Assessment
+from cmrseg.quality.control import Assessment, QualityRecord
 from cmrseg.quality.inspector import Inspector
-from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
+from cmrseg.quality.pseudo_metrics import DECISIVE, recorded
 from cmrseg.quality.selection import Choice, combine
 from cmrseg.recipes.mask_checks import faults
 from cmrseg.recipes.mnms2 import RECIPES, VIEWS
@@ -48,16 +47,14 @@ class Judged:
     Attributes:
         mask: (z, y, x) uint8, the chosen mask on the voxels that were given.
         expected: (z, y, x) uint8, what the autoencoder makes of it, on the same voxels.
-        told: JSON-ready, as `predict` tells it, with candidates by name: ``out_of_distribution``
-            and ``reason``, ``candidates`` (name -> structure -> pDC and pHD in mm), ``in_range``
-            (name -> whether), ``chosen`` (names) and ``chosen_because``, ``answer``, fences; and
-            ``faults`` of each candidate that has any (:mod:`~cmrseg.recipes.mask_checks`).
+        told: verdict, measures and choice, with candidates by name, and ``faults`` of each
+            candidate that has any (:mod:`~cmrseg.recipes.mask_checks`).
         warnings: in words: the verdict where it is bad, and faults of the mask.
     """
 
     mask: Array
     expected: Array
-    told: dict[str, Any]
+    told: QualityRecord
     warnings: tuple[str, ...] = ()
 
 
@@ -127,18 +124,17 @@ def judged(
     else:
         on_grid = _on_grid(role, prepared, mask)
         measures, expected = inspector.control.look(on_grid, prepared.image.spacing_mm)
-    told = _told(found, given) | {
-        "thresholds": "cohort" if role in inspector.of_cohort else "frozen",
-        "answer": _rounded(measures),
-    }
+    record = _record(found, given)
+    record["thresholds"] = "cohort" if role in inspector.of_cohort else "frozen"
+    record["answer"] = recorded(measures)
     if len(given) > 1:
-        told["candidates_agree"] = _agreement(mask, [_labels(one) for one in given.values()])
+        record["candidates_agree"] = _agreement(mask, [_labels(one) for one in given.values()])
     natively = prepared.restore(one_hot(expected)).argmax(axis=0).astype(np.uint8)
-    warnings = [f"quality control: {told['reason']}"] if found.verdict.ood else []
+    warnings = [f"quality control: {record['reason']}"] if found.verdict.ood else []
     wrong = {name: _faults(prepared, _labels(one)) for name, one in given.items()}
-    told["faults"] = {name: list(words) for name, words in wrong.items() if words}
+    record["faults"] = {name: list(words) for name, words in wrong.items() if words}
     warnings += _faults(prepared, mask)
-    return Judged(mask=mask, expected=natively, told=told, warnings=tuple(warnings))
+    return Judged(mask=mask, expected=natively, told=record, warnings=tuple(warnings))
 
 
 def assessed(
@@ -247,27 +243,22 @@ def _answer(given: Sequence[Array], choice: Choice) -> Array:
     return np.asarray(np.where(mean == mean.max(axis=0), votes, -1).argmax(axis=0), np.uint8)
 
 
-def _told(found: Assessment, given: Mapping[str, Array]) -> dict[str, Any]:
-    """As `predict` tells it, with names where it counts, and in words where an RV lacks."""
-    told, names = found.as_dict(), list(given)
+def _record(found: Assessment, given: Mapping[str, Array]) -> QualityRecord:
+    """As `predict` records it, with names where it counts, and in words where an RV lacks."""
+    names = list(given)
     parts = STRUCTURES[DECISIVE]
     lacking = {name: not np.isin(_labels(one), parts).any() for name, one in given.items()}
     chosen = [names[i] for i in found.choice.candidates]
-    return told | {
+    return {
+        **found.record(),
         "reason": reason(found, lacking),
         "chosen": chosen,
         "chosen_because": because(found, chosen, lacking),
-        "candidates": dict(zip(names, told["candidates"], strict=True)),
+        "candidates": dict(zip(names, map(recorded, found.measures), strict=True)),
         "in_range": {
             name: found.fences.hold(measures[DECISIVE])
             for name, measures in zip(names, found.measures, strict=True)
         },
-    }
-
-
-def _rounded(measures: Mapping[str, Pseudo]) -> dict[str, dict[str, float]]:
-    return {
-        name: {"pDC": round(p.pdc, 4), "pHD_mm": round(p.phd_mm, 2)} for name, p in measures.items()
     }
 
 

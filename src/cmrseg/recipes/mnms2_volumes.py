@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from cmrseg.cases.case import Measures
 from cmrseg.cases.subjects import Sex, Subject
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.volume import Volume
+from cmrseg.models.manifest import Manifest
 from cmrseg.quality.uncertainty import conformal
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.dice_bound import DiceBound
@@ -44,7 +46,7 @@ def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
     return {"area_cm2": {name: round(n * pixel_cm2, 2) for name, n in counts.items()}}
 
 
-def ejection_fractions(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def ejection_fractions(found: Mapping[str, Any]) -> Measures:
     """Short-axis ejection fractions in percent, where both phases are there.
 
     Where quality control flagged one of the two, a note beside each says so. Verdicts go by the RV
@@ -96,7 +98,7 @@ def intervals(
     bands: Mapping[str, ErrorBand],
     highest: float = np.inf,
     difficulty: Mapping[str, float] | None = None,
-) -> dict[str, Any]:
+) -> Measures:
     """``<measure>_interval``: around each value what held-out patients' errors let expect.
 
     Beside it ``<measure>_note`` where that is too wide to be of use (:data:`USEFUL`).
@@ -124,7 +126,7 @@ def intervals(
     return {f"{measure}_interval": told, "interval": conformal.bands_in_words(known), **beside}
 
 
-def bounds_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, DiceBound]]:
+def bounds_of(manifest: Manifest) -> dict[str, dict[str, DiceBound]]:
     """View (``SA``) -> structure -> what Dice to expect, as `cmrseg-lab calibrate` found.
 
     Raises:
@@ -144,7 +146,7 @@ def bounds_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, DiceBound]]:
         ) from error
 
 
-def bands_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, ErrorBand]]:
+def bands_of(manifest: Manifest) -> dict[str, dict[str, ErrorBand]]:
     """What `cmrseg-lab calibrate` put into a bundle; empty if nothing.
 
     Raises:
@@ -163,6 +165,17 @@ def bands_of(manifest: Mapping[str, Any]) -> dict[str, dict[str, ErrorBand]]:
 
 
 SOURCE = "Petersen 2017, UK Biobank, healthy adults of 45 to 74 years, mean ± 1.96 SD"
+
+
+class Placed(TypedDict):
+    """A measure beside the limits of healthy people: ``below``, ``within`` or ``above`` them."""
+
+    value: float
+    low: float
+    high: float
+    position: str
+
+
 HEALTHY: dict[str, dict[Sex, tuple[float, float]]] = {
     EJECTION: {"male": (58.0, 5.0), "female": (61.0, 5.0)},
     "mass_g_per_m2": {"male": (53.0, 9.0), "female": (42.0, 7.0)},
@@ -172,7 +185,7 @@ PER_M2 = {MASS: "mass_g_per_m2", STROKE: "stroke_volume_ml_per_m2"}
 """Measure of the patient -> what it is called by body surface area."""
 
 
-def by_body_size(found: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+def by_body_size(found: Mapping[str, Any], subject: Subject) -> Measures:
     """``bsa_m2``, ``indexed`` and ``reference`` of a patient's measures, as far as they go.
 
     Args:
@@ -184,7 +197,7 @@ def by_body_size(found: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         :data:`PER_M2`. ``reference``: LV measure -> value, low, high and position (``below``,
         ``within``, ``above``), with the source.
     """
-    told: dict[str, Any] = {}
+    told: Measures = {}
     if area := subject.bsa_m2:
         volumes = {role: found[role]["volume_ml"] for role in ("SA_ED", "SA_ES") if role in found}
         volumes |= {name: found[measure] for measure, name in PER_M2.items() if measure in found}
@@ -204,7 +217,7 @@ def by_body_size(found: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
     return told
 
 
-def _placed(value: float, mean: float, deviation: float) -> dict[str, Any]:
+def _placed(value: float, mean: float, deviation: float) -> Placed:
     low, high = round(mean - 1.96 * deviation, 1), round(mean + 1.96 * deviation, 1)
     position = "below" if value < low else "above" if value > high else "within"
     return {"value": value, "low": low, "high": high, "position": position}

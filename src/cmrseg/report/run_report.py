@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import numpy as np
@@ -80,8 +80,7 @@ class RunReport:
     @property
     def challenge(self) -> Challenge:
         """Whose labels the results hold."""
-        challenge: Challenge = self.weights.manifest["challenge"]
-        return challenge
+        return SPECS[cast(Challenge, self.weights.manifest["challenge"])].name
 
     def picture(
         self, case: Case, result: Result, images: Mapping[str, Volume]

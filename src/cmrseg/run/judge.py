@@ -20,6 +20,7 @@ from cmrseg.cases.case import Case, Prediction, Result
 from cmrseg.imaging.prepare import Prepared
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models import bundle
+from cmrseg.models.manifest import FencesEntry
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.uncertainty.measures import predictive_entropy
@@ -131,7 +132,7 @@ class Judge:
             review=(*review, *twins.values()),
         )
 
-    def settle(self, cases: Sequence[Case], say: Say) -> dict[str, Any]:
+    def settle(self, cases: Sequence[Case], say: Say) -> dict[str, dict[str, FencesEntry]]:
         """Take thresholds from the masks of all cases, as the paper does (section 2.3).
 
         Args:
@@ -195,8 +196,9 @@ def _grown(ejected: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_judges(weights: bundle.Bundle) -> bundle.Bundle:
     """A bundle as a report on others' masks is to name it: its autoencoders alone."""
-    networks = [one for one in weights.networks if one["recipe"].endswith("-qc")]
-    sources = {source for one in networks for source in one["training"]["sources"]}
-    data = {name: told for name, told in weights.manifest["data"].items() if name in sources}
-    kept = {k: v for k, v in weights.manifest.items() if k != "scores_out_of_fold"}
-    return replace(weights, manifest=kept | {"networks": networks, "data": data})
+    kept = weights.having([one for one in weights.networks if one["recipe"].endswith("-qc")])
+    sources = {source for one in kept.networks for source in one["training"]["sources"]}
+    manifest = kept.manifest.copy()
+    manifest["data"] = {n: data for n, data in manifest["data"].items() if n in sources}
+    manifest.pop("scores_out_of_fold", None)
+    return replace(kept, manifest=manifest)

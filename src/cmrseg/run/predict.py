@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cmrseg.cases.subjects import Subject
     from cmrseg.recipes.emidec import Emidec
     from cmrseg.recipes.mnms2 import Mnms2
+    from cmrseg.recipes.mnms2_cohort import Settled
 
 
 def predict(
@@ -126,7 +127,7 @@ def model(
     )
 
 
-def _settled(made: Emidec | Mnms2, run: FolderRun) -> dict[str, Any]:
+def _settled(made: Emidec | Mnms2, run: FolderRun) -> Settled:
     """What all cases together decide, looked at before the first is answered."""
     from cmrseg.recipes.mnms2 import Mnms2
     from cmrseg.recipes.mnms2_cohort import settle

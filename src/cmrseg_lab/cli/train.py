@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def _run_train(o: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
+def _train_one(o: argparse.Namespace, changed: Mapping[str, Any]) -> None:
     """One network from a cache."""
     from cmrseg_lab.training import preset
     from cmrseg_lab.training.start import first
@@ -124,7 +125,7 @@ def _train_one(o: argparse.Namespace, changed: dict[str, Any]) -> None:
     )
 
 
-def _train_whole(o: argparse.Namespace, changed: dict[str, Any]) -> None:
+def _train_whole(o: argparse.Namespace, changed: Mapping[str, Any]) -> None:
     """Everything from labelled cases to a bundle."""
     from cmrseg_lab.studies.provenance import commit_of_code
     from cmrseg_lab.training.pipeline import Course, train_whole

@@ -11,8 +11,9 @@ import json
 import posixpath
 import tarfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NotRequired, TypedDict
 
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.lint_image.layers import BLOCK, Layer, looks_like_layer, read_layer
@@ -32,13 +33,13 @@ class Image:
         config_digest: SHA-256 that the configuration is filed under.
     """
 
-    config: dict[str, Any]
+    config: Mapping[str, Any]
     layers: tuple[Layer, ...]
     tags: tuple[str, ...] = ()
     config_digest: str = ""
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Mapping[str, Any]:
         """How containers are started: ``User``, ``Env``, ``Entrypoint``, ``Cmd``, ``Labels``."""
         return self.config.get("config") or {}
 
@@ -98,6 +99,14 @@ def read_archive(stream: BinaryIO) -> Archive:
     return Archive(images, docker)
 
 
+class DockerManifest(TypedDict):
+    """An image in Docker's ``manifest.json``: names of its configuration and layers, its tags."""
+
+    Config: str
+    Layers: list[str]
+    RepoTags: NotRequired[list[str] | None]
+
+
 class _Contents:
     """Documents and layers of an archive by name, in whatever order they come."""
 
@@ -128,7 +137,7 @@ class _Contents:
         """One document."""
         return json.loads(self.documents[name])
 
-    def oci_manifests(self) -> list[dict[str, Any]]:
+    def oci_manifests(self) -> list[DockerManifest]:
         """``index.json``'s images in the words of Docker's ``manifest.json``."""
         found, todo = [], list(self.json("index.json")["manifests"])
         while todo:
@@ -141,10 +150,11 @@ class _Contents:
                 todo += manifest["manifests"]
                 continue
             layers = [_blob(layer["digest"]) for layer in manifest["layers"]]
-            found.append({"Config": _blob(manifest["config"]["digest"]), "Layers": layers})
+            config = _blob(manifest["config"]["digest"])
+            found.append(DockerManifest(Config=config, Layers=layers))
         return found
 
-    def image(self, entry: dict[str, Any]) -> Image:
+    def image(self, entry: DockerManifest) -> Image:
         """The image that an entry of ``manifest.json`` describes."""
         layers = (self.links.get(name, name) for name in entry["Layers"])
         return Image(

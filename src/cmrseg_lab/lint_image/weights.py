@@ -6,9 +6,10 @@ import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from cmrseg.models import bundle
+from cmrseg.models.manifest import Manifest
 from cmrseg_lab.lint_image.archive import Image
 from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.layers import Entry, resolve
@@ -21,7 +22,7 @@ class Found:
     """A bundle's manifest and the folder that it lies in."""
 
     folder: str
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 def find_bundles(files: Mapping[str, Entry]) -> list[Found]:
@@ -35,7 +36,8 @@ def find_bundles(files: Mapping[str, Entry]) -> list[Found]:
         except ValueError:
             continue
         if isinstance(manifest, dict) and {"challenge", "format", "files"} <= set(manifest):
-            found.append(Found("/" + posixpath.dirname(entry.path), manifest))
+            folder = "/" + posixpath.dirname(entry.path)
+            found.append(Found(folder, cast(Manifest, manifest)))
     return found
 
 

@@ -8,14 +8,13 @@ reader that assumes UTF-8 fails on them, so the synthetic files have it too.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 NO_BREAK = "\xa0"
 
 
-def draw_clinical(rng: np.random.Generator, sick: bool, ef: float) -> dict[str, Any]:
+def draw_clinical(rng: np.random.Generator, sick: bool, ef: float) -> dict[str, str | float]:
     """Fields 2 to 13 of a patient, by the names in the files.
 
     Args:
@@ -41,7 +40,7 @@ def draw_clinical(rng: np.random.Generator, sick: bool, ef: float) -> dict[str, 
     }
 
 
-def clinical_text(case_name: str, gap_mm: float, fields: Mapping[str, Any]) -> bytes:
+def clinical_text(case_name: str, gap_mm: float, fields: Mapping[str, str | float]) -> bytes:
     """The text file of a case, Latin-1 as the organisers' are.
 
     Args:

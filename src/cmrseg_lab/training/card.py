@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cmrseg.models.manifest import BandEntry, Manifest, RulesEntry, TriedRule, TrustEntry
 from cmrseg_lab.training.sources import is_made, is_synthetic, source
 
 USE = {
@@ -15,7 +16,7 @@ USE = {
 }
 
 
-def card(manifest: dict[str, Any]) -> str:
+def card(manifest: Manifest) -> str:
     """MODEL_CARD.md as text."""
     parts = [
         f"# Model card: {manifest['challenge']}",
@@ -42,7 +43,7 @@ def card(manifest: dict[str, Any]) -> str:
     return "\n\n".join(parts).replace("\n\n- **", "\n- **", 99).rstrip() + "\n"
 
 
-def _licence(manifest: dict[str, Any]) -> str:
+def _licence(manifest: Manifest) -> str:
     if any("NC" in data["licence"] for data in manifest["data"].values()):
         return (
             "Weights learned from non-commercial data are for non-commercial research only, "
@@ -51,7 +52,7 @@ def _licence(manifest: dict[str, Any]) -> str:
     return "The weights may be used on the terms of the data named above."
 
 
-def _networks(manifest: dict[str, Any]) -> str:
+def _networks(manifest: Manifest) -> str:
     rows = [
         "| file | sources | hearts | fold held out | steps | seed |",
         "|---|---|---|---|---|---|",
@@ -67,7 +68,7 @@ def _networks(manifest: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def steps_in_all(steps: int, earlier: dict[str, Any] | None) -> int:
+def steps_in_all(steps: int, earlier: Mapping[str, Any] | None) -> int:
     """Steps of a run and of all it was started from (``started_from`` of what is told of it)."""
     while earlier:
         steps += earlier["steps"]
@@ -75,13 +76,13 @@ def steps_in_all(steps: int, earlier: dict[str, Any] | None) -> int:
     return steps
 
 
-def _has_judges(manifest: dict[str, Any]) -> bool:
+def _has_judges(manifest: Manifest) -> bool:
     """Whether there is an autoencoder or a threshold."""
     judges = any(network["recipe"].endswith("-qc") for network in manifest["networks"])
     return judges or bool(manifest.get("quality"))
 
 
-def _quality(manifest: dict[str, Any]) -> str:
+def _quality(manifest: Manifest) -> str:
     """What is in range, and how wide intervals of sizes are."""
     if not manifest.get("quality"):
         return (
@@ -110,14 +111,14 @@ def _quality(manifest: dict[str, Any]) -> str:
     return "\n".join([*rows, "", told, *_bands(bands)] if bands else rows)
 
 
-def _rules(rules: dict[str, Any]) -> str:
+def _rules(rules: RulesEntry) -> str:
     """What was tried, and what it brought to patients on whom it was not chosen."""
     points = [name for name in rules["gain"] if name.endswith("dice")]
     rows = [
         f"| rule | shipped as | {' | '.join(map(_words, points))} |",
         f"|---|---|{'---:|' * len(points)}",
     ]
-    together = {"rule": "all shipped", "kept": {}, "gain": rules["gain"]}
+    together: TriedRule = {"rule": "all shipped", "kept": {}, "gain": rules["gain"]}
     for tried in (*rules["tried"], together):
         kept = tried["kept"]
         with_what = [f"{k} {v}" for k, v in (kept or {}).items() if k != "rule"]
@@ -131,7 +132,7 @@ def _rules(rules: dict[str, Any]) -> str:
     return f"{told}\n\n" + "\n".join(rows)
 
 
-def _trust(trust: dict[str, Any]) -> str:
+def _trust(trust: TrustEntry) -> str:
     """How wide intervals are, and from where on a case is flagged."""
     fences = ", ".join(f"{_words(name)} {fence:.3f}" for name, fence in trust["fences"].items())
     told = (
@@ -142,7 +143,7 @@ def _trust(trust: dict[str, Any]) -> str:
     return "\n".join(_bands(trust["bands"])) + "\n\n" + " ".join([told] * bool(fences) + [fitted])
 
 
-def _bands(bands: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _bands(bands: Mapping[str, BandEntry]) -> list[str]:
     """A table of errors to expect (``uncertainty.conformal``)."""
     rows = [
         "| measure | half the width of its interval | holds the truth in | patients |",
@@ -160,7 +161,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _scores(manifest: dict[str, Any]) -> str:
+def _scores(manifest: Manifest) -> str:
     scores = manifest.get("scores_out_of_fold")
     if not scores:
         return "Not measured yet."
@@ -174,13 +175,13 @@ def _scores(manifest: dict[str, Any]) -> str:
     return f"{told}\n\n{scores['table']}"
 
 
-def _lv_alone(training: dict[str, Any]) -> bool:
+def _lv_alone(training: Mapping[str, Any]) -> bool:
     """Whether experts drew the LV alone on all of a network's real images."""
     real = [source(s) for s in training["sources"] if not is_made(s)]
     return bool(real) and all(one.lv_alone for one in real)
 
 
-def _limits(manifest: dict[str, Any]) -> list[str]:
+def _limits(manifest: Manifest) -> list[str]:
     limits = []
     made_only = sorted(
         {

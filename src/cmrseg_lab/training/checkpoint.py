@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +15,25 @@ from torch.optim.swa_utils import AveragedModel
 
 from cmrseg.runtime.errors import InputError
 
+
+class About(TypedDict):
+    """Who was trained on, whom a run held out, and from which network it started."""
+
+    fold: int | None
+    without: str | None
+    seed: int
+    patients: list[list[str]]
+    started_from: NotRequired[Mapping[str, Any]]
+
+
+class State(TypedDict):
+    """The JSON part of a checkpoint: steps done, the preset's values, and whom it is about."""
+
+    step: int
+    preset: Mapping[str, Any]
+    about: About
+
+
 AVERAGE = "average."
 """What names of the averaged network's tensors begin with."""
 
@@ -22,7 +42,7 @@ def save(
     path: Path,
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
-    state: dict[str, Any],
+    state: State,
     average: AveragedModel | None = None,
 ) -> None:
     """Write network, optimiser, random state and ``state`` (JSON-ready) in one move.
@@ -41,7 +61,7 @@ def save(
     _write(path, tensors, state)
 
 
-def read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> State:
     """The JSON part: step, history, configuration.
 
     Raises:
@@ -49,7 +69,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, "pt") as file:
-            state: dict[str, Any] = json.loads(file.metadata()["state"])
+            state: State = json.loads(file.metadata()["state"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"no readable checkpoint at {path}",
@@ -58,7 +78,7 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def restore(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+def restore(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer) -> State:
     """Put everything back where :func:`save` found it and return the JSON part."""
     state = read_state(path)
     tensors = load_file(path)
@@ -87,7 +107,7 @@ def network_weights(path: Path) -> dict[str, Tensor]:
     return _under(f"{AVERAGE}module.", tensors) or _under("network.", tensors)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], state: State) -> None:
     stored = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     partial = path.with_suffix(".partial")
     save_file(stored, partial, metadata={"state": json.dumps(state)})

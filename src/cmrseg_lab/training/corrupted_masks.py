@@ -119,7 +119,7 @@ def _segmenter(path: Path, recipe: str, patients: set[str]) -> UNet:
     """The segmenter of a checkpoint, if the patients at hand are new to it too."""
     state = checkpoint.read_state(path)
     preset = cast(SegmenterPreset, of_values(state["preset"]))
-    met = patients & set(digests(map(tuple, state["about"]["patients"])))
+    met = patients & set(digests((one[0], one[1]) for one in state["about"]["patients"]))
     if f"{preset.recipe}-qc" != recipe or met:
         raise InputError(
             "the segmenter is of another recipe or was trained on these patients",

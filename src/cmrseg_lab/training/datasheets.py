@@ -6,26 +6,25 @@ is known to be wrong with it, and which networks learned from it. What nobody ca
 the synthetic generator's part in the generator itself, the learners in the bundles' manifests.
 
 ``python -m cmrseg_lab.training.datasheets [DOCS [WEIGHTS]]`` (``make cards``) writes them anew,
-and the
-model cards of all bundles in ``WEIGHTS``, where what they are made of has changed. A test holds
-that nothing committed is stale.
+and the model
+cards of all bundles in ``WEIGHTS``, where what they are made of has changed. A test holds that
+nothing committed is stale.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cmrseg.models.bundle import CARD, MANIFEST
+from cmrseg.models.manifest import DataEntry, Manifest
 from cmrseg_lab.training.card import card
 from cmrseg_lab.training.dataset_facts import FACTS, synthetic_facts
+from cmrseg_lab.training.pack import read_manifest, write_manifest
 from cmrseg_lab.training.sources import SOURCES, is_synthetic, learned_from, source
 
-Manifests = Mapping[str, Mapping[str, Any]]
+Manifests = Mapping[str, Manifest]
 """Bundle's name -> manifest."""
 
 
@@ -68,7 +67,7 @@ def datasheets(manifests: Manifests) -> dict[str, str]:
 
 def stale_cards(folder: Path) -> list[str]:
     """What of a bundle's card is no longer what its manifest and the generator make of it."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     stale = []
     if manifest["data"] != _data(manifest["data"]):
         stale.append("what the manifest says of its data (training/sources.py)")
@@ -87,13 +86,11 @@ def refresh(docs: Path, weights: Path) -> list[Path]:
     Returns:
         What was written.
     """
-    from cmrseg_lab.training.pack import write_manifest
-
     written = []
     for folder in _bundles(weights):
         if stale_cards(folder):
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            write_manifest(folder, manifest | {"data": _data(manifest["data"])})
+            manifest = read_manifest(folder)
+            write_manifest(folder, {**manifest, "data": _data(manifest["data"])})
             written.append(folder / CARD)
     sheets = datasheets(read_manifests(weights))
     docs.mkdir(parents=True, exist_ok=True)
@@ -107,20 +104,17 @@ def refresh(docs: Path, weights: Path) -> list[Path]:
     return written
 
 
-def read_manifests(weights: Path) -> dict[str, dict[str, Any]]:
+def read_manifests(weights: Path) -> dict[str, Manifest]:
     """The manifests of all bundles in a folder."""
-    return {
-        folder.name: json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        for folder in _bundles(weights)
-    }
+    return {folder.name: read_manifest(folder) for folder in _bundles(weights)}
 
 
 def _bundles(weights: Path) -> list[Path]:
     return sorted(path.parent for path in weights.glob(f"*/{MANIFEST}"))
 
 
-def _data(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    return {name: asdict(source(name)) for name in names}
+def _data(names: Iterable[str]) -> dict[str, DataEntry]:
+    return {name: source(name).entry() for name in names}
 
 
 def _known(name: str) -> str:

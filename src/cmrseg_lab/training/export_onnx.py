@@ -6,12 +6,14 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cmrseg.cases.case import ImageSource
+from cmrseg.cases.challenge import Challenge
 from cmrseg.imaging.grey_scale import LIMIT, STATISTICS_PERCENTILES
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.postprocess import likeliest
@@ -20,6 +22,7 @@ from cmrseg.imaging.volume import Array
 from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.manifest import NetworkEntry
 from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime.errors import CmrsegError, UsageError
@@ -31,6 +34,23 @@ TOLERANCE = 1e-3
 """Probabilities may differ by so much, from the order in which numbers are added."""
 CPU = torch.device("cpu")
 DESCRIPTION = "networks.json"
+
+
+class Checked(TypedDict):
+    """How far ONNX Runtime is from our network, and the lowest Dice of both masks."""
+
+    largest_difference: float
+    dice: NotRequired[float]
+
+
+class Exported(TypedDict):
+    """What ``networks.json`` says of one network; ``input`` and ``output`` describe its tensors."""
+
+    file: str
+    recipe: str
+    input: Mapping[str, object]
+    output: Mapping[str, object]
+    checked: Checked
 
 
 class Probabilities(nn.Module):
@@ -49,7 +69,7 @@ class Probabilities(nn.Module):
         return torch.softmax(self.network(image)[0], dim=1)
 
 
-def export_onnx(bundle: Bundle, out: Path) -> list[dict[str, Any]]:
+def export_onnx(bundle: Bundle, out: Path) -> list[Exported]:
     """Write ``<network>.onnx`` of each network, ``networks.json`` and ``README.md``.
 
     Args:
@@ -73,7 +93,7 @@ def export_onnx(bundle: Bundle, out: Path) -> list[dict[str, Any]]:
     out.mkdir(parents=True, exist_ok=True)
     told = []
     with tempfile.TemporaryDirectory() as scratch:
-        case = sample_case(bundle.manifest["challenge"], None, Path(scratch))
+        case = sample_case(cast(Challenge, bundle.manifest["challenge"]), None, Path(scratch))
         for entry in bundle.networks:
             path = out / Path(entry["file"]).with_suffix(".onnx").name
             if entry["recipe"].endswith("-qc"):
@@ -94,17 +114,16 @@ def export_onnx(bundle: Bundle, out: Path) -> list[dict[str, Any]]:
     return told
 
 
-def _segmenter(bundle: Bundle, entry: Mapping[str, Any], path: Path, source: Any) -> dict[str, Any]:
+def _segmenter(bundle: Bundle, entry: NetworkEntry, path: Path, source: ImageSource) -> Exported:
     recipe = RECIPES[entry["recipe"]]
-    network = UNet(UNetConfig.from_dict(dict(entry["config"])), "native")
+    network = UNet(UNetConfig.from_dict(entry["config"]), "native")
     network.load_state_dict(bundle.tensors(entry["file"]))
     multiple, channels = network.config.multiple, network.config.in_channels
     example = torch.zeros(1, channels, 3, 2 * multiple, 4 * multiple)
     sizes = {2: "z", 3: "y", 4: "x"}
     _export(Probabilities(network), example, path, {"image": sizes, "probabilities": sizes})
     ours = Segmenter.from_bundle(bundle, recipe.name, CPU, precision="fp32")
-    of_recipe = [n["file"] for n in bundle.networks if n["recipe"] == recipe.name]
-    ours.networks = [ours.networks[of_recipe.index(entry["file"])]]
+    ours.networks = [ours.networks[bundle.of(recipe.name).index(entry)]]
     image = prepared_image(source, recipe.grid, ours.preparation)[1].image
     # Written out as whoever reads the description would write it.
     height, width = image.array.shape[1:]
@@ -133,12 +152,12 @@ def _segmenter(bundle: Bundle, entry: Mapping[str, Any], path: Path, source: Any
             "shape": [1, network.config.classes, "z", "y", "x"],
             "classes": {0: "background", **recipe.labels},
         },
-        "checked": _checked(expected, theirs) | {"dice": min(same)},
+        "checked": {"largest_difference": _difference(expected, theirs), "dice": min(same)},
     }
 
 
-def _autoencoder(bundle: Bundle, entry: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    config = AutoencoderConfig.from_dict(dict(entry["config"]))
+def _autoencoder(bundle: Bundle, entry: NetworkEntry, path: Path) -> Exported:
+    config = AutoencoderConfig.from_dict(entry["config"])
     network = Autoencoder(config).eval()
     network.load_state_dict(bundle.tensors(entry["file"]))
     labels = torch.randint(
@@ -157,7 +176,7 @@ def _autoencoder(bundle: Bundle, entry: Mapping[str, Any], path: Path) -> dict[s
         "recipe": entry["recipe"],
         "input": {"name": "masks", "shape": ["n", config.slices * config.classes, *side]},
         "output": {"name": "logits", "shape": ["n", config.classes, *side]},
-        "checked": _checked(expected, _run(path, x.numpy())),
+        "checked": {"largest_difference": _difference(expected, _run(path, x.numpy()))},
     }
 
 
@@ -185,8 +204,8 @@ def _run(path: Path, x: Array) -> Array:
     return found
 
 
-def _checked(ours: Array, theirs: Array) -> dict[str, Any]:
-    return {"largest_difference": float(np.abs(ours - theirs).max())}
+def _difference(ours: Array, theirs: Array) -> float:
+    return float(np.abs(ours - theirs).max())
 
 
 def _readme(page: Mapping[str, Any]) -> str:

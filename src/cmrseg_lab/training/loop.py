@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, distributed, nn
@@ -26,6 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cmrseg.models.unet import count_parameters
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.training import checkpoint
+from cmrseg_lab.training.checkpoint import About, State
 from cmrseg_lab.training.preset import Preset, as_values
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -69,7 +70,7 @@ def fit(
     *,
     seed: int,
     device: torch.device,
-    about: dict[str, Any],
+    about: About,
     workers: int = 1,
     start: Mapping[str, Tensor] | None = None,
 ) -> Path:
@@ -96,7 +97,7 @@ def fit(
         optimiser = make_optimiser(network, preset)
         moving = get_ema_multi_avg_fn(preset.average_decay)  # type: ignore[no-untyped-call]
         average = AveragedModel(network, multi_avg_fn=moving, use_buffers=True)
-        state: dict[str, Any] = {"step": 0, "preset": _json(as_values(preset)), "about": about}
+        state: State = {"step": 0, "preset": as_values(preset), "about": about}
         if path.exists():
             state = _restored(path, state, network, optimiser, average)
         trainee = task.trainee(network)
@@ -242,14 +243,16 @@ def _any(flag: bool, size: int) -> bool:
 
 def _restored(
     path: Path,
-    begun: dict[str, Any],
+    begun: State,
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: AveragedModel,
-) -> dict[str, Any]:
+) -> State:
     """Where the run in ``path`` stood, its tensors put back."""
     state = checkpoint.read_state(path)
-    if any(state[key] != _json(begun[key]) for key in ("preset", "about")):
+    # Tuples come back from a checkpoint as lists.
+    as_stored = json.loads(json.dumps(begun))
+    if (state["preset"], state["about"]) != (as_stored["preset"], as_stored["about"]):
         raise UsageError(
             f"{path.parent} holds another training: its preset, fold, seed or patients differ",
             "Give what it began with, or another folder",
@@ -257,12 +260,6 @@ def _restored(
     checkpoint.restore(path, network, optimiser)
     checkpoint.restore_average(path, average)
     return state
-
-
-def _json(values: dict[str, Any]) -> dict[str, Any]:
-    """As they come back from a checkpoint."""
-    found: dict[str, Any] = json.loads(json.dumps(values))
-    return found
 
 
 class _Told:

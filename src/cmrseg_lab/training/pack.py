@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from safetensors.torch import save_file
 
 from cmrseg import __version__
 from cmrseg.models import storage
-from cmrseg.models.bundle import CARD, FORMAT, MANIFEST, load, sealed, sha256
+from cmrseg.models.bundle import CARD, FORMAT, MANIFEST, Bundle, load, sealed, sha256
+from cmrseg.models.manifest import Manifest, NetworkEntry, QualityEntry, ScoresEntry
 from cmrseg.quality import replay
 from cmrseg.quality.replay import Rehearsal
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
 from cmrseg_lab.training.card import card
+from cmrseg_lab.training.checkpoint import State
 from cmrseg_lab.training.held_out import FOLD_SEED, digest, digests
 from cmrseg_lab.training.preset import of_values
 from cmrseg_lab.training.sources import is_synthetic, learned_from, source
-
-if TYPE_CHECKING:  # it needs scipy, which packing does not
-    from cmrseg.quality.thresholds import Thresholds
 
 
 def pack(
@@ -63,20 +60,19 @@ def pack(
         stage = Path(folder) / out.name
         stage.mkdir()
         networks = [_store(path, challenge, stage) for path in checkpoints]
-        kept: dict[str, Any] = {"networks": []}
-        if keep:
-            kept = _kept(challenge, keep, {n["recipe"] for n in networks}, stage, beside)
-        networks = [*kept.pop("networks"), *networks]
-        names = sorted(set().union(*(learned_from(n["training"]) for n in networks)))
-        manifest = {
+        manifest: Manifest = {
             "format": FORMAT,
             "challenge": challenge,
             "cmrseg": __version__,
             "commit": commit,
-            "data": {name: asdict(source(name)) for name in names},
+            "data": {},
             "networks": networks,
-            **kept,
+            "files": {},
         }
+        if keep:
+            _take_over(manifest, load(keep, challenge), stage, beside)
+        learned = (learned_from(n["training"]) for n in manifest["networks"])
+        manifest["data"] = {name: source(name).entry() for name in sorted(set().union(*learned))}
         write_manifest(stage, manifest)
         if out.exists():
             shutil.rmtree(out)
@@ -84,7 +80,13 @@ def pack(
     return out
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def read_manifest(folder: Path) -> Manifest:
+    """A bundle's manifest as it lies there, not verified."""
+    manifest: Manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the model card, the digests of all files, and the manifest that names them."""
     (folder / CARD).write_text(card(manifest), encoding="utf-8")
     rehearsals = [q["rehearsal"] for q in manifest.get("quality", {}).values() if q["rehearsal"]]
@@ -93,52 +95,40 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / MANIFEST).write_text(sealed(manifest), encoding="utf-8")
 
 
-def record_scores(folder: Path, scores: dict[str, Any]) -> None:
+def record_scores(folder: Path, scores: ScoresEntry) -> None:
     """Put out-of-fold scores into a bundle's manifest and model card."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    manifest["scores_out_of_fold"] = scores
-    write_manifest(folder, manifest)
+    write_manifest(folder, {**read_manifest(folder), "scores_out_of_fold": scores})
 
 
 def record_quality(
-    folder: Path,
-    recipe: str,
-    thresholds: Thresholds,
-    rehearsed: Rehearsal | None,
-    told: str,
-    **seen: Any,
+    folder: Path, recipe: str, entry: QualityEntry, rehearsed: Rehearsal | None
 ) -> None:
     """Put one view's quality thresholds and rehearsal slices into a bundle.
 
     Args:
         folder: the bundle.
         recipe: whose they are (``mnms2-sa``, ``mnms2-la``).
-        thresholds: of its roles.
+        entry: what calibration found; its ``rehearsal`` is named here.
         rehearsed: labelled slices for refinement; None for a bundle that is never refined.
-        told: what the thresholds were fitted on, in words, for the model card.
-        seen: what else was found on the same images, JSON-ready, by name.
     """
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     file = f"{recipe}-rehearsal.safetensors" if rehearsed else None
     if rehearsed and file:
         replay.write(folder / file, rehearsed)
         (folder / file).chmod(0o644)
-    entry = {"thresholds": thresholds.as_dict(), "rehearsal": file, "fitted_on": told, **seen}
-    manifest["quality"] = {**manifest.get("quality", {}), recipe: entry}
+    manifest["quality"] = {**manifest.get("quality", {}), recipe: {**entry, "rehearsal": file}}
     write_manifest(folder, manifest)
 
 
-def _entry(state: dict[str, Any], file: str) -> dict[str, Any]:
+def _entry(state: State, file: str) -> NetworkEntry:
     """A network's entry in the manifest: no patient's name."""
     preset, about = of_values(state["preset"]), state["about"]
-    patients = [(str(source), str(patient)) for source, patient in about["patients"]]
+    patients = [(source, patient) for source, patient in about["patients"]]
     shape = {*preset.network.as_dict(), "channels"}
-    return {
+    entry: NetworkEntry = {
         "file": file,
         "recipe": preset.recipe,
         "config": preset.network.as_dict(),
-        # An autoencoder sees masks, which have no grey scale.
-        **({} if preset.recipe.endswith("-qc") else {"preparation": "interior"}),
         "training": {
             **{k: v for k, v in state["preset"].items() if k not in shape and k != "recipe"},
             "fold": about["fold"],
@@ -149,9 +139,11 @@ def _entry(state: dict[str, Any], file: str) -> dict[str, Any]:
             "patients": len({digest(*one) for one in patients}),
             "trained_on": digests(one for one in patients if not is_synthetic(one[0])),
             "steps_done": state["step"],
-            **{key: about[key] for key in ("started_from",) if key in about},
+            **({"started_from": about["started_from"]} if "started_from" in about else {}),
         },
     }
+    # An autoencoder sees masks, which have no grey scale.
+    return entry if preset.recipe.endswith("-qc") else {**entry, "preparation": "interior"}
 
 
 def _check_replaceable(out: Path) -> None:
@@ -163,7 +155,7 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _file(state: dict[str, Any]) -> str:
+def _file(state: State) -> str:
     """What a network's file is called."""
     about = state["about"]
     held = f"without-{about['without']}" if about["without"] else f"fold{about['fold']}"
@@ -171,7 +163,7 @@ def _file(state: dict[str, Any]) -> str:
     return f"{state['preset']['recipe']}-{held}-seed{about['seed']}.safetensors"
 
 
-def _store(path: Path, challenge: str, stage: Path) -> dict[str, Any]:
+def _store(path: Path, challenge: str, stage: Path) -> NetworkEntry:
     """Store one checkpoint's network; returns its manifest entry."""
     state = checkpoint.read_state(path)
     recipe, file = str(state["preset"]["recipe"]), _file(state)
@@ -195,27 +187,25 @@ def _store(path: Path, challenge: str, stage: Path) -> dict[str, Any]:
     return _entry(state, file)
 
 
-def _kept(
-    challenge: str, older: Path, replaced: set[str], stage: Path, beside: bool
-) -> dict[str, Any]:
-    """Copy what another bundle has of other recipes; returns its networks and quality."""
-    found = load(older, challenge)
+def _take_over(manifest: Manifest, found: Bundle, stage: Path, beside: bool) -> None:
+    """Copy what another bundle has of other recipes, and put it before what is new."""
+    replaced = {n["recipe"] for n in manifest["networks"]}
     networks = [n for n in found.networks if n["recipe"] not in replaced]
     if beside:
         stay = [n for n in found.networks if n["recipe"] in replaced]
         networks += [
             n if n["recipe"].endswith("-qc") else {**n, "preparation": "interior"} for n in stay
         ]
-    quality = {
+    manifest["quality"] = {
         recipe: entry
         for recipe, entry in found.manifest.get("quality", {}).items()
         if not {recipe, f"{recipe}-qc"} & replaced
     }
-    files = [n["file"] for n in networks] + [q["rehearsal"] for q in quality.values()]
-    for file in filter(None, files):
-        shutil.copy2(older / file, stage / file)
-    kept = {"networks": networks, "quality": quality}
+    rehearsals = [q["rehearsal"] for q in manifest["quality"].values()]
+    for file in filter(None, [*(n["file"] for n in networks), *rehearsals]):
+        shutil.copy2(found.folder / file, stage / file)
+    manifest["networks"] = [*networks, *manifest["networks"]]
     # Scores are of short axes and of late enhancement, taken by networks that stay.
-    if networks and not replaced & {"mnms2-sa", "emidec"}:
-        kept |= {k: found.manifest[k] for k in ("scores_out_of_fold",) if k in found.manifest}
-    return kept
+    scores = found.manifest.get("scores_out_of_fold")
+    if networks and scores and not replaced & {"mnms2-sa", "emidec"}:
+        manifest["scores_out_of_fold"] = scores

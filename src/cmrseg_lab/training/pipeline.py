@@ -11,7 +11,7 @@ Below ``out``: ``<challenge>/``, the bundle, and ``work/<challenge>/``, caches, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import cycle
@@ -71,7 +71,7 @@ class Course:
     source: str | None = None
     folds: Sequence[int | None] | None = None
     size: Literal["compact", "paper"] = "compact"
-    changed: dict[str, Any] = field(default_factory=dict)
+    changed: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     device: str = "auto"
     workers: int = 1
@@ -164,7 +164,7 @@ def train_whole(course: Course) -> Path:
     return course.bundle
 
 
-def _runs(course: Course, name: str) -> dict[str, tuple[Any, dict[str, Any]]]:
+def _runs(course: Course, name: str) -> Mapping[str, tuple[Any, Mapping[str, Any]]]:
     """The trainings of a preset: run -> the preset as it is trained, and fold, seed and start."""
     from cmrseg_lab.training.start import fine_tuning, starts
 

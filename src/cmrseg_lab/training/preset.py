@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -55,7 +56,7 @@ class Preset:
         return warm * self.learning_rate * float((1 - step / self.steps) ** self.decay)
 
     @classmethod
-    def of(cls, values: dict[str, Any]) -> Self:
+    def of(cls, values: Mapping[str, Any]) -> Self:
         """From what a preset's file or a checkpoint says."""
         return cls(**{k: _frozen(v) for k, v in values.items()})
 
@@ -182,7 +183,7 @@ class AutoencoderPreset(Preset):
         )
 
 
-def of_values(values: dict[str, Any]) -> SegmenterPreset | AutoencoderPreset:
+def of_values(values: Mapping[str, Any]) -> SegmenterPreset | AutoencoderPreset:
     """A preset from what its file or a checkpoint says.
 
     Raises:

@@ -148,7 +148,7 @@ def score_autoencoder(
     """
     state = checkpoint.read_state(path)
     recipe = state["preset"]["recipe"]
-    learned = set(digests(map(tuple, state["about"]["patients"])))
+    learned = set(digests((one[0], one[1]) for one in state["about"]["patients"]))
     known = cache.read_index(cache_dir, recipe.removesuffix("-qc"))
     held = [p for p in known if digest(p.source, p.patient) not in learned]
     pairs = [
@@ -180,7 +180,7 @@ def score_autoencoder(
     return text
 
 
-def detection_tables(scores: dict[str, Any]) -> str:
+def detection_tables(scores: Mapping[str, Any]) -> str:
     """The scores as two tables in Markdown."""
     lines = [
         f"# Autoencoder {scores['recipe']}",
@@ -217,7 +217,7 @@ def detection_tables(scores: dict[str, Any]) -> str:
 
 def _judged(
     control: QualityControl, samples: Sequence[Sample], kinds: Iterable[tuple[str, Wrong]]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Summaries for tables, and what they are of: each image and each mask by itself."""
     images = [control.measure(sample.label, sample.spacing_mm) for sample in samples]
     rows: dict[str, Detection] = {}
@@ -241,7 +241,7 @@ def _judged(
     }
 
 
-def _about(path: Path, state: dict[str, Any], control: QualityControl) -> dict[str, Any]:
+def _about(path: Path, state: checkpoint.State, control: QualityControl) -> dict[str, object]:
     """Which autoencoder it is: its file, settings, parameters, and steps of all its runs."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -265,7 +265,7 @@ def _pair(control: QualityControl, mask: Array, sample: Sample) -> Pair:
     )
 
 
-def _true_masks(images: Sequence[Mapping[str, Pseudo]]) -> dict[str, Any]:
+def _true_masks(images: Sequence[Mapping[str, Pseudo]]) -> dict[str, dict[str, list[float]]]:
     """Mean and deviation of Dice and HD between true masks and their reconstructions."""
     rows = {}
     for name in STRUCTURES:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from cmrseg.models.manifest import DataEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +17,12 @@ class Source:
     licence: str
     cite: str
     lv_alone: bool = False
+
+    def entry(self) -> DataEntry:
+        """As a manifest has it."""
+        return DataEntry(
+            title=self.title, licence=self.licence, cite=self.cite, lv_alone=self.lv_alone
+        )
 
 
 SOURCES = {
@@ -114,7 +123,7 @@ def patients_of(name: str) -> str | None:
     return name
 
 
-def learned_from(training: dict[str, Any]) -> set[str]:
+def learned_from(training: Mapping[str, Any]) -> set[str]:
     """All sources of a run and of the runs that it started from.
 
     Args:

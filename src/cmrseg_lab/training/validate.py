@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from cmrseg.cases.challenge import Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg.evaluation.run import Evaluation, evaluate
 from cmrseg.models import bundle
+from cmrseg.models.manifest import ScoresEntry
 from cmrseg.run import batch
 from cmrseg.run.predict import model
 from cmrseg.runtime.errors import InputError, UsageError
@@ -57,7 +57,7 @@ def validate(
         for number, (own, patients) in enumerate(sorted(parts.items())):
             networks = [found.networks[i] for i in own]
             # Neither an autoencoder nor another view's network segments what is there.
-            if not views & {str(n["recipe"]) for n in networks}:
+            if not views & {n["recipe"] for n in networks}:
                 continue
             part = Path(folder) / str(number)
             for item in items:
@@ -66,7 +66,7 @@ def validate(
                     _link(item, truth)
             contract = open_contract(challenge, part, predictions, labels="all")
             contract.summary_stem = f"summary-part{number}"
-            smaller = replace(found, manifest={**found.manifest, "networks": networks})
+            smaller = found.having(networks)
             # Uncertainty is not scored here; its samples would cost most of the time.
             batch.run(contract, model(challenge, smaller, device=device, samples=0).segment)
         if not truth.exists():
@@ -79,8 +79,10 @@ def validate(
         from cmrseg_lab.training.pack import record_scores
 
         command = f"cmrseg-lab validate {challenge} --source {source}"
-        scores = {"cases": len(report.rows), "command": command, "table": report.table().markdown()}
-        record_scores(found.folder, scores)
+        table = report.table().markdown()
+        record_scores(
+            found.folder, ScoresEntry(cases=len(report.rows), command=command, table=table)
+        )
     return report
 
 

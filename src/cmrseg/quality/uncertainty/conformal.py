@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.models.manifest import BandEntry
+
 LEVEL = 0.9
 HARDEST = 4.0
 """An image counts as at most so many times as hard as the usual one, and the easiest as a quarter:
@@ -102,18 +104,20 @@ class ErrorBand:
             difficulty=usual,
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> BandEntry:
         """JSON-ready, the inverse of :meth:`from_dict`."""
-        return {
-            "share": round(self.share, 4),
-            "typical": round(self.typical, 3),
-            "level": round(self.level, 3),
-            "patients": self.patients,
-            **({"difficulty": round(self.difficulty, 5)} if self.difficulty else {}),
-        }
+        told = BandEntry(
+            share=round(self.share, 4),
+            typical=round(self.typical, 3),
+            level=round(self.level, 3),
+            patients=self.patients,
+        )
+        if self.difficulty:
+            told["difficulty"] = round(self.difficulty, 5)
+        return told
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ErrorBand:
+    def from_dict(cls, values: BandEntry) -> ErrorBand:
         """From a manifest's JSON."""
         return cls(**values)
 

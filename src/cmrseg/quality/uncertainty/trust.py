@@ -10,15 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
+from cmrseg.models.manifest import Manifest, TrustEntry
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.runtime.errors import WeightsError
 
 FEWEST = 8
 """Quartiles of fewer patients are chance."""
+
+
+class SampleVerdict(TypedDict):
+    """What is recorded of a case: whether its samples agree as those of held-out patients did."""
+
+    out_of_distribution: bool
+    reason: str
+    samples_agree: dict[str, float]
+    fences: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +47,8 @@ class Trust:
     population: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     fitted_on: str
 
-    def judge(self, agreement: Mapping[str, float]) -> dict[str, Any]:
-        """The verdict on a case, JSON-ready; empty where nothing can be compared.
+    def judge(self, agreement: Mapping[str, float]) -> SampleVerdict | None:
+        """The verdict on a case; None where nothing can be compared.
 
         Args:
             agreement: structure -> how far samples of a network agree
@@ -46,7 +56,7 @@ class Trust:
         """
         known = {name: agreement[name] for name in self.fences if name in agreement}
         if not known:
-            return {}
+            return None
         low = [
             f"samples of one network agree on {name.replace('_', '-')} to {value:.3f} "
             f"< {self.fences[name]:.3f}"
@@ -60,7 +70,7 @@ class Trust:
             "fences": {name: round(self.fences[name], 4) for name in known},
         }
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> TrustEntry:
         """JSON-ready, the inverse of :meth:`from_manifest`."""
         return {
             "fitted_on": self.fitted_on,
@@ -72,7 +82,7 @@ class Trust:
         }
 
     @classmethod
-    def from_manifest(cls, manifest: Mapping[str, Any]) -> Trust | None:
+    def from_manifest(cls, manifest: Manifest) -> Trust | None:
         """A bundle's; None where nothing was fitted.
 
         Raises:

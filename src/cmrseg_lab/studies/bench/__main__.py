@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cmrseg.cases.challenge import SPECS
 from cmrseg.runtime import cpu_limit, share_cpus
@@ -84,7 +83,7 @@ def measure(options: argparse.Namespace) -> list[BenchRow]:
         return rows
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, object]:
     """What was measured on, and how busy it was with other things."""
     from importlib.metadata import version
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import OutputError, UsageError
@@ -98,7 +97,7 @@ class BenchRow:
             {None: "", True: "met", False: "MISSED"}[self.met],
         )
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The line as JSON-ready values, every measurement included."""
         return {
             "recipe": self.recipe,
@@ -118,13 +117,13 @@ def bench_table(rows: Sequence[BenchRow]) -> TextTable:
     return TextTable(header=HEADER, lines=[row.cells() for row in rows])
 
 
-def markdown(rows: Sequence[BenchRow], machine: dict[str, Any]) -> str:
+def markdown(rows: Sequence[BenchRow], machine: Mapping[str, object]) -> str:
     """The report as Markdown."""
     facts = "; ".join(f"{name}: {value}" for name, value in machine.items())
     return f"# Speed and memory\n\n{facts}\n\n{bench_table(rows).markdown()}\n"
 
 
-def save_report(rows: Sequence[BenchRow], machine: dict[str, Any], path: Path) -> None:
+def save_report(rows: Sequence[BenchRow], machine: Mapping[str, object], path: Path) -> None:
     """Write the report as ``.md`` or ``.json``.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -43,7 +42,7 @@ def make(challenge: Challenge, folder: Path) -> Path:
     )
     torch.manual_seed(0)
     network = UNet(preset.network)
-    about: dict[str, Any] = {"fold": 0, "without": None, "seed": 0, "patients": []}
-    state = {"step": 0, "preset": as_values(preset), "about": about}
+    about = checkpoint.About(fold=0, without=None, seed=0, patients=[])
+    state = checkpoint.State(step=0, preset=as_values(preset), about=about)
     checkpoint.save(folder / CHECKPOINT, network, make_optimiser(network, preset), state)
     return pack(challenge, [folder / CHECKPOINT], folder / challenge)

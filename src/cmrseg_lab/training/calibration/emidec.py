@@ -6,17 +6,15 @@ agree where nothing is wrong.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cmrseg.imaging.volume import Array
 from cmrseg.models import bundle
-from cmrseg.models.bundle import MANIFEST
+from cmrseg.models.manifest import RulesEntry, RuleStep
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.measures import agreement
 from cmrseg.quality.uncertainty.trust import Trust, lower_fence
@@ -36,7 +34,7 @@ from cmrseg_lab.training.calibration.emidec_rule_search import (
     Tried,
     together,
 )
-from cmrseg_lab.training.pack import write_manifest
+from cmrseg_lab.training.pack import read_manifest, write_manifest
 
 Measures = dict[str, list[float]]
 """Measure -> one value a patient."""
@@ -89,7 +87,7 @@ def calibrate_emidec(
         population={name: tuple(sorted(values)) for name, values in agreed.items()},
         fitted_on=f"{len(chooser.hearts)} held-out patients of {source}",
     )
-    manifest = json.loads((found.folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(found.folder)
     write_manifest(found.folder, {**manifest, "rules": entry, "trust": trust.as_dict()})
     return told(entry)
 
@@ -127,8 +125,9 @@ def measured(chooser: Chooser, by_part: dict[int, Rules]) -> tuple[Measures, Mea
     for place, (heart, part) in enumerate(zip(chooser.hearts, chooser.parts, strict=True)):
         for mask, kept in ((masks[part][place], ours), (heart.truth, experts)):
             found = volumes(mask, heart.voxel_ml)
-            for name in kept:
-                kept[name].append(found[SHARE] if name == SHARE else found["volume_ml"][name])
+            for name, value in {**found["volume_ml"], SHARE: found["infarcted_percent"]}.items():
+                if name in kept:
+                    kept[name].append(value)
     return ours, experts
 
 
@@ -146,7 +145,7 @@ def honest_scores(chooser: Chooser, by_part: dict[int, Rules]) -> Array:
     return found
 
 
-def told(entry: dict[str, Any]) -> str:
+def told(entry: RulesEntry) -> str:
     """The manifest's entry as a Markdown table: gains by rule, then all together."""
     lines = [f"| rule | {' | '.join(TITLES)} |", f"|---|{'---:|' * len(TITLES)}"]
     for one in entry["tried"]:
@@ -158,7 +157,7 @@ def told(entry: dict[str, Any]) -> str:
 
 def _entry(
     chooser: Chooser, tried: Sequence[Tried], honest: dict[int, Rules], source: str
-) -> dict[str, Any]:
+) -> RulesEntry:
     """What the manifest says of the rules."""
     before = chooser.scores(Rules())
     after = honest_scores(chooser, honest)
@@ -183,7 +182,7 @@ def _rounded(values: Iterable[float]) -> dict[str, float]:
     return {name: round(float(v), 5) for name, v in zip(SCORES, values, strict=True)}
 
 
-def _named(rule: dict[str, Any]) -> str:
+def _named(rule: RuleStep) -> str:
     parameters = [f"{name} {value}" for name, value in rule.items() if name != "rule"]
     return f"{rule['rule']} ({', '.join(parameters)})"
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.manifest import NetworkEntry
 from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.uncertainty import measures
 from cmrseg.recipes.emidec import RECIPE
@@ -111,7 +111,7 @@ def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, lis
         InputError: no network held anybody out.
     """
     groups = {item.patient: item.group for item in items}
-    by_fold: dict[int, list[dict[str, Any]]] = {}
+    by_fold: dict[int, list[NetworkEntry]] = {}
     for network in found.networks:
         if (fold := network["training"]["fold"]) is not None:
             by_fold.setdefault(fold, []).append(network)
@@ -185,8 +185,7 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
 
 
 def _segmenter(found: Bundle, fold: int, effort: RunSettings) -> Segmenter:
-    networks = [n for n in found.networks if n["training"]["fold"] == fold]
-    part = replace(found, manifest={**found.manifest, "networks": networks})
+    part = found.having([n for n in found.networks if n["training"]["fold"] == fold])
     return Segmenter.from_bundle(
         part, "emidec", use_device(effort.device), precision=effort.precision
     )

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.manifest import HeldOut, NetworkEntry, QualityEntry
 from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
@@ -102,21 +103,21 @@ def calibrate_mnms2(
     thresholds = fit_thresholds(measures)
     bounds = dice_bounds(seen)
     expected = bands(seen, thresholds, bounds) if together else {}
-    record_quality(
-        found.folder,
-        recipe,
-        thresholds,
-        rehearsed,
-        _in_words(parts, together) + TRAVELLING * (rehearse == "learned"),
-        candidates=_of_each(parts),
-        population=population(measures),
-        bands={
+    entry: QualityEntry = {
+        "thresholds": thresholds.as_dict(),
+        "rehearsal": None,
+        "fitted_on": _in_words(parts, together) + TRAVELLING * (rehearse == "learned"),
+        "candidates": _of_each(parts),
+        "population": population(measures),
+        "bands": {
             role: {name: band.as_dict() for name, band in by_name.items()}
             for role, by_name in expected.items()
         },
-        dice_bounds={name: bound.as_dict() for name, bound in bounds.items()},
-    )
-    older = found.manifest.get("quality", {}).get(recipe, {}).get("rehearsal")
+        "dice_bounds": {name: bound.as_dict() for name, bound in bounds.items()},
+    }
+    record_quality(found.folder, recipe, entry, rehearsed)
+    before = found.manifest.get("quality", {})
+    older = before[recipe]["rehearsal"] if recipe in before else None
     if older and not rehearsed:
         (found.folder / older).unlink(missing_ok=True)
     return _table(thresholds)
@@ -248,14 +249,13 @@ class Part:
         patients: whose images.
     """
 
-    candidates: list[dict[str, Any]]
-    autoencoder: dict[str, Any]
+    candidates: list[NetworkEntry]
+    autoencoder: NetworkEntry
     patients: list[cache.Patient]
 
     def of(self, found: Bundle) -> Bundle:
         """The bundle with these networks alone."""
-        networks = [*self.candidates, self.autoencoder]
-        return replace(found, manifest={**found.manifest, "networks": networks})
+        return found.having([*self.candidates, self.autoencoder])
 
 
 def judged_patients(found: Bundle, recipe: str, patients: Sequence[cache.Patient]) -> list[Part]:
@@ -299,8 +299,8 @@ def judged_patients(found: Bundle, recipe: str, patients: Sequence[cache.Patient
     return parts
 
 
-def _networks(found: Bundle, recipe: str) -> list[dict[str, Any]]:
-    own = [n for n in found.networks if n["recipe"] == recipe]
+def _networks(found: Bundle, recipe: str) -> list[NetworkEntry]:
+    own = found.of(recipe)
     if not own:
         raise WeightsError(
             f"the bundle has no network {recipe}", "Pack one: `cmrseg-lab pack mnms2`"
@@ -308,14 +308,13 @@ def _networks(found: Bundle, recipe: str) -> list[dict[str, Any]]:
     return own
 
 
-def _of_each(parts: Sequence[Part]) -> dict[str, dict[str, Any]]:
+def _of_each(parts: Sequence[Part]) -> dict[str, HeldOut]:
     """Each candidate's file -> ``fold`` it held out (None for none) and ``patients``."""
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, HeldOut] = {}
     for part in parts:
         for network in part.candidates:
-            own = told.setdefault(
-                network["file"], {"fold": network["training"]["fold"], "patients": 0}
-            )
+            fold = network["training"]["fold"]
+            own = told.setdefault(network["file"], {"fold": fold, "patients": 0})
             own["patients"] += len(part.patients)
     return dict(sorted(told.items()))
 

@@ -10,7 +10,7 @@ from cmrseg.quality.replay import Rehearsal
 from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg_lab.studies.bench import refinement
 from cmrseg_lab.training.pack import pack, record_quality
-from tiny import make_autoencoder, make_checkpoint, sample, save, volume
+from tiny import make_autoencoder, make_checkpoint, quality_entry, sample, save, volume
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_a_row_a_budget(tmp_path, case, monkeypatch):
     one = sample(1)
     easy = Thresholds({"SA_ED": Fences(th_low=0.0, th_up_mm=999.0, measures=9)})
     known = Rehearsal(one.image[:, 4:36, 4:36], one.label[:, 4:36, 4:36])
-    record_quality(weights, "mnms2-sa", easy, known, "nobody")
+    record_quality(weights, "mnms2-sa", quality_entry(**easy.by_role), known)
     said = []
     found = bundle.load(weights, "mnms2")
     rows = list(refinement.refinement_rows(found, case, "cpu", 1, said.append))

@@ -27,8 +27,6 @@ from cmrseg.cases.folders import subfolders
 from cmrseg.cases.staging import Piece
 
 BIDS_VERSION = "1.9.0"
-LATE = re.compile(r"lge|psir|late", re.IGNORECASE)
-"""What late enhancement is called."""
 NIFTI = (".nii", ".nii.gz")
 
 
@@ -50,8 +48,8 @@ class BidsContract(FolderContract):
         """Every NIfTI image of every subject."""
         subjects = _subjects(self.input_dir, without=self.output_dir)
         images = [path for subject in subjects for path in sorted(_images(subject))]
-        late = [path for path in images if LATE.search(path.name)]
-        return late if self.challenge == "emidec" and late else images
+        called = SPECS[self.challenge].called
+        return [p for p in images if re.search(called, p.name, re.IGNORECASE)] or images
 
     def name_of(self, path: Path) -> str:
         """Subject, session and all other entities."""

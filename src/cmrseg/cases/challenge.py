@@ -26,6 +26,8 @@ class ChallengeSpec:
         roles: the images a patient may have.
         grids_mm: network recipe -> the spacing (z, y, x) it works at; None for the image's own.
         cohorts: whether thresholds and refinement can be taken from all cases of a run.
+        by_body_size: whether measures are also given by the patient's body surface area.
+        called: pattern of names that such images have among others, case ignored; empty for none.
     """
 
     name: Challenge
@@ -36,6 +38,13 @@ class ChallengeSpec:
     roles: tuple[str, ...]
     grids_mm: Mapping[str, GridMm]
     cohorts: bool
+    by_body_size: bool = False
+    called: str = ""
+
+    @property
+    def one_image(self) -> bool:
+        """Whether a patient has one image, whose role no name need tell."""
+        return len(self.roles) == 1
 
 
 EMIDEC = ChallengeSpec(
@@ -48,6 +57,7 @@ EMIDEC = ChallengeSpec(
     # In plane as nnU-Net chose for these data (arega2021 section 2.2).
     grids_mm={"emidec": (None, 1.458, 1.458)},
     cohorts=False,
+    called="lge|psir|late",
 )
 MNMS2 = ChallengeSpec(
     name="mnms2",
@@ -59,6 +69,7 @@ MNMS2 = ChallengeSpec(
     roles=("SA_ED", "SA_ES", "LA_ED", "LA_ES"),
     grids_mm={"mnms2-sa": (None, 1.5, 1.5), "mnms2-la": (None, 1.5, 1.5)},
     cohorts=True,
+    by_body_size=True,
 )
 SPECS: Mapping[Challenge, ChallengeSpec] = {spec.name: spec for spec in (EMIDEC, MNMS2)}
 """By name."""

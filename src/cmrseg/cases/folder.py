@@ -151,7 +151,7 @@ def _whole(name: str) -> tuple[str, str, tuple[str, ...]]:
 def _guess(challenge: Challenge, name: str, role: str) -> tuple[str, ...]:
     """What was guessed of a name's role, in words."""
     told = told_by(name)
-    if challenge == "emidec":
+    if SPECS[challenge].one_image:
         return ()
     other = next((word for word in told.others if word.upper() in OTHER_VIEWS), None)
     if other:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.names import told_by
 from cmrseg.imaging.read import SUFFIXES
 
@@ -41,17 +42,18 @@ def bare(stem: str) -> str:
     return stem
 
 
-def case_and_role(challenge: str, stem: str) -> tuple[str, str]:
+def case_and_role(challenge: Challenge, stem: str) -> tuple[str, str]:
     """Which image of which case a bare stem is: its words that tell no view or phase, and those.
 
     Args:
-        challenge: ``emidec``, whose only role is ``LGE``, or ``mnms2``.
+        challenge: of whose roles one is to be found.
         stem: of an image or, made bare, of its mask.
     """
     if stem.startswith("sub-"):
         stem = "_".join(part for part in stem.split("_") if _is_entity(part))
-    if challenge != "mnms2":
-        return stem, "LGE"
+    roles = SPECS[challenge].roles
+    if len(roles) == 1:
+        return stem, roles[0]
     told = told_by(stem)
     role = f"{told.view or 'SA'}_{told.phase or 'ED'}"
     if not (told.view and told.phase):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cmrseg.cases.challenge import SPECS, Challenge
+from cmrseg.cases.challenge import MNMS2, SPECS, Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.summary import CaseRecord
 from cmrseg.imaging import read
@@ -36,7 +36,7 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
     rows: list[tuple[str, ...]] = []
     panels: list[Panel] = []
     folders: list[tuple[Challenge, str]] = [(challenge, challenge) for challenge in SPECS]
-    folders += [("mnms2", REAL)] if (samples / REAL).is_dir() else []
+    folders += [(MNMS2.name, REAL)] if (samples / REAL).is_dir() else []
     for challenge, name in folders:
         source, out = samples / name, output / name
         code = predict(
@@ -65,12 +65,13 @@ def demo(samples: Path, output: Path, *, device: str = "auto") -> int:
 def _rows(challenge: Challenge, record: CaseRecord) -> list[tuple[str, ...]]:
     """One line an image: what was found, and how far samples or mirror images agree on it."""
     case, seconds, found = record["case"], f"{record['seconds']:.1f}", record["measures"]
-    if challenge == "emidec":
+    if SPECS[challenge].one_image:
         uncertainty = found["uncertainty"]
         agreed = uncertainty["dice_within_samples"]["myocardium"]
         trust = f"variance {uncertainty['image_level']:.1e}, myocardium agrees {agreed:.2f}"
         trust += _verdict(found)
-        return [(case, "LGE", _sizes(found["volume_ml"]), trust, seconds)]
+        (role,) = SPECS[challenge].roles
+        return [(case, role, _sizes(found["volume_ml"]), trust, seconds)]
     roles = [role for role in found if role[:2] in ("SA", "LA")]
     return [
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.cli import options
 from cmrseg.runtime.errors import UsageError
 
@@ -12,7 +13,10 @@ from cmrseg.runtime.errors import UsageError
 def add_judge(p: argparse.ArgumentParser) -> None:
     """`cmrseg judge`."""
     p.add_argument(
-        "challenge", metavar="RECIPE", choices=("mnms2",), help="mnms2: structures, views, phases"
+        "challenge",
+        metavar="RECIPE",
+        choices=(MNMS2.name,),
+        help="mnms2: structures, views, phases",
     )
     p.add_argument("input", type=Path, help="the images: M&Ms-2, Grand Challenge or a plain folder")
     p.add_argument("output", type=Path, help="where the chosen masks and the verdicts go")
@@ -37,7 +41,7 @@ def add_judge(p: argparse.ArgumentParser) -> None:
     common = p.add_argument_group("common")
     common.add_argument(
         "--contract",
-        choices=("grand-challenge", "mnms2", "nnunet", "bids", "folder"),
+        choices=("grand-challenge", MNMS2.name, "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
     common.add_argument(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cmrseg.cases.challenge import MNMS2
+from cmrseg.cases.challenge import MNMS2, SPECS
 from cmrseg.cli import options
 from cmrseg.cli.parser import ForRecipe, check_recipe
 from cmrseg.runtime.errors import EXIT_OK
@@ -19,7 +19,7 @@ def add_predict(p: argparse.ArgumentParser) -> None:
     common = p.add_argument_group("common")
     common.add_argument(
         "--contract",
-        choices=("grand-challenge", "emidec", "mnms2", "nnunet", "bids", "folder"),
+        choices=("grand-challenge", *SPECS, "nnunet", "bids", "folder"),
         help="the input's layout (default: detected)",
     )
     common.add_argument(

@@ -15,13 +15,12 @@ import numpy as np
 
 from cmrseg.cases.case import ImageSource
 from cmrseg.cases.challenge import SPECS, Challenge
-from cmrseg.evaluation import mnms2
 from cmrseg.evaluation.compare_pictures import ComparedImage, picture
 from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, compared_volumes, mean_dice
 from cmrseg.evaluation.compare_sides import Side, side
 from cmrseg.evaluation.compare_tables import comparison_csv, statistics_csv
 from cmrseg.evaluation.pairs import Index, index, lacking
-from cmrseg.evaluation.run import score_case, write_files
+from cmrseg.evaluation.run import finished, score_case, write_files
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import CmrsegError, InputError, UsageError
@@ -121,7 +120,7 @@ def _scores(
             labels |= found
         except CmrsegError as error:
             failed[case] = error.within(f"case {case}")
-    return (mnms2.without_unpredicted(rows, labels) if challenge == "mnms2" else rows), failed
+    return finished(challenge, rows, labels), failed
 
 
 def _apart(agreement: Scores, scores: Mapping[str, Scores]) -> dict[str, float]:

@@ -24,7 +24,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
 
 from evalutils import ClassificationEvaluation
 from evalutils.exceptions import ValidationError
@@ -33,11 +32,10 @@ from evalutils.validators import DataFrameValidator, ExpectedColumnNamesValidato
 from pandas import DataFrame
 
 from cmrseg import __version__
-from cmrseg.cases.challenge import Challenge
-from cmrseg.evaluation import mnms2
+from cmrseg.cases.challenge import EMIDEC, SPECS, Challenge
 from cmrseg.evaluation.evalutils_jobs import LISTING, index_jobs
 from cmrseg.evaluation.pairs import Index, index, lacking
-from cmrseg.evaluation.run import LAYOUTS, score_case, write_files
+from cmrseg.evaluation.run import LAYOUTS, finished, score_case, write_files
 from cmrseg.evaluation.table import aggregate, cohort_table
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
@@ -145,8 +143,7 @@ class SegmentationEvaluation(ClassificationEvaluation):
             except CmrsegError as error:
                 unfit.append(error.within(f"case {case}"))
         _all_fit(unfit)
-        # Whether LV and myocardium were predicted at all shows after the last case.
-        self.rows = mnms2.without_unpredicted(rows, labels) if self.challenge == "mnms2" else rows
+        self.rows = finished(self.challenge, rows, labels)
         self._case_results = DataFrame.from_dict(self.rows, orient="index")
         self._aggregate_results = self.score_aggregates()
 
@@ -218,9 +215,9 @@ def evaluate_submission(
 def _truths(folder: Path, challenge: Challenge | None) -> tuple[Challenge, Index]:
     """The challenge and its truths, by the layout where nobody says which it is."""
     if challenge is not None or not folder.is_dir():
-        challenge = challenge or "emidec"
-        return challenge, index(challenge, "truth", folder)
-    for candidate in get_args(Challenge):
+        known = challenge or EMIDEC.name
+        return known, index(known, "truth", folder)
+    for candidate in SPECS:
         with contextlib.suppress(InputError):
             return candidate, index(candidate, "truth", folder)
     raise InputError(

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
 from cmrseg.cases.mask_names import bare, case_and_role, is_mask, split_format
 from cmrseg.runtime.errors import InputError, UsageError
 
@@ -36,10 +36,10 @@ Index = dict[str, dict[str, Path]]
 MAPS = ("uncertainty", "report")
 """Folders beside masks that hold none."""
 LOOKED_FOR = {
-    ("emidec", "truth"): "Case_X/Contours/Case_X.nii.gz",
-    ("emidec", "predictions"): "Case_X/Contours/Case_X.nii.gz or Case_X.nii.gz",
-    ("mnms2", "truth"): "<id>/<id>_SA_ED_gt.nii.gz and so on",
-    ("mnms2", "predictions"): "<id>/<id>_SA_ED_pred.nii.gz and so on",
+    (EMIDEC.name, "truth"): "Case_X/Contours/Case_X.nii.gz",
+    (EMIDEC.name, "predictions"): "Case_X/Contours/Case_X.nii.gz or Case_X.nii.gz",
+    (MNMS2.name, "truth"): "<id>/<id>_SA_ED_gt.nii.gz and so on",
+    (MNMS2.name, "predictions"): "<id>/<id>_SA_ED_pred.nii.gz and so on",
 }
 
 
@@ -118,7 +118,7 @@ def index(
     if not folder.is_dir():
         raise InputError(f"the {which} folder does not exist", "check its path")
     try:
-        if challenge == "mnms2":
+        if challenge == MNMS2.name:
             ending = "gt" if which == "truth" else "pred"
             found = _here_or_below(folder, lambda root: _mnms2(root, ending))
         else:
@@ -205,7 +205,7 @@ def _image_files(folder: Path, depth: int = 5) -> Iterator[Path]:
 def _mnms2(root: Path, ending: str) -> Index:
     index: Index = {}
     for folder in _subfolders(root):
-        for role in ("SA_ED", "SA_ES", "LA_ED", "LA_ES"):
+        for role in MNMS2.roles:
             path = folder / f"{folder.name}_{role}_{ending}.nii.gz"
             if path.is_file():
                 index.setdefault(folder.name, {})[role] = path

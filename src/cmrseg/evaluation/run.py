@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
 from cmrseg.evaluation import emidec, mnms2
 from cmrseg.evaluation.pairs import find_pairs
 from cmrseg.evaluation.table import Row, TextTable, aggregate, cases_csv, cases_json, cohort_table
@@ -18,7 +18,7 @@ from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, CmrsegError, OutputError
 
-LAYOUTS = {"emidec": emidec.LAYOUT, "mnms2": mnms2.LAYOUT}
+LAYOUTS = {EMIDEC.name: emidec.LAYOUT, MNMS2.name: mnms2.LAYOUT}
 STEM = "evaluation"
 """Name of the files written: ``evaluation.csv``, ``.json`` and ``.md``."""
 
@@ -135,13 +135,13 @@ def evaluate(
             labels |= predicted
         except CmrsegError as error:
             failed[case] = error.within(f"case {case}")
-    if challenge == "mnms2":
-        rows = mnms2.without_unpredicted(rows, labels)
-    suspected = mnms2.suspected_labels(rows.values()) if challenge == "mnms2" else None
+    rows = finished(challenge, rows, labels)
+    of_mnms2 = challenge == MNMS2.name
+    suspected = mnms2.suspected_labels(rows.values()) if of_mnms2 else None
     report = Evaluation(
         challenge=challenge,
         rows=rows,
-        cohort=mnms2.cohort_averages(list(rows.values())) if challenge == "mnms2" else {},
+        cohort=mnms2.cohort_averages(list(rows.values())) if of_mnms2 else {},
         missing=pairs.missing,
         extra=pairs.extra,
         failed=failed,
@@ -168,6 +168,19 @@ def score_case(
     return _score(challenge, volumes), predicted
 
 
+def finished(
+    challenge: Challenge, rows: dict[str, dict[str, float]], labels: set[float]
+) -> dict[str, dict[str, float]]:
+    """All cases' metrics, once it is known which labels were predicted at all.
+
+    Args:
+        challenge: ``emidec`` or ``mnms2``.
+        rows: case -> metrics.
+        labels: that any prediction holds.
+    """
+    return mnms2.without_unpredicted(rows, labels) if challenge == MNMS2.name else rows
+
+
 def _read_pair(role: str, pred_path: Path, truth_path: Path) -> tuple[Volume, Volume]:
     return _read(pred_path, f"{role} prediction"), _read(truth_path, f"{role} truth")
 
@@ -180,7 +193,7 @@ def _read(path: Path, what: str) -> Volume:
 
 
 def _score(challenge: Challenge, volumes: Mapping[str, tuple[Volume, Volume]]) -> dict[str, float]:
-    if challenge == "emidec":
+    if challenge == EMIDEC.name:
         return emidec.evaluate_case(*volumes["LGE"])
     # all structures: whether LV and myocardium were predicted at all shows after the last case
     return mnms2.evaluate_case(volumes, tuple(mnms2.STRUCTURES))
@@ -191,7 +204,7 @@ def _notes(
 ) -> tuple[str, ...]:
     if not rows:
         return ()
-    if challenge == "emidec":
+    if challenge == EMIDEC.name:
         return (
             "HD official carries the organisers' swapped axes, as all published figures do: "
             "compare that one, believe HD",

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cmrseg.cases.mnms2 import ROLES
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.prepare import Prepared
@@ -82,8 +82,10 @@ def judge_masks(
         InputError: masks of different shapes, or that are none.
         WeightsError: no bundle, or none with quality control for the role.
     """
-    if role not in ROLES or not masks:
-        raise UsageError("there is nothing to judge", f"give masks, and one of {', '.join(ROLES)}")
+    if role not in MNMS2.roles or not masks:
+        raise UsageError(
+            "there is nothing to judge", f"give masks, and one of {', '.join(MNMS2.roles)}"
+        )
     inspector = _loaded(Path(weights) if weights else None)[role[:2]]
     if inspector is None or role not in inspector.thresholds.by_role:
         raise WeightsError(f"the bundle has no quality control for {role}", "give one that has it")
@@ -208,7 +210,7 @@ def inspectors_of(found: bundle.Bundle, device: torch.device) -> dict[str, Inspe
 
 @lru_cache(maxsize=2)
 def _loaded(weights: Path | None) -> dict[str, Inspector | None]:
-    return inspectors_of(bundle.find("mnms2", weights), torch.device("cpu"))
+    return inspectors_of(bundle.find(MNMS2.name, weights), torch.device("cpu"))
 
 
 def _on_grid(role: str, prepared: Prepared, one: Array) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
 from cmrseg.report.formatting import NOTE, is_interval, is_number
 from cmrseg.report.status import (
     DECISIVE,
@@ -80,7 +81,7 @@ EF = "ejection_fraction_percent"
 JUDGED = flagged("")
 """Of an EMIDEC case, whose one image has no role in its record."""
 COLUMNS: Mapping[str, tuple[SortColumn, ...]] = {
-    "emidec": (
+    EMIDEC.name: (
         SortColumn(title="Cavity", unit="mL", value=at("volume_ml", "cavity"), doubt=JUDGED),
         SortColumn(
             title="Myocardium", unit="mL", value=at("volume_ml", "myocardium"), doubt=JUDGED
@@ -93,7 +94,7 @@ COLUMNS: Mapping[str, tuple[SortColumn, ...]] = {
         SortColumn(title="Uncertainty", unit="", value=recorded_uncertainty),
         SortColumn(title="Least agreement", unit="", value=lowest_agreement),
     ),
-    "mnms2": (
+    MNMS2.name: (
         *(
             SortColumn(
                 title=f"{name} EF", unit="%", value=at(EF, name), doubt=notes_lookup(EF, name)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
 from cmrseg.report.status import Record, quality
 
 
@@ -28,7 +29,7 @@ class RecipeMethod:
 
 
 SOURCES: Mapping[str, RecipeMethod] = {
-    "emidec": RecipeMethod(
+    EMIDEC.name: RecipeMethod(
         images="Late gadolinium enhancement short-axis stacks",
         structures="the left ventricular cavity, the normal myocardium, infarction and no-reflow",
         control="cases whose Monte-Carlo dropout samples agreed less than those of held-out "
@@ -36,7 +37,7 @@ SOURCES: Mapping[str, RecipeMethod] = {
         paper="Arega TW, Bricq S, Meriaudeau F. Leveraging Uncertainty Estimates to Improve "
         "Segmentation Performance in Cardiac MR. UNSURE 2021.",
     ),
-    "mnms2": RecipeMethod(
+    MNMS2.name: RecipeMethod(
         images="Cine images",
         structures="the left ventricular cavity, the myocardium and the right ventricular cavity",
         control="images whose right ventricle differed from its reconstruction by an autoencoder "

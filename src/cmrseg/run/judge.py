@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from cmrseg.cases.case import Case, Prediction, Result
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.imaging.prepare import Prepared
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models import bundle
@@ -62,7 +63,7 @@ def judge(
     """
     settings = replace(settings or Settings(), **changed)
     settings = replace(settings, labels=settings.labels or "all")
-    run = FolderRun.begin("mnms2", input_dir, output_dir, settings)
+    run = FolderRun.begin(MNMS2.name, input_dir, output_dir, settings)
     run.opened.with_maps = True
     given = GivenMasks(candidates, run.opened)
     given.check(run.cases)

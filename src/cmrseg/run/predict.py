@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, Result
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, SPECS, Challenge
 from cmrseg.models import bundle
 from cmrseg.run.folder_run import FolderRun, Segment
 from cmrseg.run.settings import Settings
@@ -89,8 +89,8 @@ def model(
         )
     from cmrseg.models.ensemble import Segmenter
     from cmrseg.quality.inspector import Inspector
-    from cmrseg.recipes.emidec import Emidec
-    from cmrseg.recipes.mnms2 import VIEWS, Mnms2
+    from cmrseg.recipes.emidec import RECIPE, Emidec
+    from cmrseg.recipes.mnms2 import RECIPES, Mnms2
     from cmrseg.recipes.mnms2_volumes import STRUCTURES, bands_of, bounds_of
     from cmrseg.runtime import use_device
 
@@ -100,19 +100,19 @@ def model(
         precision = settings.precision
         return Segmenter.from_bundle(weights, name, place, precision=precision, budget=budget)
 
-    if challenge == "emidec":
+    if challenge == EMIDEC.name:
         from cmrseg.quality.uncertainty.trust import Trust
         from cmrseg.recipes.emidec_rules import Rules
 
         return Emidec(
-            load("emidec"),
+            load(RECIPE.name),
             Rules.from_manifest(weights.manifest),
             Trust.from_manifest(weights.manifest),
             mirrors=settings.mirrors,
             samples=settings.samples,
             septum_deg=settings.septum_deg,
         )
-    names = {view: f"mnms2-{view.lower()}" for view in VIEWS}
+    names = {view: recipe.name for view, recipe in RECIPES.items()}
     return Mnms2(
         {view: load(name) for view, name in names.items()},
         mirrors=settings.mirrors,
@@ -144,7 +144,7 @@ def _people(opened: FileContract, asked: Path | None) -> dict[str, Subject]:
     """
     from cmrseg.cases.subjects import USUAL, read_subjects
 
-    if opened.challenge != "mnms2":
+    if not SPECS[opened.challenge].by_body_size:
         if asked:
             raise UsageError(f"--subjects: {opened.challenge} takes no table", "leave it out")
         return {}

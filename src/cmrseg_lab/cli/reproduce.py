@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK
 
@@ -15,7 +16,7 @@ SHIFTS = ("magnitude",)
 def add_reproduce(p: argparse.ArgumentParser) -> None:
     """`cmrseg-lab reproduce`."""
     papers = p.add_subparsers(metavar="CHALLENGE", required=True)
-    _add_emidec(papers.add_parser("emidec", help="arega2021: uncertainty in the loss"))
+    _add_emidec(papers.add_parser(EMIDEC.name, help="arega2021: uncertainty in the loss"))
 
 
 def _add_emidec(p: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def _add_emidec(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--baseline", type=Path, help="a bundle of the preset emidec_baseline, to compare"
     )
-    p.add_argument("--source", default="emidec", help="the name the data was prepared under")
+    p.add_argument("--source", default=EMIDEC.name, help="the name the data was prepared under")
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     p.add_argument("--samples", type=options.whole, default=20, help="dropout passes a patient")
     p.add_argument("--shift", action="append", metavar="STYLE", help="show patients in this style "
@@ -59,7 +60,7 @@ def _run_reproduce(o: argparse.Namespace) -> int:
     bundles = {"weights": o.weights, "baseline": o.baseline}
     # Names alone: whole paths say more of this machine than of the figures.
     named = [f"--{option} {path.name}" for option, path in bundles.items() if path]
-    usual = {"mirrors": 4, "samples": 20, "source": "emidec", "precision": "auto"}
+    usual = {"mirrors": 4, "samples": 20, "source": EMIDEC.name, "precision": "auto"}
     named += [f"--{k} {getattr(o, k)}" for k, v in usual.items() if getattr(o, k) != v]
     named += [f"--shift {style!r}" for style in o.shift or ()]
     page = reproduce(

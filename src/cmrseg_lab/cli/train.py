@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cmrseg.cases.challenge import EMIDEC, SPECS
 from cmrseg.cli import options
 from cmrseg.runtime.errors import EXIT_OK, UsageError
 
-RECIPES = ("emidec", "mnms2-sa", "mnms2-la")
+RECIPES = tuple(name for spec in SPECS.values() for name in spec.grids_mm)
 TERMINATED = 143
 """Exit code of a command that SIGTERM stopped."""
 
@@ -130,7 +131,7 @@ def _train_whole(o: argparse.Namespace, changed: Mapping[str, Any]) -> None:
     from cmrseg_lab.studies.provenance import commit_of_code
     from cmrseg_lab.training.pipeline import Course, train_whole
 
-    if o.preset == "emidec" and o.rehearse:
+    if o.preset == EMIDEC.name and o.rehearse:
         raise UsageError("--rehearse: emidec is not refined", "Leave --rehearse out")
     if o.start and not o.source:
         raise UsageError("--start: the cases have no name", "Give one by --source NAME")
@@ -199,7 +200,9 @@ def add_calibrate(p: argparse.ArgumentParser) -> None:
     options.add_weights(p)
     p.add_argument("--mirrors", type=int, choices=(1, 2, 4), default=4, help="mirror images")
     _add_rehearse(p)
-    p.add_argument("--source", default="emidec", help="emidec: the name the data has in the bundle")
+    p.add_argument(
+        "--source", default=EMIDEC.name, help="emidec: the name the data has in the bundle"
+    )
     p.add_argument(
         "--work",
         type=Path,
@@ -232,7 +235,7 @@ def _add_rehearse(p: argparse._ActionsContainer) -> None:
 
 
 def _run_calibrate(o: argparse.Namespace) -> int:
-    if o.network == "emidec":
+    if o.network in EMIDEC.grids_mm:
         from cmrseg_lab.training.calibration import emidec
         from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, InputError
 from cmrseg_lab.lint_image import files as contents
 from cmrseg_lab.lint_image import settings
@@ -104,7 +104,7 @@ def _dynamic(
 def _challenge_of(image: Image) -> Challenge | None:
     """The challenge of the only bundle inside."""
     found = {bundle.manifest["challenge"] for bundle in find_bundles(merged(image.layers))}
-    known: tuple[Challenge, ...] = ("emidec", "mnms2")
+    known: tuple[Challenge, ...] = tuple(SPECS)
     fitting = [challenge for challenge in known if challenge in found]
     return fitting[0] if len(fitting) == 1 else None
 

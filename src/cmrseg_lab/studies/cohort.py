@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.cases.ledger import FOLDER, Digests, Ledger
 from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import CmrsegError
@@ -34,7 +35,7 @@ def study(cases: int, folder: Path, *options: str) -> TextTable:
             kept = given / STANDS / path.name.replace("001", STANDS)
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(path.read_bytes())
-    predict = cmrseg("predict", "mnms2", given, made, *options)
+    predict = cmrseg("predict", MNMS2.name, given, made, *options)
     took = {"one case, from start to end": timed_process(predict)}
     _multiply(cases, given, made)
     resume = [*predict, "--resume"]

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cmrseg.cases.case import Case, ImageSource, Result
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg.cases.summary import record
 from cmrseg.evaluation.table import TextTable
@@ -29,8 +29,8 @@ from cmrseg.report.status import FAILED, FLAGGED, REVIEW, status_of
 from cmrseg.runtime.errors import InputError
 
 STRUCTURES: dict[Challenge, Mapping[str, tuple[int, ...]]] = {
-    "emidec": {name: emidec.STRUCTURES[name] for name in ("cavity", "myocardium", "infarction")},
-    "mnms2": mnms2_volumes.STRUCTURES,
+    EMIDEC.name: {name: emidec.STRUCTURES[name] for name in ("cavity", "myocardium", "infarction")},
+    MNMS2.name: mnms2_volumes.STRUCTURES,
 }
 """Structures that are compared, with their labels."""
 SATURATED = 2.0

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -110,7 +112,10 @@ MNMS2_MIX = {"NOR": 0.2, "LV": 0.16, "HCM": 0.16, "ARR": 0.1, "FALL": 0.11, "CIA
 EMIDEC_MIX = {"N": 0.33, "P": 0.67}
 """How often each EMIDEC group is drawn: normal and pathological, as in its training set."""
 
-NAMES = {"emidec": tuple(EMIDEC_MIX), "mnms2": (*MNMS2_MIX, "MINF")}
+NAMES: dict[str, tuple[str, ...]] = {
+    EMIDEC.name: tuple(EMIDEC_MIX),
+    MNMS2.name: (*MNMS2_MIX, "MINF"),
+}
 """Groups that can be asked for. ACDC's old infarcts are no group of M&Ms-2, but the practice data
 in its layout have them."""
 

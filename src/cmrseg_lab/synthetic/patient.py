@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2, SPECS
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic import anatomy, artefacts, contrast, groups, strengths, styles, views
@@ -16,8 +17,6 @@ from cmrseg_lab.synthetic.clinical import draw_clinical
 from cmrseg_lab.synthetic.exam import Exam, Scene
 from cmrseg_lab.synthetic.infarct import Infarct, draw_infarct
 from cmrseg_lab.synthetic.profiles import rv_volume_ml
-
-CHALLENGES = ("emidec", "mnms2")
 
 Rngs = tuple[np.random.Generator, np.random.Generator]
 
@@ -62,9 +61,9 @@ def draw_patient(
     # artefacts have their own randomness: strength 0 leaves the patient as it was
     rngs = rng, np.random.default_rng([seed, 1])
     if group is None:
-        mix = groups.MNMS2_MIX if challenge == "mnms2" else groups.EMIDEC_MIX
+        mix = groups.MNMS2_MIX if challenge == MNMS2.name else groups.EMIDEC_MIX
         group = groups.draw_group(rng, mix)
-    draw = _draw_mnms2 if challenge == "mnms2" else _draw_emidec
+    draw = _draw_mnms2 if challenge == MNMS2.name else _draw_emidec
     return draw(rngs, group, style, strengths.parse(artefact, challenge))
 
 
@@ -76,10 +75,8 @@ def check_request(
     Raises:
         UsageError: no such challenge, seed, group, style or artefact.
     """
-    if challenge not in CHALLENGES:
-        raise UsageError(
-            f"there is no challenge {challenge!r}", f"choose {' or '.join(CHALLENGES)}"
-        )
+    if challenge not in SPECS:
+        raise UsageError(f"there is no challenge {challenge!r}", f"choose {' or '.join(SPECS)}")
     if seed < 0:
         raise UsageError(f"{seed} is no seed", "give a whole number from 0")
     for what, name, known in (
@@ -97,7 +94,7 @@ def _draw_mnms2(
     rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
 ) -> SyntheticPatient:
     rng = rngs[0]
-    name, look = styles.choose_style(rng, "mnms2", style)
+    name, look = styles.choose_style(rng, MNMS2.name, style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
     table = contrast.draw_contrast(rng, contrast.CINE, look.spread)
@@ -120,7 +117,7 @@ def _draw_emidec(
     rngs: Rngs, group: str, style: str, spoilt: Mapping[str, float]
 ) -> SyntheticPatient:
     rng = rngs[0]
-    name, look = styles.choose_style(rng, "emidec", style)
+    name, look = styles.choose_style(rng, EMIDEC.name, style)
     heart = anatomy.draw_heart(rng, group)
     pose = views.draw_pose(rng, heart)
     table = contrast.draw_late(rng, look.spread)

@@ -5,12 +5,16 @@ No numpy here: the command line's help lists these names.
 
 from __future__ import annotations
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
 from cmrseg.runtime.errors import UsageError
 
 IMAGE = ("ghosting", "banding", "motion", "wrap")
 """Artefacts of the image."""
 
-NAMES = {"emidec": (*IMAGE, "noise", "inversion"), "mnms2": (*IMAGE, "noise")}
+NAMES: dict[str, tuple[str, ...]] = {
+    EMIDEC.name: (*IMAGE, "noise", "inversion"),
+    MNMS2.name: (*IMAGE, "noise"),
+}
 """What a challenge's images can have: also low signal, and (late enhancement alone) a wrong
 inversion time."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
 from cmrseg.runtime.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,9 +145,9 @@ HELD_OUT_STYLES: dict[str, Style] = {
 }  # fmt: skip
 """What training data do not look like: another vendor, then two that are hard to read."""
 
-TABLES = {
-    "emidec": {"in": LGE_STYLES, "out": HELD_OUT_LGE_STYLES},
-    "mnms2": {"in": CINE_STYLES, "out": HELD_OUT_STYLES},
+TABLES: dict[str, dict[str, dict[str, Style]]] = {
+    EMIDEC.name: {"in": LGE_STYLES, "out": HELD_OUT_LGE_STYLES},
+    MNMS2.name: {"in": CINE_STYLES, "out": HELD_OUT_STYLES},
 }
 """Training and held-out styles of each challenge."""
 

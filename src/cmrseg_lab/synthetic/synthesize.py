@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic import layouts
 from cmrseg_lab.synthetic.patient import check_request, draw_patient
@@ -93,7 +94,7 @@ def synthesize(
         rows.append(row)
         if progress:
             progress(done, patients)
-    if challenge == "mnms2":
+    if challenge == MNMS2.name:
         layouts.write_mnms2_table(rows, output_dir)
 
 
@@ -120,7 +121,7 @@ def _make(order: Order) -> tuple[str, dict[str, Any]]:
         style=order.style,
         artefact=order.artefact,
     )
-    if order.challenge == "mnms2":
+    if order.challenge == MNMS2.name:
         case_id = f"{order.number:03d}"
         layouts.write_mnms2(patient, case_id, order.output_dir)
     else:

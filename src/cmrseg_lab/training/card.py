@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
 from cmrseg.models.manifest import BandEntry, Manifest, RulesEntry, TriedRule, TrustEntry
 from cmrseg_lab.training.sources import is_made, is_synthetic, source
 
-USE = {
-    "emidec": "Segments the cavity, normal myocardium, infarction and no-reflow of the left "
+USE: Mapping[str, str] = {
+    EMIDEC.name: "Segments the cavity, normal myocardium, infarction and no-reflow of the left "
     "ventricle in short-axis late-enhancement MR.",
-    "mnms2": "Segments the left ventricle, the myocardium and the right ventricle in cine MR, "
+    MNMS2.name: "Segments the left ventricle, the myocardium and the right ventricle in cine MR, "
     "short axis and 4-chamber long axis, at end-diastole and end-systole.",
 }
 

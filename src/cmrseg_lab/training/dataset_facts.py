@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cmrseg.cases.challenge import EMIDEC, MNMS2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -179,7 +181,7 @@ def synthetic_facts() -> Facts:
     from cmrseg_lab.synthetic import groups, record, strengths, styles
 
     composition = []
-    for challenge, mix in (("emidec", groups.EMIDEC_MIX), ("mnms2", groups.MNMS2_MIX)):
+    for challenge, mix in ((EMIDEC.name, groups.EMIDEC_MIX), (MNMS2.name, groups.MNMS2_MIX)):
         shares = ", ".join(f"{name} {share:.0%}" for name, share in mix.items())
         tables = styles.TABLES[challenge]
         seen, unseen = (

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.runtime.errors import InputError
 
 USUAL_PIXEL_MM = 1.1
@@ -51,7 +52,7 @@ def find_labelled(recipe: str, data: Path) -> list[Labelled]:
     Raises:
         InputError: none found.
     """
-    if recipe == "emidec":
+    if recipe in EMIDEC.grids_mm:
         return emidec(data)
     view = recipe[-2:].upper()
     return frames(data) if (data / "frames.csv").exists() else mnms2(data, view)

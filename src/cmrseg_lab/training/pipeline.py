@@ -18,7 +18,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
 from cmrseg.runtime.errors import InputError, UsageError
@@ -26,14 +26,14 @@ from cmrseg.runtime.logs import Line, tell
 from cmrseg_lab.training import preset
 
 PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
-    "emidec": {"emidec": ("emidec",)},
-    "mnms2": {
+    EMIDEC.name: {"emidec": ("emidec",)},
+    MNMS2.name: {
         "mnms2-sa": ("short_axis", "qc_short_axis"),
         "mnms2-la": ("long_axis", "qc_long_axis"),
     },
 }
 """What a challenge's bundle is made of: recipe -> presets, an autoencoder's among them."""
-FOLDS: dict[str, tuple[int | None, ...]] = {"emidec": (0, 1, 2, 3, 4), "mnms2": (0,)}
+FOLDS: dict[str, tuple[int | None, ...]] = {EMIDEC.name: (0, 1, 2, 3, 4), MNMS2.name: (0,)}
 """The papers': five-fold cross-validation; candidates of one training, whose thresholds ask for
 patients that none of a view's networks met."""
 OFFICIAL = {"emidec": "emidec-official", "mnms2": "mnms2"}
@@ -209,7 +209,7 @@ def _calibrate(course: Course) -> None:
     from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
     try:
-        if course.challenge == "emidec":
+        if course.challenge == EMIDEC.name:
             told = emidec.calibrate_emidec(
                 course.data,
                 course.bundle,
@@ -254,7 +254,7 @@ def _tell_of_refinement(course: Course) -> None:
     """That the bundle cannot be refined, where nobody chose so."""
     from cmrseg_lab.training.calibration.mnms2 import without_refinement
 
-    if course.challenge == "mnms2" and course.rehearse != "none":
+    if course.challenge == MNMS2.name and course.rehearse != "none":
         _say(without_refinement(course.bundle))
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg.evaluation.run import Evaluation, evaluate
 from cmrseg.models import bundle
@@ -88,7 +88,7 @@ def validate(
 
 def _items(challenge: Challenge, data: Path) -> list[Labelled]:
     """All labelled images; of M&Ms-2 those of the views there are."""
-    if challenge == "emidec":
+    if challenge == EMIDEC.name:
         return datasets.emidec(data)
     found: list[Labelled] = []
     for view in ("SA", "LA"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.volume import Volume
 from cmrseg.models.ensemble import MIRRORS, Segmenter
 from cmrseg.recipes.emidec import SAMPLES
@@ -42,10 +43,10 @@ def sampling_rows(segmenter: Segmenter, image: Volume, rounds: int) -> Iterator[
     yield _row(f"{len(MIRRORS)} mirror images, {of}", mirrors)
     yield _row(f"{SAMPLES} dropout samples, {of}", samples)
     one = samples.times(1 / SAMPLES).per(mirrors.times(1 / (networks * len(MIRRORS))))
-    yield BenchRow(recipe="emidec", figure="  a sample per pass", value=one, unit="x")
+    yield BenchRow(recipe=EMIDEC.name, figure="  a sample per pass", value=one, unit="x")
     five = [FOLDS / networks * m + s for m, s in zip(mirrored, drawn, strict=True)]
     yield _row(f"both for {FOLDS} networks", Spread.of(five), NETWORKS_S)
 
 
 def _row(figure: str, value: Spread, aim: float | None = None) -> BenchRow:
-    return BenchRow(recipe="emidec", figure=figure, value=value, unit="s", aim=aim)
+    return BenchRow(recipe=EMIDEC.name, figure=figure, value=value, unit="s", aim=aim)

@@ -14,6 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.models.layers import usual_execution
 from cmrseg.models.unet import UNet
 from cmrseg.runtime import Precision
@@ -79,7 +80,7 @@ def training_rows(device: torch.device, rounds: int) -> Iterator[BenchRow]:
         device: where to train.
         rounds: how often the networks take turns, after one round to warm up.
     """
-    preset = cast(SegmenterPreset, read_preset("emidec"))
+    preset = cast(SegmenterPreset, read_preset(EMIDEC.name))
     trainees = {kind: BenchTrainee(kind, preset, device) for kind in KINDS}
     precision = segmenter.precision(device)
     timed: dict[str, list[float]] = {kind: [] for kind in KINDS}
@@ -90,10 +91,10 @@ def training_rows(device: torch.device, rounds: int) -> Iterator[BenchRow]:
                 timed[kind].append(seconds)
     one = Spread.of(timed.pop("one pass"))
     yield BenchRow(
-        recipe="emidec", figure=f"training step, one pass, {precision}", value=one, unit="s"
+        recipe=EMIDEC.name, figure=f"training step, one pass, {precision}", value=one, unit="s"
     )
     for kind, several in timed.items():
         target = TARGET[device.type] if kind == "shared prefix" else None
         figure = f"  {SAMPLES} passes, {kind}, per step of one"
         ratio = Spread.of(several).per(one)
-        yield BenchRow(recipe="emidec", figure=figure, value=ratio, unit="x", aim=target)
+        yield BenchRow(recipe=EMIDEC.name, figure=figure, value=ratio, unit="x", aim=target)

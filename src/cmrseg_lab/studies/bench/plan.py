@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmrseg.cases.case import Case
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, SPECS, Challenge
 from cmrseg.cases.detect import open_contract
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.samples import SIZES, copies
@@ -29,8 +29,8 @@ GROWTH_MB = 100.0
 TRIMMED = 3
 """Pixels that an image is narrower than the one before it, where sizes differ."""
 CASE_S: dict[str, dict[Challenge, float]] = {
-    "cpu": {"emidec": 10.0, "mnms2": 6.0},
-    "cuda": {"emidec": 1.0},
+    "cpu": {EMIDEC.name: 10.0, MNMS2.name: 6.0},
+    "cuda": {EMIDEC.name: 1.0},
 }
 """The aims; a case's on two cores, and on a data-centre GPU: EMIDEC's for five folds with mirror
 images and samples, M&Ms-2's for four images, three candidates and quality control."""
@@ -139,12 +139,12 @@ class Plan:
     def inside(self) -> Iterator[BenchRow]:
         """The network against the machine's ceiling, and where a case's time goes."""
         yield from self._networks()
-        if self.challenge == "emidec":
+        if self.challenge == EMIDEC.name:
             yield from self._doubt()
             yield from self._training()
         self.say(f"{self.challenge}: a case step by step, {self.rounds} rounds")
         yield from self._walks()
-        if self.challenge == "mnms2":
+        if self.challenge == MNMS2.name:
             from cmrseg_lab.studies.bench import refinement
 
             yield from refinement.refinement_rows(
@@ -160,7 +160,8 @@ class Plan:
 
         views = {role[:2]: source for role, source in self.case.images.items()}
         for view, source in views.items():
-            recipe = "emidec" if self.challenge == "emidec" else f"mnms2-{view.lower()}"
+            names = list(SPECS[self.challenge].grids_mm)
+            recipe = names[0] if len(names) == 1 else f"{self.challenge}-{view.lower()}"
             segmenter = Segmenter.from_bundle(self.weights, recipe, use_device(self.device))
             if not segmenter.networks:
                 self.say(f"{recipe}: no network in the bundle, not measured")
@@ -179,8 +180,8 @@ class Plan:
         from cmrseg_lab.training.prepare import RECIPES
 
         self.say(f"emidec: mirror images and dropout samples, {self.rounds} rounds")
-        segmenter = Segmenter.from_bundle(self.weights, "emidec", use_device(self.device))
-        grid = RECIPES["emidec"].grid
+        segmenter = Segmenter.from_bundle(self.weights, EMIDEC.name, use_device(self.device))
+        grid = RECIPES[EMIDEC.name].grid
         image = prepared_image(self.case.images["LGE"], grid, segmenter.preparation)[1].image
         yield from doubt.sampling_rows(segmenter, image, self.rounds)
 

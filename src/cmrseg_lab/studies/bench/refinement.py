@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.models.bundle import Bundle
 from cmrseg.quality.thresholds import Fences, Thresholds
 from cmrseg_lab.studies.bench.table import BenchRow, Spread
@@ -37,7 +38,7 @@ def refinement_rows(
     from cmrseg.run.predict import model
 
     role, source = next(iter(case.images.items()))
-    made = model("mnms2", weights, device=device)
+    made = model(MNMS2.name, weights, device=device)
     if not isinstance(made, Mnms2) or (inspector := made.inspectors.get(role[:2])) is None:
         return
     if inspector.refiner is None:
@@ -50,4 +51,4 @@ def refinement_rows(
         took = [made.segment(one).timings_s["refinement"] for _ in range(min(rounds, ROUNDS))]
         share = Spread.of([100 * seconds / budget_s for seconds in took])
         figure = f"refining one flagged image, of its {budget_s:g} s"
-        yield BenchRow(recipe="mnms2", figure=figure, value=share, unit="%", aim=100.0)
+        yield BenchRow(recipe=MNMS2.name, figure=figure, value=share, unit="%", aim=100.0)

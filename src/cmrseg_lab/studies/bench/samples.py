@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from cmrseg.cases.case import Case
-from cmrseg.cases.challenge import Challenge
+from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
 from cmrseg.imaging.orient import slice_axis
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Volume
@@ -20,8 +20,8 @@ from cmrseg.runtime.errors import InputError
 SIZES = 13
 """So many sizes of trimmed images, a number that no even count of cases divides by."""
 LAYOUT: Final[dict[Challenge, tuple[str, str]]] = {
-    "emidec": ("Case_P{number:03d}", "Images/{name}.nii.gz"),
-    "mnms2": ("{number:03d}", "{name}_{role}.nii.gz"),
+    EMIDEC.name: ("Case_P{number:03d}", "Images/{name}.nii.gz"),
+    MNMS2.name: ("{number:03d}", "{name}_{role}.nii.gz"),
 }
 """What a case's folder is called, and each of its images in there."""
 

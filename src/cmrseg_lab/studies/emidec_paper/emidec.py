@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.studies.emidec_paper import tables, verdict
@@ -77,7 +78,7 @@ def reproduce(
     *,
     weights: Path | None = None,
     baseline: Path | None = None,
-    source: str = "emidec",
+    source: str = EMIDEC.name,
     effort: RunSettings | None = None,
     styles: Sequence[str] = (),
     note: str = "",

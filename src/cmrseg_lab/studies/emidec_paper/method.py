@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.evaluation.emidec import STRUCTURES
 from cmrseg.models import bundle
 from cmrseg.models.bundle import Bundle
@@ -62,7 +63,7 @@ class Method:
         Raises:
             InputError: nobody was held out, or the data are others.
         """
-        found = bundle.find("emidec", weights)
+        found = bundle.find(EMIDEC.name, weights)
 
         def held() -> Iterator[Held]:
             return predict_held_out(found, data, work, source=source, effort=effort)

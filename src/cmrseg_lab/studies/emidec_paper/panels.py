@@ -17,11 +17,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cmrseg.cases.case import Case, ImageSource
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array
 from cmrseg.models.bundle import Bundle
 from cmrseg.models.ensemble import Segmenter
-from cmrseg.recipes.emidec import Emidec
+from cmrseg.recipes.emidec import RECIPE, Emidec
 from cmrseg.recipes.emidec_rules import Rules
 from cmrseg.runtime import use_device
 from cmrseg_lab.studies.emidec_paper.positions import positions
@@ -54,7 +55,7 @@ def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: RunSettings, path
         path: the picture.
     """
     with tempfile.TemporaryDirectory() as folder:
-        synthesize("emidec", Path(folder), patients=1, seed=SEED, group="P", jobs=1)
+        synthesize(EMIDEC.name, Path(folder), patients=1, seed=SEED, group="P", jobs=1)
         item = datasets.emidec(Path(folder))[0]
         image, truth = read(item.image).array, read(item.label).array
         shown = [_shown(name, found, item.image, effort) for name, found in bundles]
@@ -63,7 +64,7 @@ def save_panels(bundles: Sequence[tuple[str, Bundle]], effort: RunSettings, path
 
 def _shown(name: str, found: Bundle, image: Path, effort: RunSettings) -> MethodPanel:
     segmenter = Segmenter.from_bundle(
-        found, "emidec", use_device(effort.device), precision=effort.precision
+        found, RECIPE.name, use_device(effort.device), precision=effort.precision
     )
     recipe = Emidec(
         segmenter,

@@ -13,7 +13,7 @@ from cmrseg_lab.training.loop import CHECKPOINT, make_optimiser
 from cmrseg_lab.training.pack import pack
 from cmrseg_lab.training.preset import Augmentation, SegmenterPreset, as_values
 
-RECIPES = {"emidec": "emidec", "mnms2": "mnms2-sa"}
+RECIPES = {name: next(iter(spec.grids_mm)) for name, spec in SPECS.items()}
 """The recipe that segments a stack."""
 
 

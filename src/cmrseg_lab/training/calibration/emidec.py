@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.volume import Array
 from cmrseg.models import bundle
 from cmrseg.models.manifest import RulesEntry, RuleStep
@@ -48,7 +49,7 @@ def calibrate_emidec(
     data: Path,
     weights: Path | None = None,
     *,
-    source: str = "emidec",
+    source: str = EMIDEC.name,
     work: Path | None = None,
     effort: RunSettings,
 ) -> str:
@@ -68,7 +69,7 @@ def calibrate_emidec(
     Raises:
         InputError: no network held anybody out, or too few patients were.
     """
-    found = bundle.find("emidec", weights)
+    found = bundle.find(EMIDEC.name, weights)
     with tempfile.TemporaryDirectory() as temporary:
         place = work or Path(temporary)
         held = predict_held_out(found, data, place, source=source, effort=effort)

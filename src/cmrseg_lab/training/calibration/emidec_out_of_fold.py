@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from cmrseg.cases.case import ImageSource
+from cmrseg.cases.challenge import EMIDEC
 from cmrseg.imaging.prepare import prepare
 from cmrseg.imaging.read import read
 from cmrseg.imaging.volume import Array, Geometry, Volume
@@ -187,7 +188,7 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
 def _segmenter(found: Bundle, fold: int, effort: RunSettings) -> Segmenter:
     part = found.having([n for n in found.networks if n["training"]["fold"] == fold])
     return Segmenter.from_bundle(
-        part, "emidec", use_device(effort.device), precision=effort.precision
+        part, RECIPE.name, use_device(effort.device), precision=effort.precision
     )
 
 
@@ -232,7 +233,7 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: RunSetti
 def _restyled(image: Volume, patient: str, style: str) -> Volume:
     """Settings are drawn by patient: the same in every run, whoever else is there."""
     rng = np.random.default_rng(list(hashlib.sha256(patient.encode()).digest()[:8]))
-    return restyle(image, choose_style(rng, "emidec", style)[1], rng)
+    return restyle(image, choose_style(rng, EMIDEC.name, style)[1], rng)
 
 
 HALF = ("probabilities", "variance")

@@ -20,6 +20,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from cmrseg.cases.challenge import MNMS2
 from cmrseg.imaging.overlap import dice
 from cmrseg.imaging.postprocess import ventricles
 from cmrseg.imaging.volume import Geometry, Volume
@@ -93,7 +94,7 @@ def calibrate_mnms2(
             are older than the cache's way to prepare images.
         WeightsError: the bundle has no segmenter or no autoencoder of the view.
     """
-    found = bundle.find("mnms2", weights)
+    found = bundle.find(MNMS2.name, weights)
     patients = cache.read_index(cache_dir, recipe)
     parts = judged_patients(found, recipe, patients)
     together = len(parts[0].candidates) == len(_networks(found, recipe))
@@ -125,7 +126,7 @@ def calibrate_mnms2(
 
 def without_refinement(weights: Path | None = None) -> str:
     """What is to be told of a calibrated bundle that has no slices to rehearse; else nothing."""
-    quality = bundle.find("mnms2", weights).manifest.get("quality", {})
+    quality = bundle.find(MNMS2.name, weights).manifest.get("quality", {})
     views = [recipe for recipe, entry in sorted(quality.items()) if not entry["rehearsal"]]
     if not views:
         return ""

@@ -52,7 +52,7 @@ def test_networks_come_out_of_a_bundle_by_recipe(bundles):
 
 def test_a_pass_is_the_network_on_the_image():
     net, picture = network(), image()
-    (found,) = Segmenter([net], CPU, "fp32").mirrored(picture, 1)
+    (found,) = Segmenter([net], CPU, "fp32").mirrored(picture, 1).maps
     with torch.no_grad():
         expected = net(torch.from_numpy(picture.array)[None, None])[0].softmax(dim=1)[0]
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
@@ -63,19 +63,19 @@ def test_a_pass_is_the_network_on_the_image():
 def test_any_size_is_padded_and_cut_back():
     array = image().array[:, :37, :42].copy()
     odd = Volume(array, Geometry(array.shape, (10.0, 1.5, 1.5)))
-    assert segmenter().mirrored(odd, 4).shape == (4, 5, 4, 37, 42)
+    assert segmenter().mirrored(odd, 4).maps.shape == (4, 5, 4, 37, 42)
 
 
 @pytest.mark.parametrize(("mirrors", "axes"), [(2, [(), (2,)]), (4, [(), (2,), (1,), (1, 2)])])
 def test_mirror_images_are_turned_back(mirrors, axes):
     """What a mirrored pass says of an image is what a plain pass says of its mirror image."""
     picture, at_work = image(), segmenter(networks=2)
-    found = at_work.mirrored(picture, mirrors)
+    found = at_work.mirrored(picture, mirrors).maps
     assert found.shape == (2 * mirrors, 5, 4, 40, 44)
     for n, net in enumerate(at_work.networks):
         for k, axis in enumerate(axes):
             mirror = picture.like(np.flip(picture.array, axis).copy())
-            (alone,) = Segmenter([net], CPU, "fp32").mirrored(mirror, 1)
+            (alone,) = Segmenter([net], CPU, "fp32").mirrored(mirror, 1).maps
             back = np.flip(alone, tuple(a + 1 for a in axis))
             np.testing.assert_allclose(found[n * mirrors + k], back, atol=1e-6)
 
@@ -84,11 +84,11 @@ def test_dropout_samples_follow_from_the_seed_alone():
     at_work, picture = segmenter(networks=2), image()
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    one = at_work.dropout_samples(picture, 6, seed=5)
+    one = at_work.dropout_samples(picture, 6, seed=5).maps
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    again = at_work.dropout_samples(picture, 6, seed=5)
-    other = at_work.dropout_samples(picture, 6, seed=6)
+    again = at_work.dropout_samples(picture, 6, seed=5).maps
+    other = at_work.dropout_samples(picture, 6, seed=6).maps
     assert one.shape == (6, 5, 4, 40, 44)
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-3
@@ -101,46 +101,52 @@ def test_networks_share_the_samples(monkeypatch, samples, shares):
     at_work, taken = segmenter(networks=3), []
     run = type(at_work)._run
 
-    def counted(self, network, picture, flip, passes=1):
+    def counted(self, log, network, picture, flip, passes=1):
         taken.append((self.networks.index(network), passes))
-        return run(self, network, picture, flip, passes)
+        return run(self, log, network, picture, flip, passes)
 
     monkeypatch.setattr(type(at_work), "_run", counted)
-    assert len(at_work.dropout_samples(image(), samples)) == samples
+    assert len(at_work.dropout_samples(image(), samples).maps) == samples
     assert taken == [(n, own) for n, own in enumerate(shares) if own]
 
 
 def test_dropout_is_off_again_and_batch_norm_untouched():
     at_work, picture = segmenter(), image()
-    before = at_work.mirrored(picture, 1)
+    before = at_work.mirrored(picture, 1).maps
     statistics = {k: v.clone() for k, v in at_work.networks[0].state_dict().items()}
     at_work.dropout_samples(picture, 2)
     assert not any(m.training for m in at_work.networks[0].modules())
-    np.testing.assert_array_equal(at_work.mirrored(picture, 1), before)
+    np.testing.assert_array_equal(at_work.mirrored(picture, 1).maps, before)
     for name, value in at_work.networks[0].state_dict().items():
         assert torch.equal(value, statistics[name])
 
 
 def test_a_network_without_dropout_has_samples_that_agree():
-    drawn = segmenter("mnms2-sa").dropout_samples(image(), 3)
+    drawn = segmenter("mnms2-sa").dropout_samples(image(), 3).maps
     np.testing.assert_array_equal(drawn[0], drawn[1])
 
 
-def test_precision_is_the_devices_usual_one_and_the_clock_is_set_back(monkeypatch):
+def test_precision_is_the_devices_usual_one(monkeypatch):
     monkeypatch.setattr(module, "usual_precision", lambda device: "fp32")
     at_work = Segmenter([network()], CPU)
     assert at_work.precision == "fp32"
-    at_work.mirrored(image(), 2)
-    assert at_work.network_s > 0
-    at_work.warnings.append("x")
-    at_work.reset_clock()
-    assert (at_work.network_s, at_work.warnings) == (0.0, [])
+    found = at_work.mirrored(image(), 2)
+    assert 0 < found.first_s < found.seconds
+    assert found.warnings == ()
+    assert at_work.computed(found.counts) == {
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": torch.get_num_threads(),
+        "mirrors": 2,
+        "samples": 0,
+        "bundle": None,
+    }
 
 
 def test_bf16_stays_close_to_fp32():
     picture = image()
-    full = Segmenter([network()], CPU, "fp32").mirrored(picture, 1)
-    half = Segmenter([network()], CPU, "bf16").mirrored(picture, 1)
+    full = Segmenter([network()], CPU, "fp32").mirrored(picture, 1).maps
+    half = Segmenter([network()], CPU, "bf16").mirrored(picture, 1).maps
     assert 0 < np.abs(full - half).mean() < 0.02
 
 
@@ -161,15 +167,15 @@ def patched(monkeypatch, outputs):
 def test_the_second_try_in_fp32_is_told_once(monkeypatch):
     at_work = patched(monkeypatch, [float("nan"), 0.0, float("inf"), 1.0])
     found = at_work.mirrored(image(), 2)
-    np.testing.assert_allclose(found, 0.2)
-    (warning,) = at_work.warnings
+    np.testing.assert_allclose(found.maps, 0.2)
+    (warning,) = found.warnings
     assert "computed in fp32" in warning
 
 
 def test_what_is_not_finite_in_fp32_either_is_an_error(monkeypatch):
     at_work = patched(monkeypatch, [float("nan"), float("nan")])
     with pytest.raises(CmrsegError, match="not finite"):
-        at_work.mirrored(image(), 1)
+        at_work.mirrored(image(), 1).maps
 
 
 OUT_OF_MEMORY = [
@@ -183,7 +189,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
 def test_running_out_of_memory_is_told_as_such(monkeypatch, error):
     with pytest.raises(MemoryLimitError, match="does not fit the memory"):
-        patched(monkeypatch, [error] * 9).mirrored(image(), 1)
+        patched(monkeypatch, [error] * 9).mirrored(image(), 1).maps
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
@@ -201,20 +207,21 @@ def test_a_gpu_without_memory_takes_smaller_pieces_then_hands_on_to_the_cpu(monk
         return forward(self, x, passes)
 
     picture = image(12)
-    expected = {p: Segmenter([net], CPU, p).mirrored(picture, 1) for p in ("fp32", "bf16")}
+    expected = {p: Segmenter([net], CPU, p).mirrored(picture, 1).maps for p in ("fp32", "bf16")}
     monkeypatch.setattr(UNet, "forward", limited)
-    np.testing.assert_allclose(at_work.mirrored(picture, 1), expected["bf16"], atol=0.02)
+    found = at_work.mirrored(picture, 1)
+    np.testing.assert_allclose(found.maps, expected["bf16"], atol=0.02)
     assert seen == [12, 6, 3, 3, 3, 3]
-    assert at_work.warnings == []
-    assert at_work.computed()["device"] == "cpu:0"
+    assert found.warnings == ()
+    assert at_work.computed(found.counts)["device"] == "cpu:0"
     seen.clear()
     fits[0] = 0
     found = at_work.mirrored(picture, 2)
     assert seen == [12, 6, 3, 2, 1, 12, 12]
-    np.testing.assert_allclose(found[:1], expected["fp32"], atol=1e-5)
-    assert at_work.warnings == ["the memory of cpu:0 does not suffice: computed on the CPU"]
-    assert at_work.computed()["device"] == "cpu"
-    at_work.reset_clock()
+    np.testing.assert_allclose(found.maps[:1], expected["fp32"], atol=1e-5)
+    assert found.warnings == ("the memory of cpu:0 does not suffice: computed on the CPU",)
+    assert at_work.computed(found.counts)["device"] == "cpu"
+    at_work.begin()
     assert at_work.at == gpu, "the next case may fit"
 
 
@@ -223,7 +230,7 @@ def test_a_case_is_not_begun_that_a_container_would_be_killed_for(monkeypatch):
     monkeypatch.setattr(UNet, "forward", lambda self, x, passes: calls.append(x))
     monkeypatch.setattr(tiling, "memory_left", lambda: 100_000)
     with pytest.raises(MemoryLimitError, match=r"needs about . MiB of memory, 0 MiB are left"):
-        segmenter().mirrored(image(), 1)
+        segmenter().mirrored(image(), 1).maps
     assert calls == []
 
 
@@ -258,38 +265,14 @@ def test_what_the_time_allows_follows_from_the_first_pass(clock, seconds, share,
     at_work = segmenter()
     at_work.budget = Budget(seconds)
     found = at_work.mirrored(image(), 4, samples=5, share=share)
-    assert len(found) == mirrors
-    assert (at_work.last.mirrors, at_work.last.samples) == (mirrors, samples)
-    short = (
-        []
-        if (mirrors, samples) == (4, 5)
-        else [f"the time budget is short: {mirrors} of 4 mirror images, {samples} of 5 samples"]
-    )
-    assert at_work.warnings == short
-    told = at_work.computed()
-    assert (told["mirrors"], told["samples"]) == (mirrors, samples)
-    np.testing.assert_array_equal(found, segmenter().mirrored(image(), 4)[:mirrors])
-
-
-def test_the_least_effort_of_a_case_is_told(clock):
-    at_work = segmenter()
-    for seconds in (None, 15.0, None):
-        at_work.budget = Budget(seconds)
-        at_work.mirrored(image(), 2)
-    assert at_work.computed()["mirrors"] == 1
-    at_work.reset_clock()
-    at_work.mirrored(image(), 2)
-    told = at_work.computed()
-    assert told == {
-        "device": "cpu",
-        "precision": "fp32",
-        "threads": torch.get_num_threads(),
-        "mirrors": 2,
-        "samples": 0,
-        "bundle": None,
-    }
+    assert len(found.maps) == mirrors
+    assert (found.counts.mirrors, found.counts.samples) == (mirrors, samples)
+    assert found.first_s == 10.0
+    short = f"the time budget is short: {mirrors} of 4 mirror images, {samples} of 5 samples"
+    assert found.warnings == (() if (mirrors, samples) == (4, 5) else (short,))
+    np.testing.assert_array_equal(found.maps, segmenter().mirrored(image(), 4).maps[:mirrors])
 
 
 def test_other_faults_are_not_taken_for_memory(monkeypatch):
     with pytest.raises(RuntimeError, match="shapes"):
-        patched(monkeypatch, [RuntimeError("shapes differ")]).mirrored(image(), 1)
+        patched(monkeypatch, [RuntimeError("shapes differ")]).mirrored(image(), 1).maps

@@ -95,7 +95,7 @@ def test_one_slice_is_refused_before_anything_is_computed(tmp_path):
         budget = Budget()
         preparation = "nonzero"
 
-        def reset_clock(self):
+        def begin(self):
             return None
 
     case = Case("a", {"LGE": ImageSource(path)}, "case a")

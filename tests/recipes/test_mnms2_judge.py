@@ -169,7 +169,7 @@ def test_what_predict_told_of_its_own_candidates_is_told_of_their_masks(tmp_path
     predicting = model("mnms2", weights, device="cpu", precision="fp32", mirrors=1)
     predicting.inspectors = {"SA": control}
     before = predicting.segment(case).measures["SA_ED"]["quality"]
-    _, candidates = predicting.candidates("SA_ED", case)
+    candidates = predicting.segmented("SA_ED", case).passes.candidates
     masks = {str(n): ventricles(one) for n, one in enumerate(candidates, 1)}
     _, prepared = prepared_image(case.images["SA_ED"], RECIPES["SA"].grid)
     after = judged(control, "SA_ED", prepared, masks).told

@@ -66,3 +66,8 @@ def test_passes_follow_from_the_time_left_and_the_first(clock):
 
 def test_without_a_limit_everything_fits(clock):
     assert Budget().further_passes(1e9) == math.inf
+
+
+def test_the_least_of_a_case_is_the_fewer_of_each():
+    other = PassCounts(mirrors=2, samples=9)
+    assert FULL.least(other) == PassCounts(mirrors=2, samples=5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TypedDict
 
@@ -39,6 +39,41 @@ class Computed(TypedDict):
     bundle: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passes:
+    """What an ensemble made of one image.
+
+    Attributes:
+        maps: (passes, C, z, y, x) class probabilities, float32, network by network; each network's
+            mirror images follow each other.
+        networks: how many made them.
+        counts: mirror images a network saw, and dropout samples made or, after mirror images, that
+            there is time for.
+        first_s: seconds of the first pass.
+        seconds: of all of them.
+        warnings: what had to be done differently, in words.
+    """
+
+    maps: Array
+    networks: int
+    counts: PassCounts
+    first_s: float
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+    def after(self, seconds: float, warnings: tuple[str, ...]) -> Passes:
+        """With what came before them: seconds and warnings."""
+        said = tuple(dict.fromkeys((*warnings, *self.warnings)))
+        return replace(self, seconds=seconds + self.seconds, warnings=said)
+
+    @property
+    def candidates(self) -> Array:
+        """(networks, C, z, y, x) class probabilities: each network's mean over mirror images."""
+        by_network = self.maps.reshape(self.networks, -1, *self.maps.shape[1:])
+        means: Array = by_network.mean(axis=1)
+        return means
+
+
 @dataclass(slots=True)
 class Segmenter:
     """An ensemble of one recipe's networks, loaded once for all cases.
@@ -52,12 +87,7 @@ class Segmenter:
         precision: as asked for; None for the device's usual one.
         budget: the time a case may take, shared by all segmenters of a recipe.
         bundle: SHA-256 of the bundle they came from.
-        network_s: seconds spent in networks since :meth:`reset_clock`.
-        warnings: what had to be done differently, in words, since then.
-        effort: the least computed of any image since then.
-        last: what was computed of the latest image.
-        pass_s: seconds of the latest image's first pass.
-        at: where they compute now.
+        at: where they compute now: on the CPU once the device's memory did not suffice.
     """
 
     networks: list[UNet]
@@ -67,11 +97,6 @@ class Segmenter:
     bundle: str | None = None
     preparation: Preparation = "nonzero"
     least: int = 0
-    network_s: float = 0.0
-    warnings: list[str] = field(default_factory=list)
-    effort: PassCounts | None = None
-    last: PassCounts = field(default_factory=lambda: PassCounts(mirrors=1))
-    pass_s: float = 0.0
     at: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,20 +129,22 @@ class Segmenter:
             patch_side(bundle, recipe),
         )
 
-    def reset_clock(self) -> None:
-        """Start a new case."""
-        self.network_s, self.warnings, self.effort = 0.0, [], None
+    def begin(self) -> None:
+        """A new case: on the device again, its memory may suffice for this one."""
         self._move(self.device)
 
-    def computed(self) -> Computed:
-        """How this case was computed."""
-        effort = self.effort or PassCounts(mirrors=0)
+    def computed(self, counts: PassCounts) -> Computed:
+        """How a case was computed.
+
+        Args:
+            counts: the least that was computed of any of its images.
+        """
         return {
             "device": str(self.at),
             "precision": self.precision,
             "threads": torch.get_num_threads(),
-            "mirrors": effort.mirrors,
-            "samples": effort.samples,
+            "mirrors": counts.mirrors,
+            "samples": counts.samples,
             "bundle": self.bundle,
         }
 
@@ -129,11 +156,11 @@ class Segmenter:
         samples: int = 0,
         share: float = 1.0,
         companion: Array | None = None,
-    ) -> Array:
+    ) -> Passes:
         """One pass a network and mirror image, dropout off.
 
         The first pass is timed; where the case's time is short, fewer mirror images and dropout
-        samples follow (:mod:`cmrseg.runtime.budget`), and ``last`` says how many.
+        samples follow (:mod:`cmrseg.runtime.budget`), and ``counts`` says how many.
 
         Args:
             image: prepared, (z, y, x).
@@ -142,57 +169,38 @@ class Segmenter:
             share: of the time left, what this image may take.
             companion: (z, y, x) of the patient's other phase on the same voxels, for networks of
                 two channels; ``None`` where there is none.
-
-        Returns:
-            (networks * mirrors, C, z, y, x) class probabilities, float32; each network's
-            ``last.mirrors`` mirror images follow each other.
         """
         asked = PassCounts(mirrors=mirrors, samples=samples)
-        first, seconds = self._run(self.networks[0], image, MIRRORS[0], companion=companion)
-        self.pass_s = seconds
-        further = self.budget.further_passes(seconds, share)
-        self._settle(asked, asked.within(further, len(self.networks)))
-        passes = list(product(self.networks, MIRRORS[: self.last.mirrors]))
+        log = _Log()
+        first = self._run(log, self.networks[0], image, MIRRORS[0], companion=companion)
+        further = self.budget.further_passes(log.first_s, share)
+        counts = asked.within(further, len(self.networks))
+        log.tell_of_less(asked, counts)
+        passes = list(product(self.networks, MIRRORS[: counts.mirrors]))
         found = room_for_maps((len(passes), *first.shape[1:]))
         found[0] = first[0]
         for place, (network, flip) in zip(found[1:], passes[1:], strict=True):
-            place[:] = self._run(network, image, flip, companion=companion)[0][0]
-        return found
+            place[:] = self._run(log, network, image, flip, companion=companion)[0]
+        return self._passes(found, counts, log)
 
-    def look(self, image: Volume, companion: Array | None = None) -> Array:
-        """Where things are: the networks' mean over one pass each, which is no effort to tell of.
+    def look(self, image: Volume, companion: Array | None = None) -> Passes:
+        """Where things are: one pass a network, in whatever time."""
+        log = _Log()
+        runs = [
+            self._run(log, network, image, MIRRORS[0], companion=companion)[0]
+            for network in self.networks
+        ]
+        return self._passes(np.stack(runs), PassCounts(mirrors=1), log)
 
-        Returns:
-            (C, z, y, x) class probabilities, float32.
-        """
-        passes = [self._run(n, image, MIRRORS[0], companion=companion) for n in self.networks]
-        found: Array = np.mean([maps[0] for maps, _ in passes], 0)
-        return found
-
-    def candidates(self, samples: Array) -> Array:
-        """Each network's mean over its mirror images.
-
-        Args:
-            samples: (networks * mirrors, C, z, y, x), from :meth:`mirrored`.
-
-        Returns:
-            (networks, C, z, y, x) class probabilities, float32.
-        """
-        by_network = samples.reshape(len(self.networks), -1, *samples.shape[1:])
-        means: Array = by_network.mean(axis=1)
-        return means
-
-    def dropout_samples(self, image: Volume, samples: int, seed: int = 0) -> Array:
+    def dropout_samples(self, image: Volume, samples: int, seed: int = 0) -> Passes:
         """Monte-Carlo dropout: passes with dropout on, shared out among the networks.
 
         Args:
             image: prepared, (z, y, x).
             samples: how many in all; the first networks give one more where they do not divide.
             seed: the same one draws the same samples.
-
-        Returns:
-            (samples, C, z, y, x) class probabilities, float32, network by network.
         """
+        log = _Log()
         drawn = room_for_maps((samples, self.networks[0].config.classes, *image.array.shape))
         start = 0
         with torch.random.fork_rng(devices=[self.at] if self.at.type == "cuda" else []):
@@ -203,45 +211,44 @@ class Segmenter:
                 dropouts = [m for m in network.modules() if isinstance(m, torch.nn.Dropout)]
                 for layer in dropouts:
                     layer.train()
-                drawn[start : start + own] = self._run(network, image, (False, False), own)[0]
+                drawn[start : start + own] = self._run(log, network, image, MIRRORS[0], own)
                 start += own
                 for layer in dropouts:
                     layer.eval()
-        return drawn
+        return self._passes(drawn, PassCounts(mirrors=0, samples=samples), log)
 
     def shares(self, samples: int) -> list[int]:
         """How many of so many samples each network gives; the first give one more."""
         each, more = divmod(samples, len(self.networks))
         return [each + (number < more) for number in range(len(self.networks))]
 
-    def _settle(self, asked: PassCounts, effort: PassCounts) -> None:
-        """Note, and tell, what will be computed of an image."""
-        self.last = effort
-        least = self.effort or effort
-        self.effort = PassCounts(
-            mirrors=min(least.mirrors, effort.mirrors), samples=min(least.samples, effort.samples)
+    def _passes(self, maps: Array, counts: PassCounts, log: _Log) -> Passes:
+        return Passes(
+            maps=maps,
+            networks=len(self.networks),
+            counts=counts,
+            first_s=log.first_s,
+            seconds=log.seconds,
+            warnings=tuple(log.warnings),
         )
-        if effort != asked:
-            fewer = [f"{effort.mirrors} of {asked.mirrors} mirror images"]
-            fewer += [f"{effort.samples} of {asked.samples} samples"] if asked.samples else []
-            self._say(f"the time budget is short: {', '.join(fewer)}")
 
     def _run(
         self,
+        log: _Log,
         network: UNet,
         image: Volume,
         flip: tuple[bool, bool],
         passes: int = 1,
         companion: Array | None = None,
-    ) -> tuple[Array, float]:
-        """Class probabilities (passes, C, z, y, x), and the seconds that took."""
+    ) -> Array:
+        """Class probabilities (passes, C, z, y, x)."""
         started = time.perf_counter()
         axes = [axis for axis, on in zip((-2, -1), flip, strict=True) if on]
         while True:
             try:
                 x = _channels(network, image, companion).to(self.at).flip(axes)
                 padded = pad_to_multiple(x, network.config.multiple, self.least)
-                logits = self._finite(network, padded, passes)
+                logits = self._finite(log, network, padded, passes)
                 height, width = image.array.shape[1:]
                 found = logits[..., :height, :width].softmax(dim=1).flip(axes).cpu().numpy()
                 break
@@ -250,13 +257,12 @@ class Segmenter:
                     raise
                 if self.at == CPU:
                     raise too_little("the image does not fit the memory") from error
-            self._say(f"the memory of {self.at} does not suffice: computed on the CPU")
+            log.say(f"the memory of {self.at} does not suffice: computed on the CPU")
             self._move(CPU)
-        seconds = time.perf_counter() - started
-        self.network_s += seconds
-        return found, seconds
+        log.took(time.perf_counter() - started)
+        return found
 
-    def _finite(self, network: UNet, x: Tensor, passes: int) -> Tensor:
+    def _finite(self, log: _Log, network: UNet, x: Tensor, passes: int) -> Tensor:
         """Logits (passes, C, z, y, x); in fp32 again if they are not finite in half precision."""
         # What pays on another device need not pay here.
         usual: Precision = self.precision or "fp32" if self.at == self.device else "fp32"
@@ -266,7 +272,7 @@ class Segmenter:
             if torch.isfinite(logits).all():
                 return logits
             if precision != "fp32":
-                self._say("a network's output was not finite in half precision: computed in fp32")
+                log.say("a network's output was not finite in half precision: computed in fp32")
         raise CmrsegError("a network's output is not finite", "check the weights")
 
     def _move(self, device: torch.device) -> None:
@@ -279,9 +285,28 @@ class Segmenter:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _say(self, warning: str) -> None:
+
+@dataclass(slots=True)
+class _Log:
+    """Seconds of the first pass and of all so far, and what had to be done differently."""
+
+    first_s: float = 0.0
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    def took(self, seconds: float) -> None:
+        self.first_s = self.first_s or seconds
+        self.seconds += seconds
+
+    def say(self, warning: str) -> None:
         if warning not in self.warnings:
             self.warnings.append(warning)
+
+    def tell_of_less(self, asked: PassCounts, counts: PassCounts) -> None:
+        if counts != asked:
+            fewer = [f"{counts.mirrors} of {asked.mirrors} mirror images"]
+            fewer += [f"{counts.samples} of {asked.samples} samples"] if asked.samples else []
+            self.say(f"the time budget is short: {', '.join(fewer)}")
 
 
 def _channels(network: UNet, image: Volume, companion: Array | None) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 from cmrseg.imaging.components import largest
 from cmrseg.imaging.grey_scale import LIMIT
 from cmrseg.imaging.volume import Array, Volume
-from cmrseg.models.ensemble import Segmenter
+from cmrseg.models.ensemble import Passes, Segmenter
 
 MARGIN = 24
 """Voxels kept around the heart in plane, 35 mm on EMIDEC's grid."""
@@ -39,12 +39,16 @@ class Roi:
         whole: (z, y, x) shape of the whole image.
         box: where in the whole image it lies.
         companion: (z, y, x) of the other phase on the same voxels, where there is one.
+        seconds: that networks took to find it.
+        warnings: what had to be done differently for that, in words.
     """
 
     image: Volume
     whole: tuple[int, ...]
     box: tuple[slice, slice, slice]
     companion: Array | None = None
+    seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def on(cls, segmenter: Segmenter, image: Volume, passes: int) -> Roi:
@@ -62,7 +66,9 @@ class Roi:
         few = passes < FEWEST_PASSES * len(segmenter.networks)
         if few or min(image.array.shape[1:]) < SMALLEST:
             return cls(image, image.array.shape, np.s_[:, :, :])
-        return cls.around(image, largest(np.asarray(segmenter.look(image).argmax(axis=0) > 0)))
+        seen = segmenter.look(image)
+        roi = cls.around(image, _heart(seen))
+        return replace(roi, seconds=seen.seconds, warnings=seen.warnings)
 
     @classmethod
     def around(cls, image: Volume, heart: Array) -> Roi:
@@ -93,10 +99,15 @@ class Roi:
             image: prepared, (z, y, x).
             companion: (z, y, x) of the other phase on the same voxels.
         """
-        found = segmenter.look(image, companion).argmax(axis=0) > 0
-        roi = cls.rounded(image, largest(np.asarray(found)))
-        beside = None if companion is None else roi.rescaled(companion)
-        return replace(roi, image=roi.image.like(roi.rescaled(image.array)), companion=beside)
+        seen = segmenter.look(image, companion)
+        roi = cls.rounded(image, _heart(seen))
+        return replace(
+            roi,
+            image=roi.image.like(roi.rescaled(image.array)),
+            companion=None if companion is None else roi.rescaled(companion),
+            seconds=seen.seconds,
+            warnings=seen.warnings,
+        )
 
     @classmethod
     def rounded(cls, image: Volume, heart: Array) -> Roi:
@@ -146,6 +157,11 @@ class Roi:
     def share(self) -> float:
         """How much of the whole image the part is, 0..1."""
         return float(self.image.array.size / np.prod(self.whole))
+
+
+def _heart(seen: Passes) -> Array:
+    """(z, y, x) bool: the largest piece of what the networks' mean calls heart."""
+    return largest(np.asarray(seen.maps.mean(axis=0).argmax(axis=0) > 0))
 
 
 def _rounded(there: Array) -> slice:

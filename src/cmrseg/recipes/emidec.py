@@ -103,7 +103,7 @@ class Emidec:
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
-        self.segmenter.reset_clock()
+        self.segmenter.begin()
         with within_role("LGE"):
             preparation = self.segmenter.preparation
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid, preparation)
@@ -114,7 +114,7 @@ class Emidec:
                 )
             roi = self._located(prepared.image)
             mirrored = self.segmenter.mirrored(roi.image, self.mirrors, samples=self.samples)
-            restored = partial(_restored, prepared, roi, mirrored.mean(axis=0))
+            restored = partial(_restored, prepared, roi, mirrored.maps.mean(axis=0))
             native = restored()
             voxel_ml = source.geometry.voxel_ml
             mask, changes = labels(native), {}
@@ -122,9 +122,12 @@ class Emidec:
                 mask, told = self.rules.told(mask, native, voxel_ml)
                 changes = {"rules": told}
             found = volumes(mask, voxel_ml)
-            maps, doubt, drawn = self._doubt(prepared, roi)
+            samples = mirrored.counts.samples
+            drawn = self.segmenter.dropout_samples(roi.image, samples) if samples else None
+            maps, doubt, each = self._doubt(prepared, roi, drawn.maps) if drawn else ({}, {}, [])
         total = time.perf_counter() - started
-        network = self.segmenter.network_s
+        looks = [one for one in (roi, mirrored, drawn) if one]
+        network = sum(one.seconds for one in looks)
         return Result(
             predictions={
                 "LGE": Prediction(
@@ -135,16 +138,16 @@ class Emidec:
             },
             measures={
                 **found,
-                **volume_intervals(found, drawn, self.trust.bands if self.trust else {}),
+                **volume_intervals(found, each, self.trust.bands if self.trust else {}),
                 **doubt,
                 **changes,
                 **segment_measures(source, source.like(mask), self.septum_deg),
             },
-            computed=self.segmenter.computed(),
+            computed=self.segmenter.computed(mirrored.counts),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=(
                 *source.warnings,
-                *self.segmenter.warnings,
+                *dict.fromkeys(warning for one in looks for warning in one.warnings),
                 *missing_structures({name: found["volume_ml"][name] for name in JUDGED}),
                 *self._judged(doubt),
             ),
@@ -159,13 +162,10 @@ class Emidec:
         return Roi.on(self.segmenter, image, passes)
 
     def _doubt(
-        self, prepared: Prepared, roi: Roi
+        self, prepared: Prepared, roi: Roi, drawn: Array
     ) -> tuple[dict[str, Array], Measures, list[Volumes]]:
-        """What dropout samples say: maps on the source's voxels, measures, each one's volumes."""
-        samples = self.segmenter.last.samples
-        if not samples:
-            return {}, {}, []
-        drawn = self.segmenter.dropout_samples(roi.image, samples)
+        """What dropout samples (samples, C, z, y, x) say: maps on the source's voxels, measures,
+        each one's volumes."""
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
         maps = roi.back(np.stack([variance.mean(axis=0), entropy]))
@@ -176,7 +176,7 @@ class Emidec:
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }
-        agreed = agreement(measures.sample_labels(drawn), self.segmenter.shares(samples), JUDGED)
+        agreed = agreement(measures.sample_labels(drawn), self.segmenter.shares(len(drawn)), JUDGED)
         if self.trust and (verdict := self.trust.judge(agreed)):
             told["quality"] = verdict
         return (

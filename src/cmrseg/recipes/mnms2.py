@@ -6,8 +6,8 @@ Read :meth:`Mnms2.segment` for what happens to a case.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,12 @@ from cmrseg.recipes.mnms2_volumes import (
 from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.recipe import recipes_of
 from cmrseg.runtime import Budget
-from cmrseg.runtime.budget import FOR_PASSES
+from cmrseg.runtime.budget import FOR_PASSES, PassCounts
 from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Preparation, Prepared
-    from cmrseg.models.ensemble import Computed, Segmenter
+    from cmrseg.models.ensemble import Computed, Passes, Segmenter
     from cmrseg.quality.adapt_at_test_time import Shown
     from cmrseg.quality.control import QualityRecord
     from cmrseg.quality.inspector import Finding, Inspector
@@ -107,15 +107,63 @@ class CaseImages:
         return resample_to(found, geometry).array if overlap else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segmented:
+    """An image, and what its view's networks made of it.
+
+    Attributes:
+        volume: as stored.
+        prepared: as it was prepared.
+        shown: what the networks were shown.
+        passes: theirs, on all voxels of the prepared image, with what it took to find the heart.
+    """
+
+    volume: Volume
+    prepared: Prepared
+    shown: Shown
+    passes: Passes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAnswer:
-    """What came of one image: its prediction, measures, warnings, reasons for review, digest."""
+    """What came of one image.
+
+    Attributes:
+        prediction: the mask, and what goes with it.
+        measures: of this image.
+        warnings: in words.
+        review: why somebody has to look at it.
+        digest: of its grey values.
+        counts: what was computed of it; None where nothing was.
+        timings_s: ``network``, ``quality``, ``refinement`` -> seconds.
+    """
 
     prediction: Prediction
     measures: Measures
     warnings: tuple[str, ...]
     review: tuple[str, ...]
     digest: str
+    counts: PassCounts | None = None
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """ED and ES found in a cine.
+
+    Attributes:
+        case: with both phases in the cine's place.
+        cine: the masks of all frames.
+        measures: ``cine``, with the volumes frame by frame.
+        notes: which frames they are.
+        network_s: seconds that networks took.
+    """
+
+    case: Case
+    cine: Cine
+    measures: Measures
+    notes: tuple[str, ...]
+    network_s: float
 
 
 class Mnms2:
@@ -147,7 +195,6 @@ class Mnms2:
         self.budget = budget or Budget()
         self.inspectors, self.refine_s = dict(inspectors or {}), refine_s
         self.bands, self.bounds = dict(bands or {}), dict(bounds or {})
-        self.inspected_s = self.refined_s = 0.0
 
     def segment(self, case: Case) -> Result:
         """All images a patient has to labels, volumes and agreement.
@@ -161,14 +208,10 @@ class Mnms2:
 
         started = time.perf_counter()
         self.budget.restart()
-        self.inspected_s = self.refined_s = 0.0
         for segmenter in self.segmenters.values():
-            segmenter.reset_clock()
-        cine: Cine | None = None
-        curves: Measures = {}
-        notes: tuple[str, ...] = ()
-        if CINE in case.images:
-            case, cine, curves, notes = self._phases(case)
+            segmenter.begin()
+        found_in = self._phases(case) if CINE in case.images else None
+        case = found_in.case if found_in else case
         answers: dict[str, ImageAnswer] = {}
         failed: dict[str, CmrsegError] = {}
         served = [role for role in case.images if self.segmenters[role[:2]].networks]
@@ -177,15 +220,17 @@ class Mnms2:
             try:
                 with within_role(role):
                     share = 1 / (len(served) - number)
-                    answers[role] = self._image(role, images, share)
+                    answers[role] = self._image(role, images, share, _seconds(answers))
             except (InputError, MemoryLimitError) as error:
                 failed[role] = error
         if failed and not answers:
             raise next(iter(failed.values()))
         warnings = [f"{role}: {one}" for role, answer in answers.items() for one in answer.warnings]
         warnings += self._unserved(case, served)
-        total = time.perf_counter() - started
-        network = sum(s.network_s for s in self.segmenters.values())
+        timings_s = _seconds(answers)
+        if found_in:
+            timings_s["network"] += found_in.network_s
+        timings_s["around"] = time.perf_counter() - started - sum(timings_s.values())
         found = {role: answer.measures for role, answer in answers.items()}
         views, apart, beyond = compared_views(answers)
         found |= {role: found[role] | agreement for role, agreement in views.items()}
@@ -193,11 +238,15 @@ class Mnms2:
         return Result(
             predictions={role: answer.prediction for role, answer in answers.items()},
             failed=failed,
-            measures=(found if SHORT_AXIS & set(twins) else found | self._ejection(found)) | curves,
-            cine=cine,
-            notes=notes,
-            computed=computed([s for s in self.segmenters.values() if s.effort]),
-            timings_s=self._timings(total, network),
+            measures={
+                **found,
+                **({} if SHORT_AXIS & set(twins) else self._ejection(found)),
+                **(found_in.measures if found_in else {}),
+            },
+            cine=found_in.cine if found_in else None,
+            notes=found_in.notes if found_in else (),
+            computed=self._computed(answers, found_in),
+            timings_s={step: round(seconds, 3) for step, seconds in timings_s.items()},
             warnings=(*warnings, *beyond),
             review=(
                 *apart,
@@ -206,28 +255,24 @@ class Mnms2:
             ),
         )
 
-    def _phases(self, case: Case) -> tuple[Case, Cine, Measures, tuple[str, ...]]:
-        """All frames of a cine, without mirror images, and the case of its ED and ES.
-
-        Returns:
-            The case with both phases in the cine's place; the masks of all frames; ``cine`` among
-            the measures, with the volumes frame by frame; and what to note.
-        """
+    def _phases(self, case: Case) -> Phases:
+        """All frames of a cine, without mirror images, and the case of its ED and ES."""
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.imaging.read import frame_count
         from cmrseg.recipes.phases import find_phases
         from cmrseg.recipes.steps import within_role
 
-        source, labels, volumes = case.images[CINE], [], []
+        source, labels, volumes, network_s = case.images[CINE], [], [], 0.0
         with within_role(CINE):
             count = frame_count(source.path)
             for number in range(count):
                 one = replace(case, images={"SA_ED": ImageSource(source.path, number)})
                 share = 0.5 / (count - number)
-                volume, prepared, maps, _ = self._segmented("SA_ED", self._images(one), share, 1)
-                mask = ventricles(prepared.restore(maps.mean(axis=0)))
+                seen = self._segmented("SA_ED", self._images(one), share, 1)
+                mask = ventricles(seen.prepared.restore(seen.passes.maps.mean(axis=0)))
                 labels.append(mask)
-                volumes.append(sizes("SA", volume.like(mask))["volume_ml"])
+                volumes.append(sizes("SA", seen.volume.like(mask))["volume_ml"])
+                network_s += seen.passes.seconds
         diastole, systole = find_phases([one["LV"] for one in volumes])
         frames = {"SA_ED": diastole, "SA_ES": systole}
         phases = {role: ImageSource(source.path, number) for role, number in frames.items()}
@@ -237,8 +282,22 @@ class Mnms2:
         note = (
             f"ED is frame {diastole} and ES frame {systole} of {count} (from 0), by the LV volume"
         )
-        cine = Cine(labels=np.stack(labels), frames=frames)
-        return replace(case, images=phases | others), cine, {"cine": told}, (note,)
+        return Phases(
+            case=replace(case, images=phases | others),
+            cine=Cine(labels=np.stack(labels), frames=frames),
+            measures={"cine": told},
+            notes=(note,),
+            network_s=network_s,
+        )
+
+    def _computed(self, answers: Mapping[str, ImageAnswer], found_in: Phases | None) -> Computed:
+        """How a case was computed whose views may differ: the least of each, every device."""
+        least: dict[str, PassCounts] = {"SA": PassCounts(mirrors=1)} if found_in else {}
+        for role, answer in answers.items():
+            if answer.counts:
+                counts = least.get(role[:2], answer.counts)
+                least[role[:2]] = counts.least(answer.counts)
+        return joint([self.segmenters[view].computed(counts) for view, counts in least.items()])
 
     def _expected_dice(
         self, role: str, answer: Array, agreement: Mapping[str, float], finding: Finding | None
@@ -262,14 +321,6 @@ class Mnms2:
         spread = intervals(EJECTION, told.get(EJECTION, {}), bands, 100.0, hard)
         return spread | told | mass_and_stroke(found)
 
-    def _timings(self, total_s: float, network_s: float) -> dict[str, float]:
-        """Seconds by step; quality control's where there is any."""
-        quality = {"quality": self.inspected_s, "refinement": self.refined_s}
-        quality = {step: seconds for step, seconds in quality.items() if seconds}
-        around = total_s - network_s - sum(quality.values())
-        told = {"network": network_s, **quality, "around": around}
-        return {step: round(seconds, 3) for step, seconds in told.items()}
-
     def _unserved(self, case: Case, served: list[str]) -> list[str]:
         """What to say of images of a view that the bundle has no network for."""
         if not served:
@@ -280,17 +331,25 @@ class Mnms2:
         said = "not segmented, the bundle has no network for its view"
         return [f"{role}: {said}" for role in case.images if role not in served]
 
-    def _image(self, role: str, images: CaseImages, share: float) -> ImageAnswer:
-        """One image of one view; ``share`` is what it may take of the time left."""
+    def _image(
+        self, role: str, images: CaseImages, share: float, spent_s: Mapping[str, float]
+    ) -> ImageAnswer:
+        """One image of one view.
+
+        Args:
+            role: of the image.
+            images: the case's.
+            share: what it may take of the time left.
+            spent_s: step -> seconds that the case's images before it took.
+        """
         from cmrseg.imaging.plausible import inverted
         from cmrseg.imaging.postprocess import ventricles
         from cmrseg.recipes.steps import implausible_volumes, missing_structures
 
-        segmenter = self.segmenters[role[:2]]
-        segmenter.warnings = []
-        volume, prepared, samples, shown = self._segmented(role, images, share)
+        seen = self._segmented(role, images, share)
+        volume, prepared, samples = seen.volume, seen.prepared, seen.passes.maps
         mean = samples.mean(axis=0)
-        finding = self._inspect(role, shown, samples, share)
+        finding = self._inspect(role, seen, share, spent_s.get("refinement", 0.0))
         answer = mean if finding is None else finding.probabilities
         mask = volume.like(ventricles(prepared.restore(answer)))
         entropy = prepared.restore(measures.predictive_entropy(mean)[None])[0]
@@ -304,10 +363,12 @@ class Mnms2:
         hard = {name: 1 - dice for name, dice in expected_dice.get(EXPECTED, {}).items()}
         spread = intervals(size, values, self.bands.get(role, {}), difficulty=hard)
         told = {**found, **spread, "agreement": agreement, **expected_dice}
-        warnings = (*volume.warnings, *segmenter.warnings, *missing_structures(values))
+        warnings = (*volume.warnings, *seen.passes.warnings, *missing_structures(values))
+        timings_s = {"network": seen.passes.seconds}
         if finding is not None:
             told["quality"], doubtful = doubted(finding.record, expected_dice.get(EXPECTED, {}))
             warnings += (*finding.warnings, *doubtful)
+            timings_s |= {"quality": finding.inspected_s, "refinement": finding.refined_s}
         bounds = PLAUSIBLE_ML if size == "volume_ml" else {}
         review = (
             *volume.review,
@@ -315,13 +376,20 @@ class Mnms2:
             *lone_slice(role, volume),
             *inverted(volume),
         )
-        return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
+        return ImageAnswer(
+            prediction=prediction,
+            measures=told,
+            warnings=warnings,
+            review=review,
+            digest=image_digest(volume),
+            counts=seen.passes.counts,
+            timings_s=timings_s,
+        )
 
     def _segmented(
         self, role: str, images: CaseImages, share: float = 1.0, mirrors: int | None = None
-    ) -> tuple[Volume, Prepared, Array, Shown]:
-        """An image as stored and as prepared, its (networks * mirrors, C, z, y, x) maps, and what
-        the networks were shown."""
+    ) -> Segmented:
+        """What a view's networks make of an image."""
         mirrors = mirrors or self.mirrors
         volume, prepared = images.of(role)
         slices = len(prepared.image.array)
@@ -336,23 +404,22 @@ class Mnms2:
 
         segmenter, image = self.segmenters[role[:2]], prepared.image
         if segmenter.preparation == "nonzero":
-            maps = segmenter.mirrored(image, mirrors, share=share)
-            return volume, prepared, maps, Shown(image=image)
+            passes = segmenter.mirrored(image, mirrors, share=share)
+            shown = Shown(image=image)
+            return Segmented(volume=volume, prepared=prepared, shown=shown, passes=passes)
         roi = Roi.localised(segmenter, image, images.companion(role))
         shown = Shown(image=image, roi=roi)
-        maps = segmenter.mirrored(roi.image, mirrors, share=share, companion=roi.companion)
-        if roi.share == 1:
-            return volume, prepared, maps, shown
-        whole = room_for_maps((*maps.shape[:2], *roi.whole))
-        for place, one in zip(whole, maps, strict=True):
-            place[:] = roi.probabilities(one)
-        return volume, prepared, whole, shown
+        passes = segmenter.mirrored(roi.image, mirrors, share=share, companion=roi.companion)
+        passes = passes.after(roi.seconds, roi.warnings)
+        if roi.share < 1:
+            whole = room_for_maps((*passes.maps.shape[:2], *roi.whole))
+            for place, one in zip(whole, passes.maps, strict=True):
+                place[:] = roi.probabilities(one)
+            passes = replace(passes, maps=whole)
+        return Segmented(volume=volume, prepared=prepared, shown=shown, passes=passes)
 
-    def candidates(self, role: str, case: Case) -> tuple[Shown, Array]:
-        """An image as the networks see it, and each network's answer to it.
-
-        Returns:
-            What they were shown, and (networks, C, z, y, x) class probabilities.
+    def segmented(self, role: str, case: Case) -> Segmented:
+        """One image of a case, to look at what each network answers.
 
         Raises:
             InputError: it cannot be read or is no image of its view.
@@ -362,40 +429,36 @@ class Mnms2:
 
         self.budget.restart()
         with within_role(role):
-            _, _, samples, shown = self._segmented(role, self._images(case))
-        return shown, self.segmenters[role[:2]].candidates(samples)
+            return self._segmented(role, self._images(case))
 
     def _images(self, case: Case) -> CaseImages:
         preparations = {view: s.preparation for view, s in self.segmenters.items()}
         return CaseImages(case, preparations)
 
-    def _inspect(self, role: str, shown: Shown, samples: Array, share: float) -> Finding | None:
-        """Quality control of one image, if the bundle has it: every network is a candidate.
-
-        ``samples`` are (networks * mirrors, C, z, y, x), as a segmenter gives them.
-        """
-        inspector, segmenter = self.inspectors.get(role[:2]), self.segmenters[role[:2]]
+    def _inspect(
+        self, role: str, seen: Segmented, share: float, refined_s: float
+    ) -> Finding | None:
+        """Quality control of one image, if the bundle has it: every network is a candidate."""
+        inspector = self.inspectors.get(role[:2])
         if inspector is None:
             return None
-        candidates = segmenter.candidates(samples)
-        spare_s = min(self.refine_s - self.refined_s, FOR_PASSES * self.budget.left_s)
+        candidates = seen.passes.candidates
+        spare_s = min(self.refine_s - refined_s, FOR_PASSES * self.budget.left_s)
         # Few images are flagged: the first may take half of the time, the last all that is left.
         refine_s = max(share, 0.5) * spare_s if self.refine_s else None
         finding = inspector.inspect(
             role,
-            shown,
+            seen.shown,
             candidates,
             refine_s=refine_s,
-            pass_s=segmenter.pass_s,
-            mirrors=segmenter.last.mirrors,
+            pass_s=seen.passes.first_s,
+            mirrors=seen.passes.counts.mirrors,
         )
         if finding is None:
             return None
         if len(candidates) > 1:
             agreed = measures.dice_within_samples(finding.probabilities, candidates, STRUCTURES)
             finding.record["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
-        self.inspected_s += finding.inspected_s
-        self.refined_s += finding.refined_s
         return finding
 
 
@@ -439,9 +502,18 @@ def _natively(finding: Finding, prepared: Prepared, volume: Volume) -> Volume:
     return volume.like(prepared.restore(shares).argmax(axis=0).astype(np.uint8))
 
 
-def computed(segmenters: list[Segmenter]) -> Computed:
+def _seconds(answers: Mapping[str, ImageAnswer]) -> dict[str, float]:
+    """Step -> seconds of all images; quality control's where there is any."""
+    total: dict[str, float] = {"network": 0.0}
+    for answer in answers.values():
+        for step, seconds in answer.timings_s.items():
+            if seconds:
+                total[step] = total.get(step, 0.0) + seconds
+    return total
+
+
+def joint(told: Sequence[Computed]) -> Computed:
     """How a case was computed whose views may differ: the fewest mirror images, every device."""
-    told = [segmenter.computed() for segmenter in segmenters]
     return {
         **told[0],
         "device": "+".join(dict.fromkeys(one["device"] for one in told)),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cmrseg.cases.case import Case
+from cmrseg.models.ensemble import Passes
 from cmrseg.models.manifest import FencesEntry
 from cmrseg.quality.adapt_at_test_time import Effort
 from cmrseg.quality.adaptation_types import Flagged, Refined
@@ -87,10 +88,11 @@ def _look_at_all(model: Mnms2, cases: Sequence[Case], say: Say) -> Iterator[Seen
             if inspector is None or not model.segmenters[role[:2]].networks:
                 continue
             try:
-                shown, candidates = model.candidates(role, case)
+                seen = model.segmented(role, case)
             except (InputError, MemoryLimitError, OSError):
                 continue
-            yield Seen(case, role, tuple(inspector.measure(shown.image, candidates)))
+            measures = inspector.measure(seen.shown.image, seen.passes.candidates)
+            yield Seen(case, role, tuple(measures))
         say(Line(f"looked at ({number}/{len(cases)})", case=case.log_name))
 
 
@@ -124,13 +126,13 @@ def _refined(
     model: Mnms2, view: str, seen: Sequence[Seen], say: Say
 ) -> list[Refined | None] | None:
     """A view's candidates, each refined on all flagged images it is for; None if there is none."""
-    inspector, segmenter = model.inspectors[view], model.segmenters[view]
+    inspector = model.inspectors[view]
     if inspector is None or inspector.refiner is None:
         return None
     fences = inspector.thresholds.by_role
     out = [s for s in seen if s.role in fences and judge_measures(s.measures, fences[s.role]).ood]
-    flagged = list(_flagged(model, inspector, [(s.role, s.case) for s in out]))
-    if not flagged:
+    flagged, passes = _flagged(model, inspector, out)
+    if not passes:
         say(Line(f"{view}: no image out of distribution, nothing to refine"))
         return None
     patients = len({s.case.id for s in out})
@@ -143,9 +145,9 @@ def _refined(
     )
     effort = Effort(
         budget_s=budget_s,
-        pass_s=segmenter.pass_s,
-        judge_s=segmenter.pass_s,
-        mirrors=segmenter.last.mirrors,
+        pass_s=passes.first_s,
+        judge_s=passes.first_s,
+        mirrors=passes.counts.mirrors,
     )
     refined = inspector.refiner.on_cohort(flagged, effort)
     for number, one in enumerate(refined, 1):
@@ -156,12 +158,17 @@ def _refined(
 
 
 def _flagged(
-    model: Mnms2, inspector: Inspector, images: Sequence[tuple[str, Case]]
-) -> Iterator[Flagged]:
-    for role, case in images:
-        one = inspector.flagged(role, *model.candidates(role, case))
-        if one is not None:
-            yield one
+    model: Mnms2, inspector: Inspector, images: Sequence[Seen]
+) -> tuple[list[Flagged], Passes | None]:
+    """The flagged among some images, and how long the last one's passes took; without its maps."""
+    found, passes = [], None
+    for one in images:
+        seen = model.segmented(one.role, one.case)
+        flagged = inspector.flagged(one.role, seen.shown, seen.passes.candidates)
+        if flagged is not None:
+            found.append(flagged)
+            passes = replace(seen.passes, maps=seen.passes.maps[:0])
+    return found, passes
 
 
 def _digest(refined: Sequence[Refined | None]) -> str:

@@ -185,7 +185,13 @@ class Judge:
         told = sizes(role[:2], mask) | {"quality": found.told}
         warnings = (*volume.warnings, *found.warnings)
         review = (*volume.review, *lone_slice(role, volume))
-        return ImageAnswer(prediction, told, warnings, review, image_digest(volume))
+        return ImageAnswer(
+            prediction=prediction,
+            measures=told,
+            warnings=warnings,
+            review=review,
+            digest=image_digest(volume),
+        )
 
 
 def _grown(ejected: Mapping[str, Any]) -> Iterator[str]:

@@ -35,6 +35,12 @@ class PassCounts:
         """Passes over the image, the first one included."""
         return networks * self.mirrors + self.samples
 
+    def least(self, other: PassCounts) -> PassCounts:
+        """The fewer of both."""
+        return PassCounts(
+            mirrors=min(self.mirrors, other.mirrors), samples=min(self.samples, other.samples)
+        )
+
     def within(self, further: float, networks: int) -> PassCounts:
         """As much of this as ``further`` passes after the first allow; one mirror at least."""
         samples = range(self.samples, FEWEST_SAMPLES - 1, -1)

@@ -203,12 +203,12 @@ def _predicted(segmenter: Segmenter, item: Labelled, fold: int, effort: RunSetti
         prepared = prepare(_restyled(source, item.patient, effort.style), RECIPE.grid, how)
     passes = len(segmenter.networks) * effort.mirrors + effort.samples
     roi = Roi.on(segmenter, prepared.image, passes)
-    found = segmenter.mirrored(roi.image, effort.mirrors).mean(axis=0)
+    found = segmenter.mirrored(roi.image, effort.mirrors).maps.mean(axis=0)
     grid_truth = prepared.labels(label, RECIPE.grid).array.astype(np.uint8)
     variance, image_level = np.zeros(source.array.shape, np.float32), 0.0
     central, drawn = np.zeros_like(grid_truth), np.zeros((0, *grid_truth.shape), np.uint8)
     if effort.samples:
-        samples = segmenter.dropout_samples(roi.image, effort.samples)
+        samples = segmenter.dropout_samples(roi.image, effort.samples).maps
         mean, spread = measures.mean_and_variance(samples)
         image_level = measures.image_uncertainty(spread) * roi.share
         variance = prepared.restore(roi.back(spread.mean(axis=0)[None]))[0]

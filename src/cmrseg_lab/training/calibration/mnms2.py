@@ -393,8 +393,8 @@ def _look(
     image, beside = Volume(sample.image.astype(np.float32), geometry), other_phase(images, name)
     companion = beside.image.astype(np.float32) if beside else None
     roi = Roi.localised(segmenter, image, companion)
-    samples = segmenter.mirrored(roi.image, mirrors, companion=roi.companion)
-    maps = segmenter.candidates(samples)
+    passes = segmenter.mirrored(roi.image, mirrors, companion=roi.companion)
+    maps = passes.candidates
     masks = [ventricles(roi.probabilities(one)) for one in maps]
     pseudo = [control.measure(mask, sample.spacing_mm) for mask in masks]
     known = {n: parts for n, parts in STRUCTURES.items() if not sample.partial or n == "LV"}
@@ -409,7 +409,7 @@ def _look(
                 {n: p.pdc for n, p in by.items()},
                 STRUCTURES,
             )
-            for answer, own, by in zip(maps, np.split(samples, len(maps)), pseudo, strict=True)
+            for answer, own, by in zip(maps, np.split(passes.maps, len(maps)), pseudo, strict=True)
         ],
         dices=[
             {

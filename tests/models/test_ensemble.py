@@ -175,7 +175,7 @@ def test_the_second_try_in_fp32_is_told_once(monkeypatch):
 def test_what_is_not_finite_in_fp32_either_is_an_error(monkeypatch):
     at_work = patched(monkeypatch, [float("nan"), float("nan")])
     with pytest.raises(CmrsegError, match="not finite"):
-        at_work.mirrored(image(), 1).maps
+        at_work.mirrored(image(), 1)
 
 
 OUT_OF_MEMORY = [
@@ -189,7 +189,7 @@ OUT_OF_MEMORY = [
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
 def test_running_out_of_memory_is_told_as_such(monkeypatch, error):
     with pytest.raises(MemoryLimitError, match="does not fit the memory"):
-        patched(monkeypatch, [error] * 9).mirrored(image(), 1).maps
+        patched(monkeypatch, [error] * 9).mirrored(image(), 1)
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
@@ -230,7 +230,7 @@ def test_a_case_is_not_begun_that_a_container_would_be_killed_for(monkeypatch):
     monkeypatch.setattr(UNet, "forward", lambda self, x, passes: calls.append(x))
     monkeypatch.setattr(tiling, "memory_left", lambda: 100_000)
     with pytest.raises(MemoryLimitError, match=r"needs about . MiB of memory, 0 MiB are left"):
-        segmenter().mirrored(image(), 1).maps
+        segmenter().mirrored(image(), 1)
     assert calls == []
 
 
@@ -275,4 +275,4 @@ def test_what_the_time_allows_follows_from_the_first_pass(clock, seconds, share,
 
 def test_other_faults_are_not_taken_for_memory(monkeypatch):
     with pytest.raises(RuntimeError, match="shapes"):
-        patched(monkeypatch, [RuntimeError("shapes differ")]).mirrored(image(), 1).maps
+        patched(monkeypatch, [RuntimeError("shapes differ")]).mirrored(image(), 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cmrseg.models import bundle
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences
 from cmrseg_lab.training.pack import pack, record_quality
 from tiny import make_autoencoder, make_checkpoint, quality_entry
 

@@ -13,7 +13,7 @@ import torch
 from cmrseg.imaging import Geometry, Volume, write
 from cmrseg.models.manifest import QualityEntry
 from cmrseg.models.unet import UNet, UNetConfig
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.selection import Fences, Thresholds
 from cmrseg_lab.training import cache, checkpoint
 from cmrseg_lab.training.loop import CHECKPOINT, fit, make_optimiser
 from cmrseg_lab.training.pack import pack

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from cmrseg.cases.detect import open_contract
-from cmrseg.cases.mask_names import bare, case_and_role, is_mask, masks_of
+from cmrseg.cases.names import bare, case_and_role, is_mask, masks_of
 from cmrseg.evaluation.pairs import find_pairs
 from cmrseg.runtime.errors import InputError, UsageError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmrseg.imaging.components import large, largest
+from cmrseg.imaging.postprocess import large, largest
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cmrseg.quality.borrow import class_probabilities, most_probable, probabilit
 from cmrseg.quality.losses import semi_supervised_loss
 from cmrseg.quality.pseudo_metrics import Pseudo, pseudo_measures
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences
 from quality.tools import STRUCTURES, Copier, Square, control
 
 FENCES = Fences(th_low=0.9, th_up_mm=3.0, measures=20)

@@ -10,7 +10,7 @@ from cmrseg.models.autoencoder import Autoencoder, AutoencoderConfig
 from cmrseg.models.bundle import Bundle
 from cmrseg.quality.control import SLICES_AT_ONCE, QualityControl, Reconstructor, assess
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences
 from cmrseg.runtime.errors import WeightsError
 from quality.tools import CPU, STRUCTURES, Copier, Square, control
 

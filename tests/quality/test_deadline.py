@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cmrseg.quality.deadline import Deadline
+from cmrseg.runtime.budget import Deadline
 
 
 class Clock:

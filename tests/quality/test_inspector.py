@@ -19,7 +19,7 @@ from cmrseg.quality.adaptation_types import Look, Refined, Refining
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.selection import Fences, Thresholds
 from cmrseg.recipes.mnms2 import Mnms2
 from cmrseg.recipes.mnms2_volumes import STRUCTURES
 from cmrseg.runtime import Budget

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.selection import choose, combine
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences, choose, combine
 
 FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.thresholds import FEWEST, Fences, Thresholds, fences, fit_thresholds, of_cohort
+from cmrseg.quality.selection import FEWEST, Fences, Thresholds, fences, fit_thresholds, of_cohort
 from cmrseg.runtime.errors import InputError, WeightsError
 
 # 0.80, 0.81, ... 0.88 has Q1 .82 and Q3 .86; 2, 4, ... 18 mm has Q1 6 and Q3 14.

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.selection import judge_measures
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences, judge_measures
 
 FENCES = Fences(th_low=0.8, th_up_mm=12.0, measures=30)
 GOOD, LOW, FAR, BOTH = Pseudo(0.9, 5.0), Pseudo(0.7, 5.0), Pseudo(0.9, 20.0), Pseudo(0.1, 99.0)

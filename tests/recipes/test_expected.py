@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from cmrseg.imaging import Volume
+from cmrseg.imaging.orient import canonical
 from cmrseg.imaging.postprocess import labels
-from cmrseg.imaging.prepare import prepare, prepare_labels
+from cmrseg.imaging.prepare import prepare
+from cmrseg.imaging.resample import labels_to_grid
 from cmrseg.imaging.volume import Grid
 from cmrseg.quality.adapt_at_test_time import Shown
 from cmrseg.recipes.mnms2 import _natively
@@ -28,7 +30,7 @@ def test_it_lies_on_the_image_s_own_voxels():
     image = volume(2)
     prepared = prepare(image, Grid((None, 1.5, 1.5)))
     truth = Volume(heart(2)[1], image.geometry)
-    on_grid = prepare_labels(truth, Grid((None, 1.5, 1.5))).array
+    on_grid = labels_to_grid(canonical(truth)[0], Grid((None, 1.5, 1.5))).array
     judge = inspector(Copier(size=64))
     given = np.stack([certain(on_grid)])
     found = judge.inspect("SA_ED", Shown(image=prepared.image), given, pass_s=0.1)

@@ -10,7 +10,7 @@ from cmrseg.cases.case import Case, ImageSource
 from cmrseg.cli import main
 from cmrseg.models import bundle
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.thresholds import FEWEST, Fences
+from cmrseg.quality.selection import FEWEST, Fences
 from cmrseg.recipes.mnms2_cohort import settle
 from cmrseg.run.predict import model
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE, UsageError

@@ -14,7 +14,7 @@ from cmrseg.imaging.prepare import prepare
 from cmrseg.quality.control import assess
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.selection import Fences, Thresholds
 from cmrseg.recipes import mnms2_judge
 from cmrseg.recipes.mnms2 import RECIPES
 from cmrseg.recipes.mnms2_judge import (

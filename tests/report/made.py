@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cmrseg.report.page import run_pages
+
 ROLES = ("SA_ED", "SA_ES", "LA_ED", "LA_ES")
 DIGEST = "ab" * 32
 
@@ -160,3 +162,8 @@ class Page(HTMLParser):
     def all(self, tag: str) -> list[dict[str, str | None]]:
         """Attributes of every tag of a kind."""
         return [attrs for name, attrs in self.tags if name == tag]
+
+
+def run_page(summary, pictures, weights=None, *, command="", made=None):
+    """The page of a run, HTML; of a large cohort the first one."""
+    return next(run_pages(summary, pictures.get, weights, command=command, made=made))[1]

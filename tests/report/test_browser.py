@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from cmrseg.report.canvas import Canvas, carried, small_jpeg
-from cmrseg.report.page import Picture, Weights, run_page
+from cmrseg.report.page import Picture, Weights
 from report.browser import Browser, found
-from report.made import DIGEST, many
+from report.made import DIGEST, many, run_page
 from report.test_page import MANIFEST
 
 pytestmark = pytest.mark.skipif(

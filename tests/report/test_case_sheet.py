@@ -13,7 +13,6 @@ from cmrseg.report.case_sheet import MARGIN, WIDE, SheetView, case_sheet
 from cmrseg.report.overlay import COLOURS
 from cmrseg.report.overview import overview
 from cmrseg.report.status import FLAGGED, status_of
-from cmrseg.report.thumbnails import window_around
 from report.made import cine
 from tiny import heart
 
@@ -99,11 +98,3 @@ def test_numbers_of_the_case_stand_above_the_slices():
 
 def test_the_same_case_gives_the_same_bytes_and_odd_names_are_drawn():
     assert case_sheet("$x_\udce4^", [view()], NAMES) == case_sheet("$x_\udce4^", [view()], NAMES)
-
-
-def test_slices_next_to_the_heart_and_missed_ones_are_shown():
-    mask = np.zeros((9, 3, 3))
-    mask[[2, 4, 5], 1, 1] = 1
-    assert window_around(mask, 12) == [1, 2, 3, 4, 5, 6]
-    assert window_around(mask, 3) == [1, 4, 6]
-    assert window_around(np.zeros((3, 3, 3)), 8) == [0, 1, 2]

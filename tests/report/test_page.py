@@ -7,9 +7,20 @@ from datetime import UTC, datetime
 import pytest
 
 from cmrseg.report.methods import methods
-from cmrseg.report.page import Picture, Weights, run_page
+from cmrseg.report.page import Picture, Weights
 from cmrseg.report.status import KINDS
-from report.made import DIGEST, Page, cine, enhanced, failed, judged, many, record, summary
+from report.made import (
+    DIGEST,
+    Page,
+    cine,
+    enhanced,
+    failed,
+    judged,
+    many,
+    record,
+    run_page,
+    summary,
+)
 
 MANIFEST = {
     "cmrseg": "0.1.0",

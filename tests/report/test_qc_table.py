@@ -1,8 +1,7 @@
 """Quality control's findings in words, as a reader of the page finds them."""
 
-from cmrseg.report.page import run_page
 from cmrseg.report.qc_table import PSEUDO, control_table
-from report.made import Page, cine, control, enhanced, judged, summary
+from report.made import Page, cine, control, enhanced, judged, run_page, summary
 
 GOOD, BAD = {"pDC": 0.96, "pHD_mm": 4.0}, {"pDC": 0.5, "pHD_mm": 27.76}
 

@@ -11,7 +11,7 @@ import pytest
 
 from cmrseg.cli import main
 from cmrseg.imaging import read
-from cmrseg.quality.thresholds import FEWEST, Fences
+from cmrseg.quality.selection import FEWEST, Fences
 from cmrseg.runtime.errors import EXIT_INPUT, EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, EXIT_WEIGHTS
 from judging_tools import judging_bundle
 from tiny import heart, save, volume

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from cmrseg.runtime.budget import time_limit
 from cmrseg.runtime.errors import InputError
-from cmrseg.runtime.time_limit import time_limit
 
 
 def test_what_hangs_is_ended(tmp_path):

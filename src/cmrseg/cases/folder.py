@@ -37,8 +37,7 @@ from cmrseg.cases.folders import (
     holds_dicom,
     left_over,
 )
-from cmrseg.cases.mask_names import case_and_role, split_format
-from cmrseg.cases.names import OTHER_VIEWS, told_by
+from cmrseg.cases.names import OTHER_VIEWS, case_and_role, split_format, told_by
 from cmrseg.imaging.read import SUFFIXES, frame_count
 from cmrseg.runtime.errors import CmrsegError, InputError
 

@@ -22,7 +22,7 @@ from cmrseg.cases.case import Case
 from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.cases.folder import FolderContract, stem_of
 from cmrseg.cases.folders import entries
-from cmrseg.cases.mask_names import CHANNEL, split_format
+from cmrseg.cases.names import CHANNEL, split_format
 from cmrseg.cases.staging import Piece
 from cmrseg.imaging.write import SUFFIXES as WRITTEN
 

@@ -26,8 +26,8 @@ from cmrseg.runtime.errors import (
     EXIT_OUTPUT,
     CmrsegError,
     UsageError,
+    missing_package,
 )
-from cmrseg.runtime.extras import missing
 from cmrseg.runtime.logs import Line, formatted, tell, use_utf8
 from cmrseg.runtime.memory import ran_out
 
@@ -75,7 +75,7 @@ def _run(options: argparse.Namespace) -> int:
     except CmrsegError as error:
         return _ended(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        if told := missing(error):
+        if told := missing_package(error):
             return _ended(str(told), told.exit_code)
         return _fault(error)
     except BrokenPipeError:  # whoever read the lines has gone: `cmrseg info | head`

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cmrseg.cases.challenge import EMIDEC, MNMS2, SPECS
 from cmrseg.cli.parser import ForRecipe
-from cmrseg.runtime.time_limit import USUAL_S
+from cmrseg.runtime.budget import USUAL_S
 
 if TYPE_CHECKING:
     from cmrseg.run.batch import Chosen, Shard

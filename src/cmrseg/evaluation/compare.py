@@ -17,8 +17,7 @@ from cmrseg.cases.case import ImageSource
 from cmrseg.cases.challenge import SPECS, Challenge
 from cmrseg.evaluation.compare_pictures import ComparedImage, picture
 from cmrseg.evaluation.compare_report import SHOWN, Comparison, Scores, compared_volumes, mean_dice
-from cmrseg.evaluation.compare_sides import Side, side
-from cmrseg.evaluation.compare_tables import comparison_csv, statistics_csv
+from cmrseg.evaluation.compare_tables import Side, comparison_csv, side, statistics_csv
 from cmrseg.evaluation.pairs import Index, index, lacking
 from cmrseg.evaluation.run import finished, score_case, write_files
 from cmrseg.imaging.read import read

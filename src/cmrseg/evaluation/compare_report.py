@@ -10,8 +10,7 @@ from urllib.parse import quote
 
 from cmrseg import __version__
 from cmrseg.cases.challenge import Challenge
-from cmrseg.evaluation.compare_sides import Side
-from cmrseg.evaluation.compare_tables import ComparedMetric, comparison_table, lines
+from cmrseg.evaluation.compare_tables import ComparedMetric, Side, comparison_table, lines
 from cmrseg.evaluation.paired import FEWEST, bootstrap_interval
 from cmrseg.evaluation.run import LAYOUTS
 from cmrseg.evaluation.table import Column, Layout, TextTable

@@ -14,7 +14,7 @@ Both folders may hold the layout one level deeper (``emidec-dataset-1.0.1/``, ``
 organisers' archives unpack.
 
 Where neither lies there, and a caller wants it, any image files do, by the names that
-:mod:`cmrseg.cases.mask_names` knows: ``p7_SA_ED_seg.nii.gz``, nnU-Net's ``x.nii.gz``, BIDS'
+:mod:`cmrseg.cases.names` knows: ``p7_SA_ED_seg.nii.gz``, nnU-Net's ``x.nii.gz``, BIDS'
 ``sub-1_acq-SAX_desc-cine_dseg.nii.gz``.
 """
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Literal
 
 from cmrseg.cases.challenge import EMIDEC, MNMS2, Challenge
-from cmrseg.cases.mask_names import bare, case_and_role, is_mask, split_format
+from cmrseg.cases.names import bare, case_and_role, is_mask, split_format
 from cmrseg.runtime.errors import InputError, UsageError
 
 Index = dict[str, dict[str, Path]]

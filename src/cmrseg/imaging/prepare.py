@@ -134,8 +134,3 @@ def cropped(geometry: Geometry, box: tuple[slice, slice, slice]) -> Geometry:
     shape = (z[1] - z[0], y[1] - y[0], x[1] - x[0])
     origin = tuple(geometry.to_patient(first)[:, 0].tolist())
     return replace(geometry, shape=shape, origin_mm=origin)
-
-
-def prepare_labels(volume: Volume, grid: Grid) -> Volume:
-    """Bring a label map the way :func:`prepare` brings its image."""
-    return labels_to_grid(canonical(volume)[0], grid)

@@ -37,7 +37,7 @@ class NetworkEntry(TypedDict):
 
 
 class FencesEntry(TypedDict):
-    """Thresholds of one role (:class:`cmrseg.quality.thresholds.Fences`)."""
+    """Thresholds of one role (:class:`cmrseg.quality.selection.Fences`)."""
 
     th_low: float
     th_up_mm: float

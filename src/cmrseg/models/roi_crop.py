@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cmrseg.imaging.components import largest
 from cmrseg.imaging.grey_scale import LIMIT
+from cmrseg.imaging.postprocess import largest
 from cmrseg.imaging.volume import Array, Volume
 from cmrseg.models.ensemble import Passes, Segmenter
 

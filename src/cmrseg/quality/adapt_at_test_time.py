@@ -33,9 +33,9 @@ from cmrseg.quality.adaptation_types import (
 )
 from cmrseg.quality.borrow import Forward, borrowed, class_probabilities, probabilities
 from cmrseg.quality.control import Assessment, QualityControl, assess
-from cmrseg.quality.deadline import Deadline, TimeOverError
 from cmrseg.quality.pseudo_metrics import Pseudo
 from cmrseg.quality.replay import Rehearsal
+from cmrseg.runtime.budget import Deadline, TimeOverError
 
 FLIPS = tuple(tuple(a for a, on in zip((-2, -1), m, strict=True) if on) for m in MIRRORS)
 """Axes that are flipped in each mirror image."""

@@ -32,11 +32,11 @@ from cmrseg.quality.borrow import (
     probabilities,
 )
 from cmrseg.quality.control import QualityControl
-from cmrseg.quality.deadline import Deadline, TimeOverError
 from cmrseg.quality.losses import semi_supervised_loss, supervised_loss
 from cmrseg.quality.mask_window import centre
 from cmrseg.quality.pseudo_metrics import Pseudo, pseudo_measures
 from cmrseg.quality.replay import Rehearsal
+from cmrseg.runtime.budget import Deadline, TimeOverError
 
 
 def refine(

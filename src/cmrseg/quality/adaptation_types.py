@@ -9,7 +9,7 @@ from typing import Literal, NotRequired, TypedDict
 from cmrseg.imaging.volume import Array
 from cmrseg.quality.borrow import Weights
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, PseudoRecord
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import Fences
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

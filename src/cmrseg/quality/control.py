@@ -21,8 +21,7 @@ from cmrseg.quality.pseudo_metrics import (
     pseudo_measures,
     recorded,
 )
-from cmrseg.quality.selection import TIE, Choice, Verdict, choose, judge_measures
-from cmrseg.quality.thresholds import Fences
+from cmrseg.quality.selection import TIE, Choice, Fences, Verdict, choose, judge_measures
 from cmrseg.runtime.errors import WeightsError
 
 SLICES_AT_ONCE = 32

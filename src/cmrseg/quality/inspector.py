@@ -22,8 +22,7 @@ from cmrseg.quality.adapt_at_test_time import Effort, Refiner, Shown, flagged_im
 from cmrseg.quality.adaptation_types import Flagged, RefinementRecord
 from cmrseg.quality.control import Assessment, QualityControl, QualityRecord
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo, recorded
-from cmrseg.quality.selection import TIE, combine
-from cmrseg.quality.thresholds import Thresholds
+from cmrseg.quality.selection import TIE, Thresholds, combine
 from cmrseg.runtime.errors import WeightsError
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypedDict
 import numpy as np
 from scipy import ndimage
 
-from cmrseg.imaging.components import largest
+from cmrseg.imaging.postprocess import largest
 from cmrseg.imaging.volume import Array
 from cmrseg.models.manifest import Manifest, RuleStep
 from cmrseg.runtime.errors import WeightsError

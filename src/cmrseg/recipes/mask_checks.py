@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cmrseg.imaging.components import largest
+from cmrseg.imaging.postprocess import largest
 from cmrseg.imaging.volume import Array
 from cmrseg.quality.pseudo_metrics import DECISIVE
 from cmrseg.recipes.mnms2_volumes import STRUCTURES

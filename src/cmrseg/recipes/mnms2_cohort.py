@@ -19,8 +19,7 @@ from cmrseg.quality.adapt_at_test_time import Effort
 from cmrseg.quality.adaptation_types import Flagged, Refined
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.selection import judge_measures
-from cmrseg.quality.thresholds import of_cohort
+from cmrseg.quality.selection import judge_measures, of_cohort
 from cmrseg.recipes.mnms2 import Mnms2
 from cmrseg.runtime.errors import InputError, MemoryLimitError, UsageError
 from cmrseg.runtime.logs import Line

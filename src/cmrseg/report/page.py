@@ -167,18 +167,6 @@ class PageEntry:
         return [mask_file(role, path) for role, path in self.record.get("masks", {}).items()]
 
 
-def run_page(
-    summary: Mapping[str, Any],
-    pictures: Mapping[str, Picture],
-    weights: Weights | None = None,
-    *,
-    command: str = "",
-    made: datetime | None = None,
-) -> str:
-    """The page of a run, HTML; of a large cohort the first one. See :func:`run_pages`."""
-    return next(run_pages(summary, pictures.get, weights, command=command, made=made))[1]
-
-
 def run_pages(
     summary: Mapping[str, Any],
     picture_of: Callable[[str], Picture | None],

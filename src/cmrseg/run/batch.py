@@ -14,11 +14,16 @@ from pathlib import Path
 
 from cmrseg.cases.case import Case, Contract, ImageSource, Result
 from cmrseg.run.account import Account, Say
-from cmrseg.runtime.errors import DEBUG_VARIABLE, CmrsegError, InputError, MemoryLimitError
-from cmrseg.runtime.extras import missing
+from cmrseg.runtime.budget import time_limit
+from cmrseg.runtime.errors import (
+    DEBUG_VARIABLE,
+    CmrsegError,
+    InputError,
+    MemoryLimitError,
+    missing_package,
+)
 from cmrseg.runtime.logs import Line, tell, under_way
 from cmrseg.runtime.memory import ran_out, too_little
-from cmrseg.runtime.time_limit import time_limit
 
 LONGEST_NAME = 60
 PLAIN_NAME = re.compile(r"[\w+-][\w.+-]*")
@@ -283,7 +288,7 @@ def _attempt(contract: Contract, segment: Callable[[Case], Result], case: Case) 
     except Exception as error:  # one case's fault must not cost the others
         if ran_out(error):
             raise too_little("the case does not fit the memory") from error
-        if isinstance(error, ModuleNotFoundError) and (told := missing(error)):
+        if isinstance(error, ModuleNotFoundError) and (told := missing_package(error)):
             raise told from error
         raise _understood(error, case) from error
 

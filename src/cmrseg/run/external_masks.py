@@ -12,7 +12,7 @@ from cmrseg.cases.base import FileContract
 from cmrseg.cases.case import Case, ImageSource, Result
 from cmrseg.cases.folders import readable, same_folder
 from cmrseg.cases.ledger import Ledger
-from cmrseg.cases.mask_names import masks_of, split_format
+from cmrseg.cases.names import masks_of, split_format
 from cmrseg.imaging.orient import aligned
 from cmrseg.imaging.read import SUFFIXES, read
 from cmrseg.imaging.volume import GEOMETRY_TOLERANCE_MM, Array, Geometry, Volume
@@ -26,7 +26,7 @@ class GivenMasks:
 
     A mask is looked for where `predict` writes it for this input (``001/001_SA_ED_pred.nii.gz``,
     ``images/<socket>/output.mha``, ``<image>_seg.nii.gz``), then under that name right in the
-    folder, then under its image's name or one made of it (``cases.mask_names``), in the folder or
+    folder, then under its image's name or one made of it (``cases.names``), in the folder or
     in one called after the case; in any format that is read.
 
     Attributes:

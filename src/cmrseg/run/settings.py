@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmrseg.quality.selection import TIE
+from cmrseg.runtime.budget import USUAL_S
 from cmrseg.runtime.errors import UsageError
-from cmrseg.runtime.time_limit import USUAL_S
 
 if TYPE_CHECKING:
     from cmrseg.cases.base import ReportKind

@@ -13,7 +13,7 @@ from cmrseg import __version__
 from cmrseg.cli.completion import add_completion
 from cmrseg.cli.main import EXIT_CODES, run_command
 from cmrseg.cli.parser import Parser
-from cmrseg_lab.cli import lint_image, reproduce, score, study, synthesize, train
+from cmrseg_lab.cli import score, study, synthesize, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +39,9 @@ def parser() -> argparse.ArgumentParser:
         (train.add_calibrate, "calibrate", "fit thresholds or rules and store them in a bundle"),
         (train.add_export_onnx, "export-onnx", "write a bundle's networks as ONNX, checked"),
         (score.add_validate, "validate", "score a bundle out of fold"),
-        (reproduce.add_reproduce, "reproduce", "make a paper's tables and figures from a bundle"),
+        (score.add_reproduce, "reproduce", "make a paper's tables and figures from a bundle"),
         (study.add_study, "study", "try cmrseg out on changed and on faulty images"),
-        (lint_image.add_lint_image, "lint-image", "check a submission as the platform would"),
+        (score.add_lint_image, "lint-image", "check a submission as the platform would"),
     ):
         add(commands.add_parser(name, help=text))
     add_completion(

@@ -125,7 +125,7 @@ def _run_invariance(o: argparse.Namespace) -> int:
     from cmrseg.models import bundle
     from cmrseg.run.predict import model
     from cmrseg_lab.studies import invariance
-    from cmrseg_lab.synthetic.samples import CHECKOUT
+    from cmrseg_lab.synthetic.synthesize import CHECKOUT
 
     found = bundle.find(o.challenge, o.weights)
     cases = invariance.cases_of(o.challenge, o.data or CHECKOUT / o.challenge, o.cases)
@@ -158,7 +158,7 @@ def _add_faults(p: argparse.ArgumentParser) -> None:
 def _run_faults(o: argparse.Namespace) -> int:
     from cmrseg.cli.main import main
     from cmrseg_lab.studies.faults import campaign, untrained
-    from cmrseg_lab.synthetic.samples import CHECKOUT
+    from cmrseg_lab.synthetic.synthesize import CHECKOUT
 
     source = CHECKOUT / "mnms2/dataset/001/001_SA_ED.nii.gz"
     trials = []

@@ -12,13 +12,13 @@ from pathlib import Path
 from cmrseg.cases.challenge import Challenge
 from cmrseg_lab.lint_image.checks import Check, check_of
 from cmrseg_lab.lint_image.engine import Container, Engine, Said
-from cmrseg_lab.lint_image.outputs import output_faults
 from cmrseg_lab.lint_image.sample import (
     OUTPUT_MODE,
     SamplePatient,
     draw_samples,
     emptied_folder,
     lay_out,
+    output_faults,
 )
 
 PORT = 4743

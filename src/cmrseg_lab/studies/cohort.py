@@ -11,7 +11,7 @@ from cmrseg.cases.ledger import FOLDER, Digests, Ledger
 from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import CmrsegError
 from cmrseg_lab.studies.bench.process import MB, cmrseg, timed_process
-from cmrseg_lab.synthetic.samples import CHECKOUT
+from cmrseg_lab.synthetic.synthesize import CHECKOUT
 
 STANDS = "STANDS-FOR-ALL"
 """The one case that is computed."""

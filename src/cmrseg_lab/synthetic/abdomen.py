@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import Contrast
 from cmrseg_lab.synthetic.points import Points, where
-from cmrseg_lab.synthetic.shapes import Point, ellipsoid, share
+from cmrseg_lab.synthetic.shapes import Point, SliceCanvas, ellipsoid, share
 from cmrseg_lab.synthetic.texture import SIZE, Floats
 
 Noise = tuple[Floats, Floats, Floats, Floats]

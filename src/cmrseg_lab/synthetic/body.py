@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from cmrseg_lab.synthetic.abdomen import Body, Noise, paint_abdomen
-from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import CINE, Contrast
 from cmrseg_lab.synthetic.points import Points, around, sparse, where
-from cmrseg_lab.synthetic.shapes import share, tube
+from cmrseg_lab.synthetic.shapes import SliceCanvas, share, tube
 from cmrseg_lab.synthetic.texture import STEP, Floats, Texture, slow_noise, spread
 
 EDGE_MM = 1.5

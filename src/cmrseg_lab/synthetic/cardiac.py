@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cmrseg_lab.synthetic.anatomy import Heart, Phase
-from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.contrast import CINE, Contrast
-from cmrseg_lab.synthetic.grain import Grain
+from cmrseg_lab.synthetic.grain import Grain, Site
 from cmrseg_lab.synthetic.infarct import Infarct
 from cmrseg_lab.synthetic.points import NOWHERE, Window, where
-from cmrseg_lab.synthetic.shapes import share
-from cmrseg_lab.synthetic.site import Site
+from cmrseg_lab.synthetic.shapes import SliceCanvas, share
 from cmrseg_lab.synthetic.surfaces import Surfaces, papillaries, papillary_window, surfaces
 from cmrseg_lab.synthetic.texture import Floats, Texture
 

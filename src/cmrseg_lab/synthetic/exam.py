@@ -12,13 +12,13 @@ from cmrseg_lab.synthetic.abdomen import Body
 from cmrseg_lab.synthetic.anatomy import Heart, Phase
 from cmrseg_lab.synthetic.artefacts import field_of_view, wrapped
 from cmrseg_lab.synthetic.body import front_light, paint_body
-from cmrseg_lab.synthetic.canvas import SliceCanvas
 from cmrseg_lab.synthetic.cardiac import Shares, paint_heart
 from cmrseg_lab.synthetic.contrast import Contrast
+from cmrseg_lab.synthetic.grain import Site
 from cmrseg_lab.synthetic.infarct import Infarct
 from cmrseg_lab.synthetic.points import Points, Window, around
 from cmrseg_lab.synthetic.scanner import Scanner
-from cmrseg_lab.synthetic.site import Site
+from cmrseg_lab.synthetic.shapes import SliceCanvas
 from cmrseg_lab.synthetic.styles import Style
 from cmrseg_lab.synthetic.surfaces import surfaces
 from cmrseg_lab.synthetic.texture import Floats

@@ -10,8 +10,7 @@ from typing import Any
 
 from cmrseg.imaging.write import write
 from cmrseg.runtime.errors import OutputError
-from cmrseg_lab.synthetic.clinical import clinical_text
-from cmrseg_lab.synthetic.patient import SyntheticPatient
+from cmrseg_lab.synthetic.patient import SyntheticPatient, clinical_text
 
 MNMS2_COLUMNS = ("SUBJECT_CODE", "DISEASE", "VENDOR", "SCANNER", "FIELD")
 

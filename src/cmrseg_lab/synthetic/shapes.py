@@ -1,10 +1,13 @@
 """Implicit shapes: approximate signed distances in mm, negative inside.
 
 A field need be right only near its own surface, where it becomes the share of a voxel that lies
-inside (:func:`share`). That gives partial volume in the plane without supersampling.
+inside (:func:`share`). That gives partial volume in the plane without supersampling; a
+:class:`SliceCanvas` paints tissues over one another so.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,3 +66,32 @@ def blend_union(first: Floats, second: Floats, radius_mm: float) -> Floats:
     k = np.float32(radius_mm)
     h = np.maximum(k - np.abs(first - second), 0.0) / k
     return np.asarray(np.minimum(first, second) - h * h * (k * np.float32(0.25)))
+
+
+@dataclass(slots=True, eq=False)
+class SliceCanvas:
+    """Signal at the points of one plane; later paint covers earlier paint.
+
+    Attributes:
+        signal: signed signal, any shape.
+        pixel_mm: how wide an edge is.
+    """
+
+    signal: Floats
+    pixel_mm: float
+
+    def paint(self, distance_mm: Floats, value: Floats | float) -> Floats:
+        """Cover the inside of a surface with a tissue; returns the share covered."""
+        alpha = share(distance_mm, self.pixel_mm)
+        self.blend(alpha, value)
+        return alpha
+
+    def part(self, window: tuple[slice, slice, slice]) -> SliceCanvas:
+        """A part of this canvas; painting it paints this one."""
+        return SliceCanvas(self.signal[window], self.pixel_mm)
+
+    def blend(self, alpha: Floats, value: Floats | float) -> None:
+        """Cover a share of each point with a tissue."""
+        change = np.asarray(value, np.float32) - self.signal
+        change *= alpha
+        self.signal += change

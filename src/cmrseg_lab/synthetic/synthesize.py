@@ -1,22 +1,106 @@
-"""Many patients on disk, in parallel; the same seed gives the same files whatever the jobs."""
+"""Many patients on disk, in parallel; the same seed gives the same files whatever the jobs.
+
+A folder of them records what they were drawn with, so that no two runs mix in one.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cmrseg.cases.challenge import MNMS2
-from cmrseg.runtime.errors import UsageError
+from cmrseg.cases.case import Case
+from cmrseg.cases.challenge import MNMS2, Challenge
+from cmrseg.cases.detect import open_contract
+from cmrseg.runtime.errors import InputError, OutputError, UsageError
 from cmrseg_lab.synthetic import layouts
 from cmrseg_lab.synthetic.patient import check_request, draw_patient
-from cmrseg_lab.synthetic.record import SynthesisRun, claim
+
+GENERATION = 4
+"""Raised whenever the same seed gives another patient than before."""
+
+FILE = "synthetic.json"
+"""Beside the cases. Runs of the first generation left none."""
+
+CASES = ("dataset", "emidec-dataset-1.0.1")
+"""Where the layouts keep cases."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisRun:
+    """Everything the files of a run depend on.
+
+    Attributes:
+        challenge: ``emidec`` or ``mnms2``.
+        patients: how many; more of them leave the first ones as they are.
+        seed: of the run.
+        group: disease of all patients, None if drawn.
+        style: as asked for.
+        artefact: as asked for.
+        generation: of the generator.
+    """
+
+    challenge: str
+    patients: int
+    seed: int
+    group: str | None
+    style: str
+    artefact: str | None
+    generation: int = GENERATION
+
+
+def claim(run: SynthesisRun, output_dir: Path) -> None:
+    """Write the run's record into its folder, before its first case.
+
+    A folder may be claimed again by the same run, for as many patients or more.
+
+    Raises:
+        UsageError: the folder holds other cases, or more of these.
+        OutputError: the record cannot be written.
+    """
+    remedy = "choose an empty folder, or delete what is in there"
+    try:
+        record = json.loads((output_dir / FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if any(any(output_dir.glob(f"{folder}/*")) for folder in CASES):
+            raise UsageError("the output folder holds cases of another origin", remedy) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{FILE} in the output folder cannot be read", remedy) from error
+    else:
+        _check(record, asdict(run), remedy)
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        (output_dir / FILE).write_text(json.dumps(asdict(run), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"the record of the synthetic patients cannot be written ({error.strerror})",
+            "check that the output folder may be written to and has space left",
+        ) from error
+
+
+def _check(there: object, asked: dict[str, object], remedy: str) -> None:
+    """Refuse what differs; ``there`` is whatever JSON the file held."""
+    known = there if isinstance(there, dict) else {}
+    for name, value in asked.items():
+        if name != "patients" and known.get(name) != value:
+            raise UsageError(
+                "the output folder holds synthetic patients of another run: "
+                f"{name} {known.get(name)} there, {value} asked for",
+                remedy,
+            )
+    held = known.get("patients")
+    if not isinstance(held, int) or held > int(str(asked["patients"])):
+        raise UsageError(
+            f"the output folder holds {held} patients of this run, {asked['patients']} asked for",
+            f"ask for {held} or more, or {remedy}",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,3 +212,29 @@ def _make(order: Order) -> tuple[str, dict[str, Any]]:
         case_id = f"Case_{patient.facts['group'][0]}{order.number:03d}"
         layouts.write_emidec(patient, case_id, order.output_dir)
     return case_id, dict(patient.facts)
+
+
+CHECKOUT = Path(__file__).resolve().parents[3] / "tests" / "samples"
+"""The committed sample cases."""
+SEED = 1
+
+
+def sample_case(challenge: Challenge, samples: Path | None, scratch: Path) -> Case:
+    """The first sample case of a challenge; a synthetic one where there are none.
+
+    Args:
+        challenge: whose.
+        samples: holds ``emidec/`` and ``mnms2/``; None for the checkout's samples.
+        scratch: an empty folder to work in.
+
+    Raises:
+        InputError: ``samples`` holds no such case.
+    """
+    source = (samples or CHECKOUT) / challenge
+    if samples is None and not source.is_dir():
+        source = scratch / "synthetic"
+        synthesize(challenge, source, patients=1, seed=SEED, jobs=1)
+    case = next(iter(open_contract(challenge, source, scratch / "none").cases()), None)
+    if case is None:
+        raise InputError(f"there is no sample case of {challenge}", "give --samples their folder")
+    return case

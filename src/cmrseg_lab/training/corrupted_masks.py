@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from cmrseg.imaging.components import largest
+from cmrseg.imaging.postprocess import largest
 from cmrseg.imaging.volume import Array
 from cmrseg.models.unet import UNet
 from cmrseg.quality.borrow import class_probabilities, most_probable

@@ -178,7 +178,7 @@ FACTS: dict[str, Facts] = {
 
 def synthetic_facts() -> Facts:
     """What the generator says of itself, so that its sheet goes stale when it changes."""
-    from cmrseg_lab.synthetic import groups, record, strengths, styles
+    from cmrseg_lab.synthetic import groups, strengths, styles, synthesize
 
     composition = []
     for challenge, mix in ((EMIDEC.name, groups.EMIDEC_MIX), (MNMS2.name, groups.MNMS2_MIX)):
@@ -202,7 +202,7 @@ def synthetic_facts() -> Facts:
             "scanner.",
             *composition,
         ),
-        provenance=f"Drawn by `cmrseg-lab synthesize` (generation {record.GENERATION} of the "
+        provenance=f"Drawn by `cmrseg-lab synthesize` (generation {synthesize.GENERATION} of the "
         "generator) from a seed: the same seed draws the same patients.",
         limits=(
             "Simpler than hearts are: a network trained on them alone finds real hearts, but less "

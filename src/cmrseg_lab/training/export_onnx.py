@@ -26,7 +26,7 @@ from cmrseg.models.manifest import NetworkEntry
 from cmrseg.models.unet import UNet, UNetConfig
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime.errors import CmrsegError, UsageError
-from cmrseg_lab.synthetic.samples import sample_case
+from cmrseg_lab.synthetic.synthesize import sample_case
 from cmrseg_lab.training.prepare import RECIPES
 
 OPSET = 18

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cmrseg_lab.lint_image.outputs import output_faults
-from cmrseg_lab.lint_image.sample import SamplePatient
+from cmrseg_lab.lint_image.sample import SamplePatient, output_faults
 from tiny import save, volume
 
 MASK = "images/delayed-enhancement-segmentation"

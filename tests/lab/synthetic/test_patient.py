@@ -5,8 +5,8 @@ from scipy import ndimage
 from cmrseg.imaging.volume import Volume
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.synthetic.anatomy import draw_heart
-from cmrseg_lab.synthetic.interpolate import to_index
 from cmrseg_lab.synthetic.patient import SyntheticPatient, draw_patient
+from cmrseg_lab.synthetic.reformat import to_index
 
 LV, MYO, RV = 1, 2, 3
 

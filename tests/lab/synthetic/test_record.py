@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cmrseg.runtime.errors import EXIT_USAGE, UsageError
-from cmrseg_lab.synthetic.record import FILE, GENERATION, SynthesisRun, claim, generation_in
+from cmrseg_lab.synthetic.synthesize import FILE, SynthesisRun, claim
 
 RUN = SynthesisRun(challenge="mnms2", patients=3, seed=1, group=None, style="in", artefact=None)
 
@@ -43,12 +43,3 @@ def test_a_record_that_says_nothing_is_refused(tmp_path: Path, text: str) -> Non
     (tmp_path / FILE).write_text(text)
     with pytest.raises(UsageError):
         claim(RUN, tmp_path)
-
-
-def test_a_folder_tells_which_generation_drew_it(tmp_path: Path) -> None:
-    assert generation_in(tmp_path) is None
-    claim(RUN, tmp_path)
-    assert generation_in(tmp_path) == GENERATION
-    for broken in ("no JSON", "[3]", '{"generation": "3"}'):
-        (tmp_path / FILE).write_text(broken, encoding="utf-8")
-        assert generation_in(tmp_path) is None

@@ -3,9 +3,13 @@ import pytest
 
 from cmrseg.imaging.volume import Geometry, Volume
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.synthetic.interpolate import labels_at, signed_distances
 from cmrseg_lab.synthetic.patient import SyntheticPatient
-from cmrseg_lab.synthetic.reformat import find_axes, reformatted_four_chamber
+from cmrseg_lab.synthetic.reformat import (
+    find_axes,
+    labels_at,
+    reformatted_four_chamber,
+    signed_distances,
+)
 
 
 def cone() -> Volume:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cmrseg.runtime.errors import InputError
-from cmrseg_lab.synthetic.samples import sample_case
+from cmrseg_lab.synthetic.synthesize import sample_case
 
 
 def test_no_samples(tmp_path: Path) -> None:

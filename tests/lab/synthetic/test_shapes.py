@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cmrseg_lab.synthetic.canvas import SliceCanvas
-from cmrseg_lab.synthetic.shapes import blend_union, capsule, ellipsoid, share, tube
+from cmrseg_lab.synthetic.shapes import SliceCanvas, blend_union, capsule, ellipsoid, share, tube
 
 
 def points(*rows: tuple[float, float, float]) -> list[np.ndarray]:

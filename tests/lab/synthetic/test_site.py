@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cmrseg_lab.synthetic.anatomy import draw_heart
+from cmrseg_lab.synthetic.grain import Site
 from cmrseg_lab.synthetic.points import sparse
-from cmrseg_lab.synthetic.site import Site
 
 
 def plane() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

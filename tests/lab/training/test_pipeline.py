@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmrseg.models import bundle
-from cmrseg.quality import thresholds
+from cmrseg.quality import selection
 from cmrseg.recipes.emidec_rules import Rule
 from cmrseg.runtime.errors import EXIT_OK, EXIT_USAGE
 from cmrseg_lab.cli import main
@@ -102,7 +102,7 @@ def test_mnms2_carries_slices_of_its_patients_only_if_told_to(
     tmp_path, both_views, monkeypatch, capsys
 ):
     """And says how to choose; what was trained is not trained again for it."""
-    monkeypatch.setattr(thresholds, "FEWEST", 1)
+    monkeypatch.setattr(selection, "FEWEST", 1)
     assert train(tmp_path, "mnms2", "--steps", "1") == EXIT_OK
     said = [line for line in capsys.readouterr().out.splitlines() if "refinement" in line]
     assert len(said) == 1

@@ -17,7 +17,7 @@ from cmrseg.cases.detect import open_contract
 from cmrseg_lab.studies.bench import process
 from cmrseg_lab.studies.bench.samples import SIZES, copies
 from cmrseg_lab.studies.bench.table import BenchRow, Spread
-from cmrseg_lab.synthetic.samples import sample_case
+from cmrseg_lab.synthetic.synthesize import sample_case
 
 if TYPE_CHECKING:
     from cmrseg.models.bundle import Bundle

@@ -12,7 +12,7 @@ from dataclasses import replace
 from cmrseg.cases.case import Case
 from cmrseg.cases.challenge import MNMS2
 from cmrseg.models.bundle import Bundle
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.selection import Fences, Thresholds
 from cmrseg_lab.studies.bench.table import BenchRow, Spread
 
 BUDGETS_S = (10.0, 60.0)

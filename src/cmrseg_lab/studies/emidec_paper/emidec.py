@@ -19,8 +19,8 @@ from cmrseg.evaluation.table import TextTable
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.studies.emidec_paper import tables, verdict
 from cmrseg_lab.studies.emidec_paper.method import Method
-from cmrseg_lab.studies.emidec_paper.paper import CITED
 from cmrseg_lab.studies.emidec_paper.scores import NEAR_MM
+from cmrseg_lab.studies.emidec_paper.verdict import CITED
 from cmrseg_lab.training.calibration.emidec_out_of_fold import RunSettings
 
 PAGE = "README.md"

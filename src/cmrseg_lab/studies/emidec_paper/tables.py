@@ -9,7 +9,7 @@ import numpy as np
 
 from cmrseg.evaluation.paired import Paired, differences, holm, paired
 from cmrseg.evaluation.table import NOTHING, TextTable
-from cmrseg_lab.studies.emidec_paper import paper
+from cmrseg_lab.studies.emidec_paper import verdict
 from cmrseg_lab.studies.emidec_paper.method import Method
 from cmrseg_lab.studies.emidec_paper.positions import POSITIONS
 from cmrseg_lab.studies.emidec_paper.risk import rank_correlation, risk_coverage
@@ -95,7 +95,7 @@ def table_1(baseline: Method | None, proposed: Method) -> TextTable:
     """Baseline against proposed; ours on the patients both held out, and on all of the proposed."""
     lines = [
         _printed(f"paper, {name} (hidden test set, 50)", told, TABLE_1)
-        for name, told in paper.ABLATION.items()
+        for name, told in verdict.ABLATION.items()
     ]
     if baseline:
         both = shared(baseline, proposed)
@@ -112,7 +112,7 @@ def table_2(proposed: Method) -> TextTable:
     """Ours beside the challenge's best, as networks give it and after honest rules."""
     lines = [
         _printed(f"{name} (hidden test set)", told, TABLE_2)
-        for name, told in paper.STATE_OF_THE_ART.items()
+        for name, told in verdict.STATE_OF_THE_ART.items()
     ]
     lines.append(_line(f"ours, {proposed.name}, out of fold", proposed.rows, TABLE_2))
     if proposed.rules:

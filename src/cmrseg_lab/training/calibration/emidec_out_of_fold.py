@@ -29,9 +29,9 @@ from cmrseg.recipes.emidec import RECIPE
 from cmrseg.recipes.steps import prepared_image
 from cmrseg.runtime import Precision, Progress, use_device
 from cmrseg.runtime.errors import CmrsegError, InputError
-from cmrseg_lab.synthetic.record import GENERATION
 from cmrseg_lab.synthetic.restyle import restyle
 from cmrseg_lab.synthetic.styles import choose_style
+from cmrseg_lab.synthetic.synthesize import GENERATION
 from cmrseg_lab.training import datasets
 from cmrseg_lab.training.datasets import Labelled
 from cmrseg_lab.training.held_out import deal, is_held_out

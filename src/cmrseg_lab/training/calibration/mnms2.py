@@ -32,8 +32,7 @@ from cmrseg.models.roi_crop import Roi
 from cmrseg.quality.control import QualityControl
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.selection import choose
-from cmrseg.quality.thresholds import Thresholds, fit_thresholds
+from cmrseg.quality.selection import Thresholds, choose, fit_thresholds
 from cmrseg.quality.uncertainty import dice_bound
 from cmrseg.quality.uncertainty.conformal import FEWEST, ErrorBand
 from cmrseg.quality.uncertainty.dice_bound import DiceBound, Signs

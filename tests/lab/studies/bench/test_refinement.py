@@ -7,7 +7,7 @@ import pytest
 from cmrseg.cases.case import Case, ImageSource
 from cmrseg.models import bundle
 from cmrseg.quality.replay import Rehearsal
-from cmrseg.quality.thresholds import Fences, Thresholds
+from cmrseg.quality.selection import Fences, Thresholds
 from cmrseg_lab.studies.bench import refinement
 from cmrseg_lab.training.pack import pack, record_quality
 from tiny import make_autoencoder, make_checkpoint, quality_entry, sample, save, volume

@@ -9,7 +9,7 @@ from cmrseg.cases.detect import open_contract
 from cmrseg.imaging.read import read
 from cmrseg.runtime.errors import InputError
 from cmrseg_lab.studies.bench.samples import copies
-from cmrseg_lab.synthetic.samples import sample_case
+from cmrseg_lab.synthetic.synthesize import sample_case
 
 
 @pytest.mark.parametrize("challenge", ["emidec", "mnms2"])

@@ -11,7 +11,7 @@ from cmrseg.models.bundle import CARD
 from cmrseg.quality import replay
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import Pseudo
-from cmrseg.quality.thresholds import Fences, Thresholds, fences
+from cmrseg.quality.selection import Fences, Thresholds, fences
 from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES
 from cmrseg.report.distribution import distributions
 from cmrseg.runtime import use_device

@@ -70,7 +70,8 @@ def test_spacing_from_resolution_tags(
     volume = read(path)
     np.testing.assert_array_equal(volume.array[0], pages[0])
     np.testing.assert_allclose(volume.spacing_mm, (1.0, *mm), rtol=1e-6)
-    assert volume.warnings == ("TIFF gives no slice spacing; it was taken as 1 mm",)
+    (warning,) = volume.warnings
+    assert "slice spacing" in warning
 
 
 def test_pages_are_slices(tmp_path: Path, pages: list[np.ndarray]) -> None:
@@ -82,7 +83,7 @@ def test_no_resolution_tags(tmp_path: Path, pages: list[np.ndarray]) -> None:
     (tmp_path / "a.tif").write_bytes(tiff(pages))
     volume = read(tmp_path / "a.tif")
     assert volume.spacing_mm == (1.0, 1.0, 1.0)
-    assert volume.warnings[0] == "the file gives no pixel size; it was taken as 1 mm"
+    assert "pixel size" in volume.warnings[0]
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.8, 0.97])

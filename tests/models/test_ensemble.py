@@ -219,7 +219,8 @@ def test_a_gpu_without_memory_takes_smaller_pieces_then_hands_on_to_the_cpu(monk
     found = at_work.mirrored(picture, 2)
     assert seen == [12, 6, 3, 2, 1, 12, 12]
     np.testing.assert_allclose(found.maps[:1], expected["fp32"], atol=1e-5)
-    assert found.warnings == ("the memory of cpu:0 does not suffice: computed on the CPU",)
+    (warning,) = found.warnings
+    assert "memory of cpu:0" in warning
     assert at_work.computed(found.counts)["device"] == "cpu"
     at_work.begin()
     assert at_work.at == gpu, "the next case may fit"

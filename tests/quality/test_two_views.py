@@ -56,7 +56,8 @@ def test_slices_beyond_the_ends_that_the_long_axis_sees_are_named():
     short = volume(SHORT)
     short.array[:5] = 0
     _, _, warnings = told({"SA_ED": short, "LA_ED": volume(LONG)}, STRUCTURES)
-    assert warnings == ["SA_ED: no LV in slice 5, where the long axis shows it"]
+    (warning,) = warnings
+    assert "SA_ED: no LV in slice 5" in warning
 
 
 def test_planes_that_do_not_cross_are_not_compared():

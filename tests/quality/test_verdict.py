@@ -10,17 +10,18 @@ GOOD, LOW, FAR, BOTH = Pseudo(0.9, 5.0), Pseudo(0.7, 5.0), Pseudo(0.9, 20.0), Ps
 def test_one_candidate_in_range_is_enough():
     verdict = judge_measures([LOW, GOOD, FAR], FENCES)
     assert not verdict.ood
-    assert verdict.reason == "RV in range in 1 of 3 candidates"
+    assert "1 of 3" in verdict.reason
 
 
 def test_out_of_distribution_if_all_fail_whichever_way():
     verdict = judge_measures([LOW, FAR, BOTH], FENCES)
     assert verdict.ood
-    assert verdict.reason == (
-        "RV out of range in all candidates (candidate 1: pDC 0.700 < 0.800; "
-        "candidate 2: pHD 20.0 > 12.0 mm; "
-        "candidate 3: pDC 0.100 < 0.800 and pHD 99.0 > 12.0 mm)"
-    )
+    for failing in (
+        "1: pDC 0.700 < 0.800",
+        "2: pHD 20.0 > 12.0 mm",
+        "3: pDC 0.100 < 0.800 and pHD 99.0 > 12.0 mm",
+    ):
+        assert failing in verdict.reason
 
 
 def test_a_single_candidate():

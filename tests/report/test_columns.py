@@ -26,9 +26,9 @@ def test_every_column_finds_its_number_and_none_in_a_failed_case(challenge, reco
 def test_numbers_of_a_flagged_image_are_doubted_by_name():
     """The worst image of ``cine`` is SA_ES."""
     doubts = {c.title: c.doubt(cine("a", pdc=0.3)) for c in COLUMNS["mnms2"]}
-    assert {title: words for title, words in doubts.items() if words} == dict.fromkeys(
-        ("LV EF", "RV EF", "LV, ES", "RV, ES"), "not to be trusted: quality control flagged SA_ES"
-    )
+    doubted = {title: words for title, words in doubts.items() if words}
+    assert list(doubted) == ["LV EF", "RV EF", "LV, ES", "RV, ES"]
+    assert all("flagged SA_ES" in words for words in doubted.values())
 
 
 GRID = TextTable(
@@ -40,7 +40,7 @@ GRID = TextTable(
 def test_every_cell_comes_back():
     recorded = {"cases": 16, "command": "cmrseg validate mnms2", "table": GRID.markdown()}
     found = recorded_scores({"scores_out_of_fold": recorded})
-    assert found.told == "16 held-out cases, measured by cmrseg validate mnms2"
+    assert "16 held-out cases" in found.told
     assert list(found.header) == GRID.header
     assert [list(line) for line in found.lines] == GRID.lines, "a lone dash is a cell, not a rule"
 

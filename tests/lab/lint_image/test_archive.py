@@ -77,7 +77,8 @@ def test_an_exchanged_layer_is_seen(tmp_path):
     spoiled = told.read_bytes().replace(b"#!/bin/sh\n", b"#!/bin/no\n")
     told.write_bytes(spoiled)
     check = layers_named(archive_of(told).images[0])
-    assert (check.verdict, check.found) == ("fail", "layer 2 is not the one named")
+    assert check.verdict == "fail"
+    assert "layer 2" in check.found
 
 
 def test_two_images_are_one_too_many(tmp_path):

@@ -95,4 +95,5 @@ def test_what_anybody_may_change():
     files = {"opt/code.py": (b"", 0o666), "opt/good.py": (b"", 0o644)}
     image = read_layer(io.BytesIO(layer(files, folders={"tmp": 0o1777, "output": 0o777})))
     check = contents.permissions(merged([image]))
-    assert (check.verdict, check.found) == ("warn", "/opt/code.py may be written by anybody")
+    assert check.verdict == "warn"
+    assert "/opt/code.py" in check.found

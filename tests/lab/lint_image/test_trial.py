@@ -76,7 +76,8 @@ def test_faults_of_a_single_case(fault, told, engine, stage):
 def test_a_case_without_end_is_ended(engine, stage, monkeypatch):
     monkeypatch.setattr(trial, "CASE_S", 3.0)
     check = trial.exec_case(engine, "slow", stage)
-    assert (check.verdict, check.found) == ("fail", "exit code 124: no end after 3 s")
+    assert check.verdict == "fail"
+    assert "124" in check.found
 
 
 def test_a_server_that_remembers_its_first_input(engine, stage):

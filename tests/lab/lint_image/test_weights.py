@@ -30,7 +30,7 @@ def altered(**changed):
 def test_a_whole_bundle():
     check = look(weights(), challenge="emidec")
     assert check.verdict == "pass"
-    assert check.found == "emidec in /opt/cmrseg/weights/emidec, 2 files, digests right"
+    assert "/opt/cmrseg/weights/emidec, 2 files" in check.found
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,13 @@ def test_faults(later, told):
 
 def test_another_challenges_bundle():
     check = look(weights(), challenge="mnms2")
-    assert (check.verdict, check.found) == ("fail", "the bundle is for emidec, not mnms2")
+    assert check.verdict == "fail"
+    assert "not mnms2" in check.found
 
 
 def test_a_bundle_where_nobody_looks():
     files = weights(folder="srv/w")
-    assert look(files).found == "nobody looks for weights in /srv/w"
+    assert "/srv/w" in look(files).found
     assert look(files, env=["CMRSEG_WEIGHTS=/srv/w"]).verdict == "pass"
     assert look(weights(folder="opt/ml/model")).verdict == "pass"
 

@@ -28,7 +28,7 @@ def test_no_fence_where_it_could_flag_nothing_or_quartiles_are_chance():
 def test_a_case_below_a_fence_is_flagged_in_words():
     told = trust(fences=FENCES).judge({"myocardium": 0.9, "no_reflow": 0.41, "cavity": 0.1})
     assert told["out_of_distribution"]
-    assert told["reason"] == "samples of one network agree on no-reflow to 0.410 < 0.500"
+    assert "no-reflow to 0.410 < 0.500" in told["reason"]
     assert told["samples_agree"] == {"myocardium": 0.9, "no_reflow": 0.41}
     assert told["fences"] == FENCES
 

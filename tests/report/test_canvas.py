@@ -3,15 +3,16 @@
 import base64
 import io
 from itertools import combinations
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cmrseg.report.canvas import (
-    SIGNS,
     Canvas,
     Carried,
+    Sign,
     carried,
     drawable_text,
     small_jpeg,
@@ -26,7 +27,7 @@ def sign(kind):
     return np.asarray(canvas.image.convert("L")) < 128
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(SIGNS, 2)))
+@pytest.mark.parametrize(("one", "other"), list(combinations(get_args(Sign), 2)))
 def test_signs_differ_by_shape_without_any_colour(one, other):
     a, b = sign(one), sign(other)
     assert a.any()

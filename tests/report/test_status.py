@@ -1,9 +1,11 @@
 """A case's verdict: the gravest that applies, in words, with a sign of its own."""
 
+from typing import get_args
+
 import pytest
 
 from cmrseg.quality.pseudo_metrics import DECISIVE as JUDGED_BY
-from cmrseg.report.canvas import SIGNS
+from cmrseg.report.canvas import Sign
 from cmrseg.report.status import (
     DECISIVE,
     FAILED,
@@ -63,7 +65,7 @@ def test_the_gravest_that_applies_is_said_with_its_reasons(record, kind, reasons
 def test_no_two_verdicts_share_a_sign_a_glyph_a_colour_or_words():
     for trait in ("name", "sign", "glyph", "colour", "words"):
         assert len({getattr(kind, trait) for kind in KINDS}) == len(KINDS)
-    assert {kind.sign for kind in KINDS} == set(SIGNS)
+    assert {kind.sign for kind in KINDS} == set(get_args(Sign))
 
 
 def luminance(colour):

@@ -32,9 +32,6 @@ USEFUL = {
 """Half the width of an interval that is of use, in the measure's unit and as a share of it. One of
 more than twice that says that nothing reliable was measured."""
 
-Bands = Mapping[str, Mapping[str, ErrorBand]]
-"""Role, or :data:`EJECTION`, -> structure -> errors to expect."""
-
 
 def sizes(view: str, mask: Volume) -> dict[str, dict[str, float]]:
     """Volumes in mL of a short-axis stack; areas in cm2 of the one long-axis slice."""

@@ -11,6 +11,7 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -29,8 +30,7 @@ COMPRESSION = 3
 WITHIN, WITHIN_QUALITY = 1000, 45
 """Width in pixels, and quality (0 to 100), of a case's sheet within a page: for printing."""
 
-Sign = str
-SIGNS: tuple[Sign, ...] = ("cross", "triangle", "diamond", "half", "mark", "tick", "ring")
+Sign = Literal["cross", "triangle", "diamond", "half", "mark", "tick", "ring"]
 
 
 @lru_cache(maxsize=16)
@@ -94,7 +94,7 @@ class Canvas:
         self._draw.rectangle((x, y, x + wide, y + high), fill=fill)
 
     def sign(self, kind: Sign, x: float, y: float, size: int, colour: Colour) -> None:
-        """One of ``SIGNS`` in a square of ``size`` pixels with its top left at (x, y)."""
+        """A sign in a square of ``size`` pixels with its top left at (x, y)."""
         s, draw = size, self._draw
         wide = max(2, s // 7)
         square = (x + 1, y + 1, x + s - 2, y + s - 2)

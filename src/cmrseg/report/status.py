@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cmrseg.report.canvas import Sign
 
 Record = Mapping[str, Any]
 """One case as ``summary.json`` tells it."""
@@ -20,7 +23,7 @@ class Kind:
     Attributes:
         name: a word for programs.
         rank: 0 for the worst; cases are listed by it.
-        sign: drawn beside it, see ``ink.SIGNS``.
+        sign: drawn beside it.
         glyph: the sign as a character, for pages.
         colour: dark enough to be read on white.
         words: what it says.
@@ -28,7 +31,7 @@ class Kind:
 
     name: str
     rank: int
-    sign: str
+    sign: Sign
     glyph: str
     colour: str
     words: str

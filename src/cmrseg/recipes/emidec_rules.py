@@ -242,14 +242,14 @@ def keywords(rule: Function) -> set[str]:
     return {p.name for p in told if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
-class Change(TypedDict):
+class RuleChange(TypedDict):
     """How many voxels have another label, and by how much the official structures changed."""
 
     changed_voxels: int
     change_ml: dict[str, float]
 
 
-def _change(before: Array, after: Array, voxel_ml: float) -> Change:
+def _change(before: Array, after: Array, voxel_ml: float) -> RuleChange:
     """How many voxels have another label, and how the official structures' volumes changed."""
     ml = {
         name: round(float((np.isin(after, v).sum() - np.isin(before, v).sum()) * voxel_ml), 3)

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from cmrseg.runtime.errors import InputError
 
 
-class About(TypedDict):
+class TrainedOn(TypedDict):
     """Who was trained on, whom a run held out, and from which network it started."""
 
     fold: int | None
@@ -31,7 +31,7 @@ class State(TypedDict):
 
     step: int
     preset: Mapping[str, Any]
-    about: About
+    about: TrainedOn
 
 
 AVERAGE = "average."

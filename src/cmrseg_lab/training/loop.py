@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from cmrseg.models.unet import count_parameters
 from cmrseg.runtime.errors import UsageError
 from cmrseg_lab.training import checkpoint
-from cmrseg_lab.training.checkpoint import About, State
+from cmrseg_lab.training.checkpoint import State, TrainedOn
 from cmrseg_lab.training.preset import Preset, as_values
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -70,7 +70,7 @@ def fit(
     *,
     seed: int,
     device: torch.device,
-    about: About,
+    about: TrainedOn,
     workers: int = 1,
     start: Mapping[str, Tensor] | None = None,
 ) -> Path:

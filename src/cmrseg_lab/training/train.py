@@ -9,7 +9,7 @@ from cmrseg.runtime import use_device
 from cmrseg.runtime.errors import InputError, UsageError
 from cmrseg_lab.training import cache
 from cmrseg_lab.training.cache import Patient
-from cmrseg_lab.training.checkpoint import About
+from cmrseg_lab.training.checkpoint import TrainedOn
 from cmrseg_lab.training.held_out import deal
 from cmrseg_lab.training.loop import Task, fit
 from cmrseg_lab.training.preset import AutoencoderPreset, SegmenterPreset
@@ -55,7 +55,7 @@ def train(
     training, held = split(patients, fold, preset.folds, without)
     if not training:
         raise InputError(f"the cache in {cache_dir} leaves nobody to train on", "Add data")
-    about: About = {
+    about: TrainedOn = {
         "fold": None if without else fold,
         "without": without,
         "seed": seed,

@@ -42,7 +42,7 @@ def make(challenge: Challenge, folder: Path) -> Path:
     )
     torch.manual_seed(0)
     network = UNet(preset.network)
-    about = checkpoint.About(fold=0, without=None, seed=0, patients=[])
+    about = checkpoint.TrainedOn(fold=0, without=None, seed=0, patients=[])
     state = checkpoint.State(step=0, preset=as_values(preset), about=about)
     checkpoint.save(folder / CHECKPOINT, network, make_optimiser(network, preset), state)
     return pack(challenge, [folder / CHECKPOINT], folder / challenge)

@@ -90,7 +90,7 @@ def calibrate_emidec(
     )
     manifest = read_manifest(found.folder)
     write_manifest(found.folder, {**manifest, "rules": entry, "trust": trust.as_dict()})
-    return told(entry)
+    return rules_table(entry)
 
 
 def gather(held: Iterable[Held]) -> tuple[Chooser, dict[str, list[float]]]:
@@ -146,7 +146,7 @@ def honest_scores(chooser: Chooser, by_part: dict[int, Rules]) -> Array:
     return found
 
 
-def told(entry: RulesEntry) -> str:
+def rules_table(entry: RulesEntry) -> str:
     """The manifest's entry as a Markdown table: gains by rule, then all together."""
     lines = [f"| rule | {' | '.join(TITLES)} |", f"|---|{'---:|' * len(TITLES)}"]
     for one in entry["tried"]:

@@ -362,3 +362,29 @@ def test_sequences_within_sequences_end(tmp_path: Path) -> None:
     (tmp_path / "deep.dcm").write_bytes(bytes(128) + b"DICM" + start * 2000)
     with pytest.raises(InputError, match="damaged"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("tags", "inverted"),
+    [
+        ({}, False),
+        ({"InversionTime": 0}, False),
+        ({"InversionTime": 300}, True),
+        ({"ScanningSequence": ["GR", "IR"]}, True),
+    ],
+)
+def test_what_the_header_says_of_the_sequence(
+    tmp_path: Path, tags: dict[str, Any], inverted: bool
+) -> None:
+    add(tmp_path, 0, **tags)
+    assert read(tmp_path).header["dicom"] == {"modality": "MR", "inverted": inverted}
+    assert read(tmp_path).header["frames"] == 1
+
+
+def test_an_inversion_in_the_enhanced_form(tmp_path: Path) -> None:
+    enhanced(tmp_path / "one.dcm", 3, 1)
+    one, modifier = pydicom.dcmread(tmp_path / "one.dcm"), Dataset()
+    modifier.InversionRecovery = "YES"
+    one.SharedFunctionalGroupsSequence[0].MRModifierSequence = [modifier]
+    one.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    assert read(tmp_path).header["dicom"]["inverted"]

@@ -18,8 +18,9 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told, default = action.help or "", action.default
-        plain = default in (None, False, argparse.SUPPRESS) or not action.option_strings
-        return told if plain or "default" in told else f"{told} (default: %(default)s)"
+        plain = default in (None, argparse.SUPPRESS) or isinstance(default, bool)
+        plain = plain or not action.option_strings or "default" in told
+        return told if plain else f"{told} (default: %(default)s)"
 
     def _format_action(self, action: argparse.Action) -> str:
         text = super()._format_action(action)

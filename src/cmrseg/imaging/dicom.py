@@ -54,7 +54,11 @@ def read_frame(folder: Path, frame: int | None) -> Volume:
         direction=axes[:, ::-1].copy(),
     )
     warnings = (*found.warnings, *odd, *([bent] if bent else []))
-    return Volume(plain_values(_pixels(stack)), geometry, {}, warnings)
+    header = {
+        "dicom": {"modality": first.modality, "inverted": first.inverted},
+        "frames": len(found.places[0]),
+    }
+    return Volume(plain_values(_pixels(stack)), geometry, header, warnings)
 
 
 def slices_at(folder: Path, frame: int | None) -> list[Slice]:

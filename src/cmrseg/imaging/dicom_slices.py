@@ -38,6 +38,7 @@ TRIGGER, TEMPORAL, CONTENT_TIME, ACQUISITION_TIME, INSTANCE = (
 CLOCKS = (TRIGGER, TEMPORAL, CONTENT_TIME, ACQUISITION_TIME, INSTANCE)
 """What tells the time of a slice in its heartbeat, the surest first."""
 TRIGGER_DELAY, TEMPORAL_INDEX, ACQUIRED = 0x00209153, 0x00209128, 0x00189074
+SEQUENCE, INVERSION_TIME, MODIFIER, INVERTED = 0x00180020, 0x00180082, 0x00189115, 0x00189009
 
 NO_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.11": "presentation state",
@@ -66,6 +67,8 @@ class Slice:
         padding: lowest and highest stored value of padded pixels; None for none.
         rescale: slope and intercept from stored values to grey values.
         pixels_at: where the pixels start in the file.
+        modality: of the scanner, ``MR``; "" if the header does not say.
+        inverted: whether the header says that it was taken after an inversion pulse.
     """
 
     path: Path
@@ -81,6 +84,8 @@ class Slice:
     padding: tuple[float, float] | None
     rescale: tuple[float, float]
     pixels_at: int
+    modality: str
+    inverted: bool
 
     @property
     def place_mm(self) -> float:
@@ -185,7 +190,16 @@ def _slice(
         padding=_padding(found),
         rescale=_rescale(told(REAL_VALUES, SLOPE)),
         pixels_at=found.pixel_start or 0,
+        modality=found.text(MODALITY),
+        inverted=_inverted(found, told(MODIFIER, INVERTED)),
     )
+
+
+def _inverted(found: Elements, modifier: Elements) -> bool:
+    """Whether an inversion pulse is told of, in the plain form or in the enhanced one."""
+    after_ms = found.numbers(INVERSION_TIME) or (0.0,)
+    plain = after_ms[0] > 0 or "IR" in found.text(SEQUENCE).split("\\")
+    return plain or modifier.text(INVERTED) == "YES"
 
 
 def _axes(cosines: tuple[float, ...]) -> Array:

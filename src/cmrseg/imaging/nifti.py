@@ -51,19 +51,21 @@ def read_frame(path: Path, frame: int | None) -> Volume:
         header = _header(stream)
         shape = _shape(header)
         _check_size(path, header, shape)
-        number = chosen_frame(frame, _frames(shape))
+        count = _frames(shape)
+        number = chosen_frame(frame, count)
         # trailing axes of length one (a cine of one frame) are no axes of the image
         extra = (number, *[0] * (len(shape) - 4)) if len(shape) > 3 else ()
         index = (*[slice(None)] * min(3, len(shape)), *extra)
         try:
             data = np.asarray(nib.arrayproxy.ArrayProxy(stream, header, mmap=False)[index])
-            if _frames(shape) == 1:
+            if count == 1:
                 _to_the_end(stream)
         except (*DAMAGE, ValueError, OverflowError, HeaderDataError) as error:
             raise _broken() from error
     array = plain_values(data.reshape((*data.shape, 1, 1)[:3]).T)
     geometry, warnings, review = geometry_of(header)
-    return Volume(array, geometry, {"nifti": bytes(header.binaryblock)}, warnings, review)
+    kept = {"nifti": bytes(header.binaryblock), "frames": count}
+    return Volume(array, geometry, kept, warnings, review)
 
 
 def count_frames(path: Path) -> int:

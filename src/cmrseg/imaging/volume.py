@@ -80,8 +80,9 @@ class Volume:
     Attributes:
         array: (z, y, x).
         geometry: where the voxels lie.
-        header: what the source file said beyond geometry, kept so that outputs can copy it
-            (for NIfTI the raw 348 bytes under ``"nifti"``).
+        header: what the source file said beyond geometry: for NIfTI the raw 348 bytes under
+            ``"nifti"``, so that outputs can copy it; for DICOM ``"dicom"``, modality and whether
+            there was an inversion pulse; for both ``"frames"``, how many it holds of each slice.
         warnings: what had to be mended while reading, in words.
         review: what makes the geometry doubtful, in words: somebody has to look at the case.
     """

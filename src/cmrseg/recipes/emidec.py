@@ -151,7 +151,11 @@ class Emidec:
                 *missing_structures({name: found["volume_ml"][name] for name in JUDGED}),
                 *self._judged(doubt),
             ),
-            review=(*source.review, *implausible_volumes(found["volume_ml"], PLAUSIBLE_ML)),
+            review=(
+                *source.review,
+                *implausible_volumes(found["volume_ml"], PLAUSIBLE_ML),
+                *_other_kind(source, mask),
+            ),
         )
 
     def _located(self, image: Volume) -> Roi:
@@ -203,6 +207,14 @@ class Emidec:
         if self.rules:
             mask = self.rules.apply(mask, probabilities, voxel_ml)
         return volumes(mask, voxel_ml)
+
+
+def _other_kind(image: Volume, mask: Array) -> tuple[str, ...]:
+    """Why the image seems to be no late enhancement in the short axis."""
+    from cmrseg.quality.other_kind import other_kind
+
+    cavity, muscle = (np.isin(mask, STRUCTURES[name]) for name in JUDGED)
+    return tuple(one.words for one in other_kind("LGE", image, cavity=cavity, muscle=muscle))
 
 
 def _restored(prepared: Prepared, roi: Roi, mean: Array) -> Array:

@@ -375,6 +375,7 @@ class Mnms2:
             *implausible_volumes(values, bounds),
             *lone_slice(role, volume),
             *inverted(volume),
+            *seems_other(role, volume, mask.array),
         )
         return ImageAnswer(
             prediction=prediction,
@@ -460,6 +461,27 @@ class Mnms2:
             agreed = measures.dice_within_samples(finding.probabilities, candidates, STRUCTURES)
             finding.record["candidates_agree"] = {n: round(dice, 4) for n, dice in agreed.items()}
         return finding
+
+
+def seems_other(role: str, image: Volume, mask: Array) -> tuple[str, ...]:
+    """Why an image seems to be no cine, or of another view than its role's.
+
+    Args:
+        role: what it was given as.
+        image: as stored.
+        mask: labels on its voxels.
+    """
+    from cmrseg.quality.other_kind import other_kind
+
+    found = {name: np.isin(mask, parts) for name, parts in STRUCTURES.items()}
+    signs = other_kind(
+        "SA" if role.startswith("SA") else "LA",
+        image,
+        cavity=found["LV"],
+        muscle=found["MYO"],
+        right=bool(found["RV"].any()),
+    )
+    return tuple(one.words for one in signs)
 
 
 def compared_views(

@@ -25,10 +25,10 @@ from cmrseg.models.manifest import FencesEntry
 from cmrseg.quality.inspector import Inspector
 from cmrseg.quality.pseudo_metrics import DECISIVE, Pseudo
 from cmrseg.quality.uncertainty.measures import predictive_entropy
-from cmrseg.recipes.mnms2 import RECIPES, SHORT_AXIS, ImageAnswer
+from cmrseg.recipes.mnms2 import RECIPES, SHORT_AXIS, ImageAnswer, seems_other
 from cmrseg.recipes.mnms2_cohort import Say, with_thresholds
 from cmrseg.recipes.mnms2_judge import assessed, inspectors_of, judged, one_hot
-from cmrseg.recipes.mnms2_volumes import EJECTION, ejection_fractions, sizes
+from cmrseg.recipes.mnms2_volumes import EJECTION, STRUCTURES, ejection_fractions, sizes
 from cmrseg.recipes.phases import alike, image_digest, lone_slice
 from cmrseg.recipes.steps import prepared_image, within_role
 from cmrseg.run.external_masks import GivenMasks, MaskLedger, joint_error
@@ -37,6 +37,9 @@ from cmrseg.run.settings import Settings
 from cmrseg.runtime import use_device
 from cmrseg.runtime.errors import CmrsegError, InputError, MemoryLimitError, WeightsError
 from cmrseg.runtime.logs import Line, tell
+
+WHOLE = {label for parts in STRUCTURES.values() for label in parts}
+"""Labels of masks of the whole heart; of a part alone no shape is known."""
 
 
 def judge(
@@ -184,7 +187,12 @@ class Judge:
         prediction = Prediction(mask, maps, lambda: volume.like(found.expected))
         told = sizes(role[:2], mask) | {"quality": found.told}
         warnings = (*volume.warnings, *found.warnings)
-        review = (*volume.review, *lone_slice(role, volume))
+        whole = set(np.unique(found.mask)) >= WHOLE
+        review = (
+            *volume.review,
+            *lone_slice(role, volume),
+            *(seems_other(role, volume, found.mask) if whole else ()),
+        )
         return ImageAnswer(
             prediction=prediction,
             measures=told,

@@ -49,11 +49,15 @@ class CmrsegError(Exception):
         self.remedy = " ".join(remedy.split())
 
     def __str__(self) -> str:
-        return f"{self.problem.rstrip('.')}. {self.remedy.rstrip('.')}."
+        return f"{_sentence(self.problem)} {_sentence(self.remedy)}"
 
     def within(self, place: str) -> CmrsegError:
         """The same error with the place it happened in put before it ("case 012, SA_ED")."""
         return type(self)(f"{place}: {self.problem}", self.remedy)
+
+
+def _sentence(words: str) -> str:
+    return words if words.endswith("?") else f"{words.rstrip('.')}."
 
 
 class UsageError(CmrsegError):

@@ -267,6 +267,8 @@ def test_the_methods_paragraph_tells_what_was_recorded_and_numbers_its_sources()
     assert "end-systole" not in methods(summary("mnms2", [given]), {}, "").text
     late = methods(summary("emidec", [judged("a", computed={"mirrors": 4, "samples": 20})]), {}, "")
     assert "20 Monte-Carlo" in late.text
+    once = methods(summary("emidec", [judged("a", computed={"mirrors": 1, "samples": 20})]), {}, "")
+    assert "augmentation" not in once.text
     assert "SHA-256" not in late.text
 
 

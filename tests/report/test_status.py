@@ -62,6 +62,12 @@ def test_the_gravest_that_applies_is_said_with_its_reasons(record, kind, reasons
     assert reasons is None or verdict.reasons == reasons
 
 
+def test_what_is_odd_about_an_image_is_said_before_what_is_odd_about_its_mask():
+    reasons = status_of(cine("a", pdc=0.5, review=["guess"])).reasons
+    assert reasons[0] == "guess"
+    assert "RV outline" in reasons[1]
+
+
 def test_no_two_verdicts_share_a_sign_a_glyph_a_colour_or_words():
     for trait in ("name", "sign", "glyph", "colour", "words"):
         assert len({getattr(kind, trait) for kind in KINDS}) == len(KINDS)

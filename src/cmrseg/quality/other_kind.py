@@ -118,9 +118,9 @@ def _by_header(kind: Kind, image: Volume) -> Iterator[str]:
     if dicom.get("modality", "MR") not in ("", "MR"):
         yield f"the DICOM header says that this is {dicom['modality']}, not MR"
     if kind == "LGE" and frames >= CINE_FRAMES:
-        yield f"the file holds {frames} frames of each slice: {_looks('cine', kind)}"
+        yield f"{_looks('cine', kind)}: the file holds {frames} frames of each slice"
     if kind != "LGE" and dicom.get("inverted"):
-        yield f"the DICOM header tells of an inversion pulse: {_looks('late enhancement', kind)}"
+        yield f"{_looks('late enhancement', kind)}: the DICOM header tells of an inversion pulse"
     axes = np.abs(image.geometry.direction)
     if not dicom and np.isclose(axes.max(axis=0), 1, atol=1e-3).all():
         return  # what files say whose orientation got lost
@@ -128,12 +128,12 @@ def _by_header(kind: Kind, image: Volume) -> Iterator[str]:
     if kind == "LA":
         if _apart_deg(normal, HEAD) > UPRIGHT_DEG:
             seen = _looks("a 2-chamber or short-axis view", kind)
-            yield f"the header says that the plane stands upright in the patient: {seen}"
+            yield f"{seen}: the header says that the plane stands upright in the patient"
         return
     apart = [_apart_deg(normal, one) for one in np.eye(3)]
     if min(apart) < ALONG_DEG:
         seen = _looks(f"a stack of {BODY_AXES[int(np.argmin(apart))]} slices", kind)
-        yield f"the header says that the slices lie along the body's axes: {seen}"
+        yield f"{seen}: the header says that slices lie across an axis of the body"
     elif (off := _apart_deg(normal, LONG_AXIS)) > FARTHEST_DEG:
         yield (
             f"the header says that the slices are {off:.0f} degrees off where a short axis lies: "
@@ -146,9 +146,9 @@ def _by_greys(kind: Kind, array: Array, cavity: Array, muscle: Array) -> Iterato
     if found is None:
         return
     if kind == "LGE" and found < CINE_BELOW:
-        yield f"air is black and blood far brighter than muscle: {_looks('cine', kind)}"
+        yield f"{_looks('cine', kind)}: air is black, and blood far brighter than muscle"
     if kind != "LGE" and found > LGE_ABOVE:
-        yield f"air is grey, and blood like muscle: {_looks('late enhancement', kind)}"
+        yield f"{_looks('late enhancement', kind)}: air is grey, and blood like muscle"
 
 
 def greyness(array: Array, cavity: Array, muscle: Array) -> float | None:
@@ -179,15 +179,15 @@ def _by_shape(kind: Kind, shape: Shape | None, right: bool) -> Iterator[str]:
     elif kind == "LA":
         if shape.enclosed > CLOSED and shape.elongation < ROUND:
             seen = _looks("a short axis", kind)
-            yield f"muscle closes a round ring around the cavity: {seen}"
+            yield f"{seen}: muscle closes a round ring around the cavity"
         if not right:
-            yield f"no right ventricle was found: {_looks('a 2-chamber view', kind)}"
+            yield f"{_looks('a 2-chamber view', kind)}: no right ventricle was found"
     elif shape.elongation > LONG:
         told = f"cavity and muscle are {shape.elongation:.1f} times as long as wide"
-        yield f"{told}: {_looks('another view', kind)}"
+        yield f"{_looks('another view', kind)}: {told}"
     elif shape.enclosed < OPEN:
         told = f"muscle lies at {100 * shape.enclosed:.0f} % of the cavity's edge and is no ring"
-        yield f"{told}: {_looks('another view', kind)}, or the mask is wrong"
+        yield f"{_looks('another view', kind)}, or the mask is wrong: {told}"
 
 
 def shape_of(cavity: Array, muscle: Array, spacing_mm: tuple[float, float, float]) -> Shape | None:

@@ -105,7 +105,8 @@ def _computed(records: Sequence[Record], networks: int) -> list[str]:
     if not mirrors:
         return ["The masks were made elsewhere; cmrseg judged them and chose among them."]
     of = f"an ensemble of {networks} networks" if networks else "an ensemble of networks"
-    said = [f"Masks are those of {of} with test-time augmentation by flips ({mirrors} in all)."]
+    flips = f" with test-time augmentation by flips ({mirrors} in all)" if mirrors != "1" else ""
+    said = [f"Masks are those of {of}{flips}."]
     if samples not in ("", "0"):
         said.append(
             f"Uncertainty is the predictive entropy and the variance of {samples} Monte-Carlo "

@@ -129,8 +129,9 @@ def status_of(record: Record) -> CaseStatus:
     if record["status"] == "failed":
         kind, reasons = FAILED, (error,)
     elif flags:
+        # What is odd about the image comes first: it is often why its mask is.
         kind = FLAGGED
-        reasons = (*(why_flagged(role, q) for role, q in flags.items()), *record.get("review", ()))
+        reasons = (*record.get("review", ()), *(why_flagged(role, q) for role, q in flags.items()))
     elif record.get("review"):
         kind, reasons = REVIEW, tuple(record["review"])
     elif record["status"] == "partial":

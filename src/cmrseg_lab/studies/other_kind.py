@@ -31,7 +31,7 @@ from cmrseg.recipes import emidec, mnms2
 from cmrseg.run.predict import model
 from cmrseg.runtime import Progress
 from cmrseg.runtime.errors import EXIT_OK, InputError
-from cmrseg_lab.studies.provenance import commit_of_code, details
+from cmrseg_lab.studies.pages import details
 from cmrseg_lab.synthetic.reformat import reformatted_four_chamber
 from cmrseg_lab.training.datasets import Labelled
 from cmrseg_lab.training.prepare import images, labelled
@@ -259,7 +259,6 @@ def page(tables: Sequence[tuple[str, pd.DataFrame]], command: str) -> str:
             "patient of each source; these are the others. The images carry no orientation, so "
             "headers say nothing here.",
             TextTable(header=header, lines=lines).markdown(words=3),
-            f"Code {commit_of_code()}.",
             details(command) + "\n",
         ]
     )

@@ -2,8 +2,8 @@
 
 ``python -m cmrseg_lab.studies.other_kind --late emidec=FOLDER --cine acdc=FOLDER`` and so on.
 
-Limits of :mod:`cmrseg.quality.other_kind` were fitted on every other patient of each source; tables
-tell of the others. Made images have no orientation in their headers, so headers tell nothing here.
+The upper grey limit of :mod:`cmrseg.quality.other_kind` was fitted on every other patient of each
+source; tables tell of the others. Made images have no orientation in their headers, so headers tell nothing here.
 """
 
 from __future__ import annotations
@@ -255,8 +255,10 @@ def page(tables: Sequence[tuple[str, pd.DataFrame]], command: str) -> str:
         [
             "# Views and modalities that a recipe does not know",
             "Share of images said to be of another kind than they were given as, and what told it: "
-            "of right ones false alarms, of wrong ones hits. Limits were set on every other "
-            "patient of each source; these are the others. The images carry no orientation, so "
+            "of right ones false alarms, of wrong ones hits. The upper limit of grey values was "
+            "fitted on every other patient of each source, and these are the others; the lower one "
+            "and those of shape were set by hand, after a look at some patients of both halves. "
+            "Networks may have learned from these patients. The images carry no orientation, so "
             "headers say nothing here.",
             TextTable(header=header, lines=lines).markdown(words=3),
             details(command) + "\n",

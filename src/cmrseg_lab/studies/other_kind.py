@@ -3,7 +3,7 @@
 ``python -m cmrseg_lab.studies.other_kind --late emidec=FOLDER --cine acdc=FOLDER`` and so on.
 
 The upper grey limit of :mod:`cmrseg.quality.other_kind` was fitted on every other patient of each
-source; tables tell of the others. Made images have no orientation in their headers, so headers tell nothing here.
+source; tables tell of the others. Made images have no orientation, so headers tell nothing here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ Read :meth:`Emidec.segment` for what happens to a case.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
@@ -26,9 +27,10 @@ from cmrseg.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from cmrseg.imaging.prepare import Prepared
-    from cmrseg.models.ensemble import Segmenter
+    from cmrseg.models.ensemble import Passes, Segmenter
     from cmrseg.models.roi_crop import Roi
     from cmrseg.recipes.emidec_rules import Rules
+    from cmrseg.runtime import PassCounts
 
 # The organisers' unions: infarction lies in the myocardium, no-reflow in the infarction.
 STRUCTURES = {
@@ -45,11 +47,14 @@ SHARE = "infarcted_percent"
 """The infarcted share of the myocardium: another."""
 PLAUSIBLE_ML = {"cavity": (10.0, 800.0), "myocardium": (15.0, 700.0)}
 """Wide bounds for grown-ups, an estimate; a volume beyond them is marked for review."""
+FALLBACK = "the mask is that of the networks for any contrast"
 SAMPLES = 20
 """Dropout passes for the uncertainty, those of all networks together."""
 
 
 (RECIPE,) = recipes_of(EMIDEC).values()
+ANY_CONTRAST = f"{RECIPE.name}-any"
+"""What a bundle calls the networks that answer where its others are out of distribution."""
 
 
 class Volumes(TypedDict):
@@ -57,6 +62,50 @@ class Volumes(TypedDict):
 
     volume_ml: dict[str, float]
     infarcted_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What some networks make of a stack.
+
+    Attributes:
+        mask: (z, y, x) labels on the image's voxels.
+        probabilities: of the classes there, when asked for.
+        volumes: of the mask.
+        maps: name -> (z, y, x) uncertainty there.
+        measures: what is recorded of rules, uncertainty and quality control.
+        samples: volumes of each dropout sample.
+        looks: the passes it took.
+        counts: flips and samples.
+    """
+
+    mask: Array
+    probabilities: Callable[[], Array]
+    volumes: Volumes
+    maps: Mapping[str, Array]
+    measures: Measures
+    samples: Sequence[Volumes]
+    looks: tuple[Roi | Passes, ...]
+    counts: PassCounts
+
+    @property
+    def whole(self) -> bool:
+        """Whether the mask shows what every heart has."""
+        return all(self.volumes["volume_ml"][name] for name in JUDGED)
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the stack is unlike what these networks were trained on."""
+        flagged = self.measures.get("quality", {}).get("out_of_distribution", False)
+        return flagged or not self.whole
+
+    def instead_of(self, other: Answer) -> Answer:
+        """This one, with the other's verdict: nobody measured how far this one can be trusted."""
+        verdict = other.measures.get("quality")
+        told = {**self.measures, "fallback": True}
+        if verdict:
+            told["quality"] = {**verdict, "reason": f"{verdict['reason']}; {FALLBACK}"}
+        return replace(self, measures=told, looks=(*other.looks, *self.looks))
 
 
 class Emidec:
@@ -70,6 +119,8 @@ class Emidec:
         samples: Monte-Carlo dropout passes in all, for the uncertainty (0: none).
         septum_deg: the middle of the septum, from the image's right, counted upwards, of all cases
             (:func:`cmrseg.imaging.aha_septum.find_origin`); None to find each one's.
+        fallback: networks for late enhancement of any contrast; they answer where a stack is out
+            of distribution for the ensemble, or it finds no heart. None for none.
     """
 
     def __init__(
@@ -81,8 +132,10 @@ class Emidec:
         mirrors: int = 4,
         samples: int = SAMPLES,
         septum_deg: float | None = None,
+        fallback: Segmenter | None = None,
     ) -> None:
         self.septum_deg = septum_deg
+        self.fallback = fallback if fallback and fallback.networks else None
         self.segmenter, self.rules, self.trust = segmenter, rules, trust
         self.mirrors, self.samples = mirrors, samples
 
@@ -93,7 +146,7 @@ class Emidec:
             InputError: the image cannot be read or is no LGE stack.
         """
         # Training imports this module where no image library is installed.
-        from cmrseg.imaging.postprocess import labels
+        from cmrseg.imaging.prepare import prepare
         from cmrseg.recipes.steps import (
             implausible_volumes,
             missing_structures,
@@ -103,7 +156,6 @@ class Emidec:
 
         started = time.perf_counter()
         self.segmenter.budget.restart()
-        self.segmenter.begin()
         with within_role("LGE"):
             preparation = self.segmenter.preparation
             source, prepared = prepared_image(case.images["LGE"], RECIPE.grid, preparation)
@@ -112,44 +164,36 @@ class Emidec:
                     "the late enhancement has one slice, where a stack is needed",
                     "give all slices of the short axis in one file or DICOM folder",
                 )
-            roi = self._located(prepared.image)
-            mirrored = self.segmenter.mirrored(roi.image, self.mirrors, samples=self.samples)
-            restored = partial(_restored, prepared, roi, mirrored.maps.mean(axis=0))
-            native = restored()
-            voxel_ml = source.geometry.voxel_ml
-            mask, changes = labels(native), {}
-            if self.rules and self.rules.steps:
-                mask, told = self.rules.told(mask, native, voxel_ml)
-                changes = {"rules": told}
-            found = volumes(mask, voxel_ml)
-            samples = mirrored.counts.samples
-            drawn = self.segmenter.dropout_samples(roi.image, samples) if samples else None
-            maps, doubt, each = self._doubt(prepared, roi, drawn.maps) if drawn else ({}, {}, [])
+            answer = self._answer(self.segmenter, prepared, source.geometry.voxel_ml, self.rules)
+            bands = self.trust.bands if self.trust else {}
+            if self.fallback and answer.unlike:
+                seen = prepare(source, RECIPE.grid, self.fallback.preparation)
+                other = self._answer(self.fallback, seen, source.geometry.voxel_ml, None)
+                answer, bands = (other.instead_of(answer), {}) if other.whole else (answer, bands)
+        found = answer.volumes
         total = time.perf_counter() - started
-        looks = [one for one in (roi, mirrored, drawn) if one]
-        network = sum(one.seconds for one in looks)
+        network = sum(one.seconds for one in answer.looks)
         return Result(
             predictions={
                 "LGE": Prediction(
-                    source.like(mask),
-                    {name: source.like(array) for name, array in maps.items()},
-                    probabilities=restored,
+                    source.like(answer.mask),
+                    {name: source.like(array) for name, array in answer.maps.items()},
+                    probabilities=answer.probabilities,
                 )
             },
             measures={
                 **found,
-                **volume_intervals(found, each, self.trust.bands if self.trust else {}),
-                **doubt,
-                **changes,
-                **segment_measures(source, source.like(mask), self.septum_deg),
+                **volume_intervals(found, answer.samples, bands),
+                **answer.measures,
+                **segment_measures(source, source.like(answer.mask), self.septum_deg),
             },
-            computed=self.segmenter.computed(mirrored.counts),
+            computed=self.segmenter.computed(answer.counts),
             timings_s={"network": round(network, 3), "around": round(total - network, 3)},
             warnings=(
                 *source.warnings,
-                *dict.fromkeys(warning for one in looks for warning in one.warnings),
+                *dict.fromkeys(warning for one in answer.looks for warning in one.warnings),
                 *missing_structures({name: found["volume_ml"][name] for name in JUDGED}),
-                *self._judged(doubt),
+                *self._judged(answer.measures),
             ),
             review=(
                 *source.review,
@@ -158,18 +202,51 @@ class Emidec:
             ),
         )
 
-    def _located(self, image: Volume) -> Roi:
+    def _answer(
+        self, segmenter: Segmenter, prepared: Prepared, voxel_ml: float, rules: Rules | None
+    ) -> Answer:
+        """What some of the bundle's networks make of a prepared stack."""
+        from cmrseg.imaging.postprocess import labels
+
+        segmenter.begin()
+        roi = self._located(segmenter, prepared.image)
+        mirrored = segmenter.mirrored(roi.image, self.mirrors, samples=self.samples)
+        restored = partial(_restored, prepared, roi, mirrored.maps.mean(axis=0))
+        native = restored()
+        mask, told = labels(native), Measures()
+        if rules and rules.steps:
+            mask, changes = rules.told(mask, native, voxel_ml)
+            told["rules"] = changes
+        samples = mirrored.counts.samples
+        drawn = segmenter.dropout_samples(roi.image, samples) if samples else None
+        maps: dict[str, Array] = {}
+        each: list[Volumes] = []
+        if drawn:
+            maps, doubt = self._doubt(prepared, roi, drawn.maps, segmenter.shares(samples))
+            told |= doubt
+            each = [_settled(one, prepared, rules) for one in drawn.maps]
+        return Answer(
+            mask=mask,
+            probabilities=restored,
+            volumes=volumes(mask, voxel_ml),
+            maps=maps,
+            measures=told,
+            samples=each,
+            looks=tuple(one for one in (roi, mirrored, drawn) if one),
+            counts=mirrored.counts,
+        )
+
+    def _located(self, segmenter: Segmenter, image: Volume) -> Roi:
         """Where the heart is, and what networks are shown of it."""
         from cmrseg.models.roi_crop import Roi
 
-        passes = len(self.segmenter.networks) * self.mirrors + self.samples
-        return Roi.on(self.segmenter, image, passes)
+        return Roi.on(segmenter, image, len(segmenter.networks) * self.mirrors + self.samples)
 
     def _doubt(
-        self, prepared: Prepared, roi: Roi, drawn: Array
-    ) -> tuple[dict[str, Array], Measures, list[Volumes]]:
-        """What dropout samples (samples, C, z, y, x) say: maps on the source's voxels, measures,
-        each one's volumes."""
+        self, prepared: Prepared, roi: Roi, drawn: Array, shares: Sequence[int]
+    ) -> tuple[dict[str, Array], Measures]:
+        """What dropout samples (samples, C, z, y, x) say: maps on the source's voxels, measures.
+        ``shares``: how many of them are each network's."""
         average, variance = measures.mean_and_variance(drawn)
         entropy = measures.predictive_entropy(average)
         maps = roi.back(np.stack([variance.mean(axis=0), entropy]))
@@ -180,14 +257,10 @@ class Emidec:
                 "dice_within_samples": measures.dice_within_samples(average, drawn, STRUCTURES),
             }
         }
-        agreed = agreement(measures.sample_labels(drawn), self.segmenter.shares(len(drawn)), JUDGED)
+        agreed = agreement(measures.sample_labels(drawn), shares, JUDGED)
         if self.trust and (verdict := self.trust.judge(agreed)):
             told["quality"] = verdict
-        return (
-            dict(zip(("variance", "entropy"), pair, strict=True)),
-            told,
-            [self._settled(one, prepared) for one in drawn],
-        )
+        return dict(zip(("variance", "entropy"), pair, strict=True)), told
 
     def _judged(self, doubt: Measures) -> list[str]:
         """A warning where the case is out of distribution, or nobody can say whether it is."""
@@ -199,14 +272,15 @@ class Emidec:
         verdict = doubt["quality"]
         return [f"quality control: {verdict['reason']}"] * verdict["out_of_distribution"]
 
-    def _settled(self, probabilities: Array, prepared: Prepared) -> Volumes:
-        """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
-        from cmrseg.imaging.postprocess import labels
 
-        mask, voxel_ml = labels(probabilities), prepared.image.geometry.voxel_ml
-        if self.rules:
-            mask = self.rules.apply(mask, probabilities, voxel_ml)
-        return volumes(mask, voxel_ml)
+def _settled(probabilities: Array, prepared: Prepared, rules: Rules | None) -> Volumes:
+    """Volumes of one sample on the recipe's grid, its mask made as the result's is."""
+    from cmrseg.imaging.postprocess import labels
+
+    mask, voxel_ml = labels(probabilities), prepared.image.geometry.voxel_ml
+    if rules:
+        mask = rules.apply(mask, probabilities, voxel_ml)
+    return volumes(mask, voxel_ml)
 
 
 def _other_kind(image: Volume, mask: Array) -> tuple[str, ...]:

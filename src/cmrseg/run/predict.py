@@ -89,7 +89,7 @@ def model(
         )
     from cmrseg.models.ensemble import Segmenter
     from cmrseg.quality.inspector import Inspector
-    from cmrseg.recipes.emidec import RECIPE, Emidec
+    from cmrseg.recipes.emidec import ANY_CONTRAST, RECIPE, Emidec
     from cmrseg.recipes.mnms2 import RECIPES, Mnms2
     from cmrseg.recipes.mnms2_volumes import STRUCTURES, bands_of, bounds_of
     from cmrseg.runtime import use_device
@@ -111,6 +111,7 @@ def model(
             mirrors=settings.mirrors,
             samples=settings.samples,
             septum_deg=settings.septum_deg,
+            fallback=load(ANY_CONTRAST),
         )
     names = {view: recipe.name for view, recipe in RECIPES.items()}
     return Mnms2(

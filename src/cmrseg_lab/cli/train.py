@@ -167,7 +167,7 @@ def add_pack(p: argparse.ArgumentParser) -> None:
         "checkpoints",
         type=Path,
         nargs="+",
-        help="checkpoint.safetensors of each run",
+        help="checkpoint.safetensors of each run, or a network's file in another bundle",
     )
     p.add_argument(
         "--keep", type=Path, help="a bundle whose networks of other recipes are taken over"
@@ -177,6 +177,11 @@ def add_pack(p: argparse.ArgumentParser) -> None:
         action="store_true",
         help="its networks of the same recipe stay too, as further candidates",
     )
+    p.add_argument(
+        "--fallback",
+        action="store_true",
+        help="emidec: the new networks answer where the bundle's others are out of distribution",
+    )
     p.add_argument("--commit", default="unknown", help="the commit the bundle is packed at")
     p.set_defaults(run=_run_pack)
 
@@ -184,7 +189,17 @@ def add_pack(p: argparse.ArgumentParser) -> None:
 def _run_pack(o: argparse.Namespace) -> int:
     from cmrseg_lab.training.pack import pack
 
-    out = pack(o.challenge, o.checkpoints, o.bundle, commit=o.commit, keep=o.keep, beside=o.beside)
+    if o.fallback and o.challenge != "emidec":
+        raise UsageError("--fallback: only emidec's networks have one", "Leave it out")
+    out = pack(
+        o.challenge,
+        o.checkpoints,
+        o.bundle,
+        commit=o.commit,
+        keep=o.keep,
+        beside=o.beside,
+        fallback=o.fallback,
+    )
     print(f"packed {out}")
     return EXIT_OK
 

@@ -23,6 +23,9 @@ from cmrseg_lab.training.held_out import FOLD_SEED, digest, digests
 from cmrseg_lab.training.preset import of_values
 from cmrseg_lab.training.sources import is_synthetic, learned_from, source
 
+ANY = "-any"
+"""How the recipe of networks for any contrast ends: ``cmrseg.recipes.emidec.ANY_CONTRAST``."""
+
 
 def pack(
     challenge: str,
@@ -32,6 +35,7 @@ def pack(
     commit: str = "unknown",
     keep: Path | None = None,
     beside: bool = False,
+    fallback: bool = False,
 ) -> Path:
     """Write a bundle of trained networks.
 
@@ -39,12 +43,14 @@ def pack(
 
     Args:
         challenge: ``emidec`` or ``mnms2``.
-        checkpoints: one a network; their recipes must be the challenge's.
+        checkpoints: one a network; their recipes must be the challenge's. The file of a network in
+            another bundle will do: it is taken over.
         out: the bundle's folder; an older bundle there is replaced in one move.
         commit: the commit the bundle is packed at.
         keep: a bundle whose networks, thresholds and slices of other recipes are taken over.
         beside: of its segmenters, those of the new networks' recipes stay beside them, and see
             images prepared as the new ones do; thresholds and slices of these recipes do not.
+        fallback: the new networks answer where the others are out of distribution.
 
     Returns:
         ``out``.
@@ -59,7 +65,12 @@ def pack(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".packing-") as folder:
         stage = Path(folder) / out.name
         stage.mkdir()
-        networks = [_store(path, challenge, stage) for path in checkpoints]
+        networks = [
+            _taken(path, challenge, stage)
+            if (path.parent / MANIFEST).is_file()
+            else _store(path, challenge, stage, ANY * fallback)
+            for path in checkpoints
+        ]
         manifest: Manifest = {
             "format": FORMAT,
             "challenge": challenge,
@@ -120,14 +131,14 @@ def record_quality(
     write_manifest(folder, manifest)
 
 
-def _entry(state: State, file: str) -> NetworkEntry:
+def _entry(state: State, recipe: str, file: str) -> NetworkEntry:
     """A network's entry in the manifest: no patient's name."""
     preset, about = of_values(state["preset"]), state["about"]
     patients = [(source, patient) for source, patient in about["patients"]]
     shape = {*preset.network.as_dict(), "channels"}
     entry: NetworkEntry = {
         "file": file,
-        "recipe": preset.recipe,
+        "recipe": recipe,
         "config": preset.network.as_dict(),
         "training": {
             **{k: v for k, v in state["preset"].items() if k not in shape and k != "recipe"},
@@ -142,8 +153,7 @@ def _entry(state: State, file: str) -> NetworkEntry:
             **({"started_from": about["started_from"]} if "started_from" in about else {}),
         },
     }
-    # An autoencoder sees masks, which have no grey scale.
-    return entry if preset.recipe.endswith("-qc") else {**entry, "preparation": "interior"}
+    return _interior(entry)
 
 
 def _check_replaceable(out: Path) -> None:
@@ -155,18 +165,34 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _file(state: State) -> str:
+def _file(state: State, recipe: str) -> str:
     """What a network's file is called."""
     about = state["about"]
     held = f"without-{about['without']}" if about["without"] else f"fold{about['fold']}"
     held = "all" if held == "foldNone" else held
-    return f"{state['preset']['recipe']}-{held}-seed{about['seed']}.safetensors"
+    return f"{recipe}-{held}-seed{about['seed']}.safetensors"
 
 
-def _store(path: Path, challenge: str, stage: Path) -> NetworkEntry:
+def _taken(path: Path, challenge: str, stage: Path) -> NetworkEntry:
+    """Take over a network of another bundle; returns its manifest entry."""
+    found = load(path.parent, challenge)
+    entries = [n for n in found.networks if n["file"] == path.name]
+    if not entries or (stage / path.name).exists():
+        raise InputError(f"{path} is no network of a bundle, or is given twice", "Name others")
+    shutil.copy2(path, stage / path.name)
+    return _interior(entries[0])
+
+
+def _interior(entry: NetworkEntry) -> NetworkEntry:
+    """A network that is shown images prepared as new ones are; an autoencoder sees masks."""
+    return entry if entry["recipe"].endswith("-qc") else {**entry, "preparation": "interior"}
+
+
+def _store(path: Path, challenge: str, stage: Path, ending: str) -> NetworkEntry:
     """Store one checkpoint's network; returns its manifest entry."""
     state = checkpoint.read_state(path)
-    recipe, file = str(state["preset"]["recipe"]), _file(state)
+    recipe = str(state["preset"]["recipe"]) + ending
+    file = _file(state, recipe)
     if recipe.split("-")[0] != challenge:
         raise InputError(
             f"a checkpoint of recipe {recipe} does not belong in a {challenge} bundle",
@@ -184,7 +210,7 @@ def _store(path: Path, challenge: str, stage: Path) -> NetworkEntry:
         )
     save_file(weights, stage / file)
     (stage / file).chmod(0o644)  # images run as users of their own
-    return _entry(state, file)
+    return _entry(state, recipe, file)
 
 
 def _take_over(manifest: Manifest, found: Bundle, stage: Path, beside: bool) -> None:
@@ -192,10 +218,7 @@ def _take_over(manifest: Manifest, found: Bundle, stage: Path, beside: bool) -> 
     replaced = {n["recipe"] for n in manifest["networks"]}
     networks = [n for n in found.networks if n["recipe"] not in replaced]
     if beside:
-        stay = [n for n in found.networks if n["recipe"] in replaced]
-        networks += [
-            n if n["recipe"].endswith("-qc") else {**n, "preparation": "interior"} for n in stay
-        ]
+        networks += [_interior(n) for n in found.networks if n["recipe"] in replaced]
     manifest["quality"] = {
         recipe: entry
         for recipe, entry in found.manifest.get("quality", {}).items()
@@ -209,3 +232,7 @@ def _take_over(manifest: Manifest, found: Bundle, stage: Path, beside: bool) -> 
     scores = found.manifest.get("scores_out_of_fold")
     if networks and scores and not replaced & {"mnms2-sa", "emidec"}:
         manifest["scores_out_of_fold"] = scores
+    if "emidec" not in replaced:
+        for key in ("rules", "trust"):
+            if key in found.manifest:
+                manifest[key] = found.manifest[key]

@@ -114,7 +114,7 @@ class Method:
         folds = ", ".join(map(str, self.folds))
         trained = {
             f"N = {t['samples']}, alpha = {t['alpha']:g} for {t['steps_done']} steps"
-            for t in (network["training"] for network in self.found.networks)
+            for t in (network["training"] for network in self.found.of("emidec"))
             if "samples" in t
         }
         return (

@@ -113,7 +113,7 @@ def folds_of(found: Bundle, items: list[Labelled], source: str) -> dict[int, lis
     """
     groups = {item.patient: item.group for item in items}
     by_fold: dict[int, list[NetworkEntry]] = {}
-    for network in found.networks:
+    for network in found.of(RECIPE.name):
         if (fold := network["training"]["fold"]) is not None:
             by_fold.setdefault(fold, []).append(network)
     dealt = {
@@ -165,7 +165,7 @@ def predict_held_out(
 
 def identity(found: Bundle, effort: RunSettings) -> str:
     """Names a bundle's networks, whatever else its manifest says, and the effort."""
-    digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.networks))
+    digests = "".join(sorted(found.manifest["files"][n["file"]] for n in found.of(RECIPE.name)))
     name = hashlib.sha256(digests.encode()).hexdigest()[:12]
     style = f"-{effort.style}-{GENERATION}" if effort.style else ""
     return f"{KEPT}-{name}-{effort.mirrors}-{effort.samples}-{effort.precision or 'auto'}{style}"
@@ -186,7 +186,7 @@ def choosing_parts(patients: Sequence[tuple[str, str, int]]) -> list[int]:
 
 
 def _segmenter(found: Bundle, fold: int, effort: RunSettings) -> Segmenter:
-    part = found.having([n for n in found.networks if n["training"]["fold"] == fold])
+    part = found.having([n for n in found.of(RECIPE.name) if n["training"]["fold"] == fold])
     return Segmenter.from_bundle(
         part, RECIPE.name, use_device(effort.device), precision=effort.precision
     )

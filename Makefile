@@ -46,7 +46,7 @@ samples: setup ## make the committed sample cases anew
 
 weights-short-axis: ## train the short-axis network and its autoencoder (hours); SHORT=short_axis_large on a GPU
 weights-long-axis: ## train a long-axis network on real, reformatted and synthetic images (hours)
-weights-emidec: ## pre-train on cine, train the five networks of late enhancement, calibrate (hours)
+weights-emidec: ## train the network for late enhancement of any contrast (hours)
 weights-short-axis weights-long-axis weights-emidec: setup
 	@docker/weights.sh $(@:weights-%=%)
 

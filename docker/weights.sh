@@ -28,18 +28,17 @@ long_axis() {
     $lab train long_axis $cache runs/long-axis-0 --fold 0
 }
 
-late_enhancement() {
-    # Anatomy first, from cine alone, so that every EMIDEC patient stays out of one fold.
+late_enhancement() { # the network for any contrast; the folds' come from `cmrseg-lab train emidec`
+    # Anatomy first, from cine alone.
     $lab prepare emidec cache/cine acdc-implanted="$acdc" mnms1-implanted="$mnms1"
     $lab train emidec_anatomy cache/cine runs/emidec-anatomy --fold 0
-    $lab pack emidec weights/anatomy/emidec runs/emidec-anatomy/checkpoint.safetensors
+    $lab pack emidec runs/emidec-anatomy-bundle/emidec runs/emidec-anatomy/checkpoint.safetensors
     $lab prepare emidec cache/emidec emidec="$emidec" acdc-implanted="$acdc" \
         mnms1-implanted="$mnms1"
-    for fold in 0 1 2 3 4; do
-        $lab train emidec_fold cache/emidec "runs/emidec-$fold" --fold $fold --start weights/anatomy
-    done
-    $lab pack emidec weights/emidec runs/emidec-[0-4]/checkpoint.safetensors
-    $lab calibrate emidec "$emidec" --weights weights/emidec
+    $lab train emidec_any cache/emidec runs/emidec-any --fold 0 --seed 1 \
+        --start runs/emidec-anatomy-bundle
+    $lab pack emidec weights/emidec runs/emidec-any/checkpoint.safetensors \
+        --keep weights/emidec --fallback
 }
 
 case ${1:-} in

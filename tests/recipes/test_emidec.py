@@ -4,14 +4,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from cmrseg.cases.case import Case, ImageSource
+from cmrseg.models.bundle import load
 from cmrseg.quality.uncertainty.conformal import ErrorBand
 from cmrseg.quality.uncertainty.trust import Trust
 from cmrseg.recipes.emidec import Emidec, volume_intervals, volumes
+from cmrseg.run.predict import model
 from cmrseg.runtime import Budget
 from cmrseg.runtime.errors import InputError
-from tiny import save, volume
+from cmrseg_lab.training.pack import pack
+from tiny import make_checkpoint, save, volume
 
 
 def test_infarction_lies_in_the_myocardium_and_no_reflow_in_the_infarction():
@@ -101,3 +105,51 @@ def test_one_slice_is_refused_before_anything_is_computed(tmp_path):
     case = Case("a", {"LGE": ImageSource(path)}, "case a")
     with pytest.raises(InputError, match="one slice"):
         Emidec(Untouched()).segment(case)
+
+
+@pytest.fixture
+def bundle_with_fallback(tmp_path):
+    """One network of EMIDEC, and one of other weights for any contrast."""
+    first, other = (
+        make_checkpoint(tmp_path / str(seed), "emidec", seed=seed, fold=seed) for seed in (2, 4)
+    )
+    alone = pack("emidec", [first], tmp_path / "alone")
+    return pack("emidec", [other], tmp_path / "emidec", keep=alone, fallback=True)
+
+
+def stack(tmp_path):
+    path = save(tmp_path / "a.nii.gz", volume(1))
+    return Case("a", {"LGE": ImageSource(path)}, "case a")
+
+
+@pytest.mark.parametrize(("fence", "used"), [(2.0, True), (-1.0, False)])
+def test_networks_for_any_contrast_answer_where_the_others_are_out_of_distribution(
+    tmp_path, bundle_with_fallback, fence, used
+):
+    made = model("emidec", load(bundle_with_fallback, "emidec"), device="cpu", mirrors=1, samples=2)
+    ensemble, other = made.segmenter, made.fallback
+    assert len(ensemble.networks) == len(other.networks) == 1
+    band = ErrorBand.fit([8.0] * 20, [12.0] * 20)
+    trust = Trust(fences={"cavity": fence}, bands={"myocardium": band}, fitted_on="nobody")
+    case = stack(tmp_path)
+    result = Emidec(ensemble, trust=trust, mirrors=1, samples=2, fallback=other).segment(case)
+    alone = Emidec(other if used else ensemble, mirrors=1, samples=2).segment(case)
+    (found,), (expected,) = (r.predictions.values() for r in (result, alone))
+    assert np.array_equal(found.mask.array, expected.mask.array)
+    assert result.measures.get("fallback", False) == used
+    assert result.measures["quality"]["out_of_distribution"] == used
+    # Errors on held-out patients were the ensemble's.
+    assert ("level" in result.measures["volume_ml_interval"]["myocardium"]) != used
+
+
+def test_a_fallback_that_finds_no_heart_is_not_taken(tmp_path, bundle_with_fallback):
+    made = model("emidec", load(bundle_with_fallback, "emidec"), device="cpu", mirrors=1, samples=2)
+    with torch.no_grad():
+        for head in made.fallback.networks[0].heads:
+            head.weight.zero_()
+            head.bias.copy_(torch.tensor([9.0, 0, 0, 0, 0]))
+    trust = Trust(fences={"cavity": 2.0}, fitted_on="nobody")
+    asked = Emidec(made.segmenter, trust=trust, mirrors=1, samples=2, fallback=made.fallback)
+    result = asked.segment(stack(tmp_path))
+    assert "fallback" not in result.measures
+    assert result.predictions["LGE"].mask.array.any()

@@ -198,7 +198,7 @@ class Emidec:
             review=(
                 *source.review,
                 *implausible_volumes(found["volume_ml"], PLAUSIBLE_ML),
-                *_other_kind(source, mask),
+                *_other_kind(source, answer.mask),
             ),
         )
 

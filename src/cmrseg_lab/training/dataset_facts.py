@@ -81,6 +81,20 @@ FACTS: dict[str, Facts] = {
             *_ACDC_LIMITS,
         ),
     ),
+    "mnms1-implanted": Facts(
+        motivation="Late-enhancement hearts with known infarcts of two more vendors.",
+        composition=(
+            "M&Ms-1's short-axis stacks recoloured as late enhancement; most with an infarct of "
+            "random territory and transmurality, some with no-reflow in it.",
+        ),
+        provenance="Made by `cmrseg-lab prepare emidec` from the M&Ms-1 copy; nothing of it is "
+        "distributed.",
+        limits=(
+            "Infarcts are drawn by rules, not by disease; no late-enhancement scanner made the "
+            "images.",
+            "The middle of each image in 8 bits; in-plane pixel sizes are partly estimated.",
+        ),
+    ),
     "mnms1-reformatted": Facts(
         motivation="Four-chamber long-axis images with labels, of two more vendors.",
         composition=(

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from cmrseg.models import bundle
-from cmrseg.models.bundle import CARD, sha256
+from cmrseg.models.bundle import CARD, load, sha256
 from cmrseg.models.unet import UNet
 from cmrseg.runtime.errors import InputError, OutputError
 from cmrseg_lab.training import checkpoint
@@ -149,3 +149,14 @@ def test_scores_go_into_manifest_and_card(tmp_path):
     assert "Measured on 16 held-out cases by `cmrseg validate`." in card
     assert "| 0.8 |" in card
     assert "Not measured yet." not in card
+
+
+def test_a_network_of_another_bundle_is_taken_over(tmp_path):
+    old = pack("mnms2", [make_checkpoint(tmp_path / "a", "mnms2-la", seed=1)], tmp_path / "old")
+    new = pack("mnms2", [make_checkpoint(tmp_path / "b", "mnms2-la", seed=2)], tmp_path / "new")
+    file = load(old, "mnms2").networks[0]["file"]
+    both = load(pack("mnms2", [old / file], new, keep=new, beside=True), "mnms2")
+    assert len(both.networks) == 2
+    assert both.manifest["files"][file] == load(old, "mnms2").manifest["files"][file]
+    with pytest.raises(InputError, match="no network of a bundle"):
+        pack("mnms2", [old / "other.safetensors"], tmp_path / "third")

@@ -7,6 +7,8 @@ bound of Dice holds, and whether the expert's volume or ejection fraction lies i
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -90,8 +92,20 @@ def scores(
     if not rows:
         raise InputError("every patient was trained on", "Give data that some network held out")
     table = pd.DataFrame(rows)
-    table.attrs["bundle"] = found.digest[:12]
+    table.attrs["bundle"] = f"{found.digest[:12]}, its {view} {fingerprint(found, name)}"
     return table, pd.DataFrame(fractions)
+
+
+def fingerprint(found: bundle.Bundle, recipe: str) -> str:
+    """Names what a view's results depend on: its networks, and what was calibrated on them.
+
+    The bundle's digest changes with the other view too.
+    """
+    names = [n["file"] for n in (*found.of(recipe), *found.of(f"{recipe}-qc"))]
+    files = {name: found.manifest["files"][name] for name in names}
+    shown = {n["file"]: n.get("preparation") for n in found.of(recipe)}
+    told = [files, shown, found.manifest.get("quality", {}).get(recipe)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _called(source: str, item: Labelled) -> str:

@@ -56,6 +56,7 @@ def test_the_command_writes_the_page(tmp_path, drawn, capsys):
 def test_hits_false_alarms_bounds_and_intervals_are_counted_by_image():
     rows = [
         {
+            "data": "set",
             "images": "a",
             "phase": "ED",
             "structure": s,

@@ -34,7 +34,8 @@ FORMS = st.one_of(
         lambda factor, offset: (
             lambda v: invariance.linear_values(v, factor, factor * offset * float(v.array.std()))
         ),
-        st.sampled_from([1e-6, 0.25, 1.0, 3.0, 500.0]),
+        # Far smaller ones would drown in single precision beside padding of -1024.
+        st.sampled_from([0.02, 0.25, 1.0, 3.0, 500.0]),
         st.integers(-5, 5),
     ),
     st.builds(lambda axes: lambda v: invariance.flipped(v, axes), SIDES),
